@@ -1,0 +1,3 @@
+//! The server of the browser page.
+
+fn main() {}

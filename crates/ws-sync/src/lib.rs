@@ -1,0 +1,1 @@
+//! Blocking WebSocket client and server over any Read + Write.

@@ -1,0 +1,1 @@
+//! Test support: connection pairs without IO, chopped streams, vectors and oracles.

@@ -1,0 +1,3 @@
+//! The one list of checks.
+
+fn main() {}
