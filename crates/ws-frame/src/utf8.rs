@@ -1,0 +1,179 @@
+//! The incremental check of text (RFC 6455 section 8.1, RFC 3629 section 4).
+
+use crate::Utf8Error;
+
+/// Checks text that arrives in pieces, and fails at the first byte that no valid text could have
+/// there.
+///
+/// The pieces may be cut anywhere, also inside a character. One byte of state; one validator per
+/// message: [`reset`](Self::reset) it, or make a new one, where a message starts. A validator
+/// that failed stays so until then: every further byte fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Utf8Validator {
+    state: State,
+}
+
+impl Utf8Validator {
+    /// A validator at the start of a text.
+    #[inline]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            state: State::Boundary,
+        }
+    }
+
+    /// Checks the next piece of the text; an empty one is fine.
+    ///
+    /// # Errors
+    ///
+    /// The text up to and with the byte at [`Utf8Error::position`] is no beginning of any valid
+    /// text. Fail with 1007 now; what would follow does not matter.
+    #[inline]
+    pub fn feed(&mut self, chunk: &[u8]) -> Result<(), Utf8Error> {
+        let mut start = 0;
+        if self.state != State::Boundary {
+            start = self.finish_character(chunk)?;
+        }
+        let Some(rest) = chunk.get(start..) else {
+            return Ok(());
+        };
+        let Err(valid) = validate(rest) else {
+            return Ok(());
+        };
+        // Either the piece ends inside a character, or it is invalid within the next four bytes.
+        // Walking over them tells which, and the exact byte.
+        let start = start.saturating_add(valid);
+        self.walk(chunk, start)
+    }
+
+    /// Starts over, for the next message.
+    #[inline]
+    pub fn reset(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Says whether the text may end here.
+    ///
+    /// # Errors
+    ///
+    /// The text ends inside a character, or has failed before.
+    #[inline]
+    pub const fn finish(&self) -> Result<(), Utf8Error> {
+        if self.is_boundary() {
+            Ok(())
+        } else {
+            Err(Utf8Error::incomplete())
+        }
+    }
+
+    /// Whether the bytes so far are whole characters.
+    #[inline]
+    #[must_use]
+    pub const fn is_boundary(&self) -> bool {
+        matches!(self.state, State::Boundary)
+    }
+
+    /// Walks to the end of the character that an earlier piece began, and gives the index after
+    /// it.
+    fn finish_character(&mut self, chunk: &[u8]) -> Result<usize, Utf8Error> {
+        for (index, &byte) in chunk.iter().enumerate() {
+            self.state = self.state.next(byte);
+            match self.state {
+                State::Boundary => return Ok(index.saturating_add(1)),
+                State::Rejected => return Err(Utf8Error::at(index)),
+                _ => {}
+            }
+        }
+        Ok(chunk.len())
+    }
+
+    /// Walks over `chunk` from `start` to its end.
+    fn walk(&mut self, chunk: &[u8], start: usize) -> Result<(), Utf8Error> {
+        for (index, &byte) in chunk.iter().enumerate().skip(start) {
+            self.state = self.state.next(byte);
+            if self.state == State::Rejected {
+                return Err(Utf8Error::at(index));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `bytes` as text, by the fastest check compiled in.
+///
+/// # Errors
+///
+/// `bytes` is not UTF-8; [`Utf8Error::position`] is the first byte that cannot be where it is, or
+/// `None` if only the end of the last character is missing.
+#[inline]
+pub fn str_from_utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    match text(bytes) {
+        Ok(text) => Ok(text),
+        Err(valid) => {
+            let mut validator = Utf8Validator::new();
+            validator.walk(bytes, valid)?;
+            Err(Utf8Error::incomplete())
+        }
+    }
+}
+
+/// `bytes` as text, or the length of its longest beginning that is whole characters.
+#[inline]
+fn text(bytes: &[u8]) -> Result<&str, usize> {
+    #[cfg(feature = "simd")]
+    return simdutf8::compat::from_utf8(bytes).map_err(|error| error.valid_up_to());
+    #[cfg(not(feature = "simd"))]
+    return core::str::from_utf8(bytes).map_err(|error| error.valid_up_to());
+}
+
+#[inline]
+fn validate(bytes: &[u8]) -> Result<(), usize> {
+    text(bytes).map(|_| ())
+}
+
+/// Where the last byte leaves us: the grammar of RFC 3629 section 4 as a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Between characters.
+    #[default]
+    Boundary,
+    /// One more byte of 80-BF ends the character.
+    Tail1,
+    /// Two more.
+    Tail2,
+    /// Three more.
+    Tail3,
+    /// After E0: A0-BF comes next, or the form would be overlong.
+    AfterE0,
+    /// After ED: 80-9F comes next, or it would be a surrogate.
+    AfterEd,
+    /// After F0: 90-BF comes next, or the form would be overlong.
+    AfterF0,
+    /// After F4: 80-8F comes next, or it would lie above U+10FFFF.
+    AfterF4,
+    /// No text begins like this.
+    Rejected,
+}
+
+impl State {
+    const fn next(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Boundary, 0x00..=0x7f) | (Self::Tail1, 0x80..=0xbf) => Self::Boundary,
+            (Self::Boundary, 0xc2..=0xdf)
+            | (Self::Tail2, 0x80..=0xbf)
+            | (Self::AfterE0, 0xa0..=0xbf)
+            | (Self::AfterEd, 0x80..=0x9f) => Self::Tail1,
+            (Self::Boundary, 0xe1..=0xec | 0xee | 0xef)
+            | (Self::Tail3, 0x80..=0xbf)
+            | (Self::AfterF0, 0x90..=0xbf)
+            | (Self::AfterF4, 0x80..=0x8f) => Self::Tail2,
+            (Self::Boundary, 0xf1..=0xf3) => Self::Tail3,
+            (Self::Boundary, 0xe0) => Self::AfterE0,
+            (Self::Boundary, 0xed) => Self::AfterEd,
+            (Self::Boundary, 0xf0) => Self::AfterF0,
+            (Self::Boundary, 0xf4) => Self::AfterF4,
+            _ => Self::Rejected,
+        }
+    }
+}
