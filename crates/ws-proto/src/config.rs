@@ -1,0 +1,97 @@
+//! One plain configuration for every binding.
+
+use core::time::Duration;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Limits and deadlines of a connection. Sizes are bytes and inclusive; a `None` switches a deadline off.
+///
+/// Each default is on because some peer once did without it and was brought down, and is generous enough that no
+/// well-behaved peer meets it.
+///
+/// ```
+/// use std::time::Duration;
+/// use ws_proto::Config;
+///
+/// let config = Config::default()
+///     .with_max_message_size(64 * 1024)
+///     .with_ping_interval(Some(Duration::from_secs(15)));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Largest message accepted, after reassembly. Exceeding it fails the connection with 1009. Default 16 MiB, the
+    /// largest message of the Autobahn test suite.
+    pub max_message_size: usize,
+    /// Largest payload of one data frame accepted; checked on the header, before any of it is read. Exceeding it
+    /// fails the connection with 1009. Default 16 MiB, so that a message may always come in one frame.
+    pub max_frame_size: usize,
+    /// Most frames accepted for one message, empty ones included. Exceeding it fails the connection with 1009.
+    /// Default 65,536: endless empty fragments would otherwise cost time for ever without reaching a size limit.
+    pub max_fragments: u32,
+    /// Largest payload of one data frame sent; longer messages are fragmented (RFC 6455 §5.4). Default `None`: one
+    /// frame a message, which is what every peer handles fastest.
+    pub fragment_size: Option<usize>,
+    /// Bytes waiting to be written above which a binding writes before it queues more, and above which only the
+    /// newest Ping is remembered for an answer (RFC 6455 §5.5.3 allows that). Default 64 KiB.
+    pub write_buffer_high: usize,
+    /// Bytes waiting to be written at which [`Connection::send`](crate::Connection::send) refuses a further message.
+    /// What is queued never exceeds this by more than one message. Default 1 MiB.
+    pub write_buffer_limit: usize,
+    /// How often to send a Ping. Default every 30 s: middleboxes cut idle connections after 30 to 60 s.
+    pub ping_interval: Option<Duration>,
+    /// How long after a Ping the peer may stay silent before it is taken for dead. Any received byte is a sign of
+    /// life. Default 20 s.
+    pub pong_timeout: Duration,
+    /// How long the closing handshake may take in all, from our Close frame to the end of the TCP connection. Pings
+    /// do not extend it. Default 10 s.
+    pub close_timeout: Option<Duration>,
+    /// How long the opening handshake may take in all, not per read. Default 10 s.
+    pub handshake_timeout: Option<Duration>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_message_size: 16 * MIB,
+            max_frame_size: 16 * MIB,
+            max_fragments: 65_536,
+            fragment_size: None,
+            write_buffer_high: 64 * KIB,
+            write_buffer_limit: MIB,
+            ping_interval: Some(Duration::from_secs(30)),
+            pong_timeout: Duration::from_secs(20),
+            close_timeout: Some(Duration::from_secs(10)),
+            handshake_timeout: Some(Duration::from_secs(10)),
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($setter:ident $field:ident: $type:ty),* $(,)?) => {
+        $(
+            #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+            #[must_use]
+            pub const fn $setter(mut self, $field: $type) -> Self {
+                self.$field = $field;
+                self
+            }
+        )*
+    };
+}
+
+impl Config {
+    setters! {
+        with_max_message_size max_message_size: usize,
+        with_max_frame_size max_frame_size: usize,
+        with_max_fragments max_fragments: u32,
+        with_fragment_size fragment_size: Option<usize>,
+        with_write_buffer_high write_buffer_high: usize,
+        with_write_buffer_limit write_buffer_limit: usize,
+        with_ping_interval ping_interval: Option<Duration>,
+        with_pong_timeout pong_timeout: Duration,
+        with_close_timeout close_timeout: Option<Duration>,
+        with_handshake_timeout handshake_timeout: Option<Duration>,
+    }
+}

@@ -1,0 +1,304 @@
+//! The connection: two directions, and the one coupling between them.
+
+use core::time::Duration;
+
+use bytes::BytesMut;
+use ws_frame::{CloseCode, ClosePayload};
+
+use crate::inbound::{Inbound, Received};
+use crate::keepalive::{Due, Keepalive};
+use crate::outbound::{Outbound, Reply};
+use crate::side::Side;
+use crate::{
+    CloseInfo, Config, Event, Initiator, MaskKeys, Message, ProtocolError, Role, SendError, State,
+    Transmit, Unsent,
+};
+
+/// A WebSocket connection after its opening handshake.
+///
+/// `handle_*` methods take what happened in the world, `poll_*` methods tell what follows from it, plain verbs are
+/// what you want. See the [crate documentation](crate) for the loop that drives one.
+///
+/// Its state is derived from its two directions and never stored:
+///
+/// ```text
+///                  Close not sent         Close sent
+/// receiving        Open                   Closing   (we began)
+/// Close received   (answered at once)     Closed    server: end TCP now; client: wait for the end of TCP
+/// failed           (answered at once)     Closed    end TCP now; further input is discarded (§7.1.7)
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    inbound: Inbound,
+    outbound: Outbound,
+    keepalive: Keepalive,
+    initiator: Option<Initiator>,
+    /// A deadline passed that ends the connection; the next `poll_event` reports it.
+    overdue: Option<ProtocolError>,
+    /// Waiting for the end of the transport is over, whether it came or not.
+    gave_up: bool,
+}
+
+impl Connection {
+    /// The server's end. It expects masked frames and sends unmasked ones.
+    pub fn server(config: Config) -> Self {
+        Self::new(Side::Server, &config)
+    }
+
+    /// The client's end. It expects unmasked frames and masks what it sends with keys from `mask_keys`.
+    pub fn client(config: Config, mask_keys: impl MaskKeys + 'static) -> Self {
+        let mask_keys = alloc::boxed::Box::new(mask_keys);
+        Self::new(Side::Client { mask_keys }, &config)
+    }
+
+    fn new(side: Side, config: &Config) -> Self {
+        Self {
+            inbound: Inbound::new(side.role(), config),
+            keepalive: Keepalive::new(config),
+            outbound: Outbound::new(side, config),
+            initiator: None,
+            overdue: None,
+            gave_up: false,
+        }
+    }
+
+    /// Starts with bytes that came behind the opening handshake: the peer may speak at once (RFC 6455 §4.2.2).
+    #[must_use]
+    pub fn with_received(mut self, received: BytesMut) -> Self {
+        if !received.is_empty() {
+            self.handle_received(received);
+        }
+        self
+    }
+
+    /// Takes bytes that were read into a buffer of the caller's. They are not copied where that can be avoided: a
+    /// message may share the allocation, so call [`park`](Self::park) before waiting.
+    pub fn handle_received(&mut self, received: BytesMut) {
+        self.keepalive.heard();
+        self.inbound.handle_received(received);
+    }
+
+    /// The buffer to append received bytes to. It has spare capacity for what the current frame still lacks, as far
+    /// as the peer has earned it: at most 64 KiB, or four times what has arrived.
+    pub fn receive_buffer(&mut self) -> &mut BytesMut {
+        self.keepalive.heard();
+        self.inbound.receive_buffer()
+    }
+
+    /// Whether part of a frame waits for the rest of it. Once [`park`](Self::park)ed it lies in a buffer of its own,
+    /// and the rest is best read straight into [`receive_buffer`](Self::receive_buffer).
+    pub fn has_partial_frame(&self) -> bool {
+        self.inbound.has_partial_frame()
+    }
+
+    /// Lets go of buffers given to [`handle_received`](Self::handle_received), by copying a partial frame out of
+    /// them. Call it before waiting for more.
+    pub fn park(&mut self) {
+        self.inbound.park();
+    }
+
+    /// Notes that the transport has ended.
+    pub fn handle_eof(&mut self) {
+        self.inbound.handle_eof();
+    }
+
+    /// The next event; `Ok(None)` when it takes more bytes, or when the connection is over.
+    ///
+    /// # Errors
+    ///
+    /// The peer broke the protocol or left. The Close frame that says so is queued in [`transmit`](Self::transmit).
+    /// An error is reported once; after it, `poll_event` gives `Ok(None)` for ever.
+    pub fn poll_event(&mut self) -> Result<Option<Event>, ProtocolError> {
+        let received = match self.overdue.take() {
+            Some(error) => Err(error),
+            None => self.inbound.poll(),
+        };
+        match received {
+            Ok(Some(received)) => Ok(Some(self.answer(received))),
+            Ok(None) if self.inbound.is_open() && self.inbound.is_exhausted() => {
+                Err(self.fail(ProtocolError::ConnectionLost))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Queues `message`; [`transmit`](Self::transmit) then holds its frames.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] after a Close frame, [`SendError::BufferFull`] while `Config::write_buffer_limit` bytes
+    /// wait to be written. Either way the message comes back.
+    pub fn send(&mut self, message: Message) -> Result<(), Unsent> {
+        self.outbound.send(message)
+    }
+
+    /// Queues a Ping with at most 125 bytes of application data (RFC 6455 §5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::BufferFull`] or [`SendError::PingTooLong`]; nothing was queued.
+    pub fn ping(&mut self, data: &[u8]) -> Result<(), SendError> {
+        self.outbound.ping(data)
+    }
+
+    /// Queues a Close frame and so begins the closing handshake (RFC 6455 §7.1.2). Messages may still arrive until
+    /// the peer's Close does; nothing more can be sent.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] when a Close frame was sent already, [`SendError::ClosePayload`] when the code may not
+    /// appear on the wire (1005, 1006, 1015 and the like; 1010 from a server) or the reason exceeds 123 bytes.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let payload = ClosePayload::new(code, reason).map_err(SendError::ClosePayload)?;
+        self.begin_close(&payload)
+    }
+
+    /// Queues a Close frame without a status code; the peer sees 1005.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] when a Close frame was sent already.
+    pub fn close_without_code(&mut self) -> Result<(), SendError> {
+        self.begin_close(&ClosePayload::EMPTY)
+    }
+
+    fn begin_close(&mut self, payload: &ClosePayload) -> Result<(), SendError> {
+        self.outbound.close(payload)?;
+        self.initiator.get_or_insert(Initiator::Local);
+        Ok(())
+    }
+
+    /// The bytes owed to the wire, in order. Write them, and advance by what was written.
+    pub fn transmit(&mut self) -> &mut Transmit {
+        self.outbound.transmit()
+    }
+
+    /// Notes that writing has become impossible: what waits to be written is dropped. Reading may go on, for the peer
+    /// may have said why.
+    pub fn handle_write_failed(&mut self) {
+        self.outbound.abandon();
+    }
+
+    /// The next deadline, as time since the connection opened, given that as `now`. Deadlines are armed by asking:
+    /// ask before every wait.
+    pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
+        if self.is_finished() {
+            return None;
+        }
+        let closing = self.state() != State::Open;
+        self.keepalive.poll_timeout(now, closing)
+    }
+
+    /// Does what is due at `now`: sends a Ping, or gives the peer up, which the next
+    /// [`poll_event`](Self::poll_event) reports.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        let closing = self.state() != State::Open;
+        match self.keepalive.handle_timeout(now, closing) {
+            None => {}
+            // A peer that does not read gets no further Pings; its silence still counts.
+            Some(Due::Ping(_)) if self.outbound.is_above_high() => {}
+            Some(Due::Ping(data)) => {
+                // Not closed, short and below the limit: nothing can refuse it.
+                let queued = self.outbound.ping(&data);
+                debug_assert_eq!(queued, Ok(()));
+            }
+            Some(Due::PongTimeout) => self.overdue = Some(ProtocolError::PongTimeout),
+            Some(Due::CloseTimeout) if self.inbound.is_open() => {
+                self.overdue = Some(ProtocolError::CloseTimeout)
+            }
+            Some(Due::CloseTimeout) => self.give_up(),
+        }
+    }
+
+    /// Whether the write side of the transport should be shut down now: everything is written, and it is on this end
+    /// to finish. A server ends TCP first, so that it is the one to hold TIME_WAIT (RFC 6455 §7.1.1); after failing
+    /// a connection either end does.
+    pub fn wants_shutdown(&self) -> bool {
+        let mine = self.outbound.role() == Role::Server || self.inbound.is_failed();
+        mine && self.state() == State::Closed && self.outbound.is_flushed()
+    }
+
+    /// Whether there is nothing left to wait for: the connection is over, its last bytes are written, and the
+    /// transport has ended or the wait for that was given up. Drop the transport now.
+    pub fn is_finished(&self) -> bool {
+        self.state() == State::Closed
+            && self.outbound.is_flushed()
+            && (self.gave_up || self.inbound.is_exhausted())
+    }
+
+    /// Whether so much waits to be written that it should be written before more is queued
+    /// (`Config::write_buffer_high`).
+    pub fn wants_flush(&self) -> bool {
+        self.outbound.is_above_high()
+    }
+
+    /// How the connection stands.
+    pub fn state(&self) -> State {
+        match (
+            self.inbound.is_open() && self.overdue.is_none(),
+            self.outbound.is_open(),
+        ) {
+            (true, true) => State::Open,
+            (true, false) | (false, true) => State::Closing,
+            (false, false) => State::Closed,
+        }
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        self.outbound.role()
+    }
+
+    /// How the connection ended or is ending; `None` while it is open.
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        let initiator = self.initiator?;
+        let received = self.inbound.received_close().cloned();
+        let sent = self.outbound.sent_close();
+        let clean = received.is_some() && sent.is_some();
+        Some(CloseInfo {
+            received,
+            sent,
+            initiator,
+            clean,
+        })
+    }
+
+    /// The only place where one direction obliges the other.
+    fn answer(&mut self, received: Received) -> Event {
+        match received {
+            Received::Message(message) => Event::Message(message),
+            Received::Ping(data) => {
+                self.outbound.answer(Reply::Pong(data.clone()));
+                Event::Ping(data)
+            }
+            Received::Pong(data) => Event::Pong(data),
+            Received::Close(frame) => {
+                self.initiator.get_or_insert(Initiator::Remote);
+                self.outbound
+                    .answer(Reply::Close(frame.as_ref().map(|frame| frame.code)));
+                Event::Closed(frame)
+            }
+        }
+    }
+
+    /// Fails the connection (RFC 6455 §7.1.7).
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.inbound.fail();
+        let culprit = match error {
+            ProtocolError::ConnectionLost => Initiator::Remote,
+            _ => Initiator::Local,
+        };
+        self.initiator.get_or_insert(culprit);
+        match error.close_code() {
+            Some(code) => self.outbound.answer(Reply::Fail(code)),
+            None => self.give_up(),
+        }
+        error
+    }
+
+    fn give_up(&mut self) {
+        self.gave_up = true;
+        self.outbound.abandon();
+    }
+}

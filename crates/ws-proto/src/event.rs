@@ -1,0 +1,23 @@
+//! What a connection tells its owner.
+
+use bytes::Bytes;
+
+use crate::{CloseFrame, Message};
+
+/// Something the peer sent, in the order of the wire.
+///
+/// Pings and Closes have been answered when the event appears: the reply waits in
+/// [`Connection::transmit`](crate::Connection::transmit).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A whole data message, reassembled and, if text, valid.
+    Message(Message),
+    /// A Ping with its application data, at most 125 bytes (RFC 6455 §5.5.2).
+    Ping(Bytes),
+    /// A Pong with its application data, solicited or not (RFC 6455 §5.5.3).
+    Pong(Bytes),
+    /// The peer's Close frame, the last event of a connection that ends cleanly (RFC 6455 §5.5.1). `None` when its
+    /// body was empty (local status 1005).
+    Closed(Option<CloseFrame>),
+}

@@ -1,0 +1,105 @@
+//! Bytes owed to the wire, in order.
+
+use alloc::collections::VecDeque;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Bytes owed to the wire, in order: what a binding writes next.
+///
+/// It is a [`Buf`]: write [`chunk`](Buf::chunk), or [`chunks_vectored`](Buf::chunks_vectored) with the feature `std`,
+/// then [`advance`](Buf::advance) by what was written. Small frames lie together in one staging buffer, so that a
+/// batch leaves in one write; large payloads are queued by reference and are never copied.
+#[derive(Debug, Default)]
+pub struct Transmit {
+    /// What comes before `staging`.
+    queue: VecDeque<Bytes>,
+    /// Frames that were copied because they are small; the end of what is owed.
+    staging: BytesMut,
+    /// Total length, so that limits are checked without a walk.
+    len: usize,
+}
+
+impl Transmit {
+    /// Copies `bytes` to the end.
+    pub(crate) fn copy(&mut self, bytes: &[u8]) {
+        self.staging.extend_from_slice(bytes);
+        self.len = self.len.saturating_add(bytes.len());
+    }
+
+    /// Copies `bytes` to the end and lets `edit` change the copy in place.
+    pub(crate) fn copy_with(&mut self, bytes: &[u8], edit: impl FnOnce(&mut [u8])) {
+        let start = self.staging.len();
+        self.copy(bytes);
+        if let Some(copied) = self.staging.get_mut(start..) {
+            edit(copied);
+        }
+    }
+
+    /// Makes room for `additional` more bytes in one step.
+    pub(crate) fn reserve(&mut self, additional: usize) {
+        self.staging.reserve(additional);
+    }
+
+    /// Queues `bytes` at the end without copying them.
+    pub(crate) fn share(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        if !self.staging.is_empty() {
+            self.queue.push_back(self.staging.split().freeze());
+        }
+        self.len = self.len.saturating_add(bytes.len());
+        self.queue.push_back(bytes);
+    }
+}
+
+impl Buf for Transmit {
+    fn remaining(&self) -> usize {
+        self.len
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self.queue.front() {
+            Some(front) => front,
+            None => &self.staging,
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'a>(&'a self, target: &mut [std::io::IoSlice<'a>]) -> usize {
+        let staging = Some(self.staging.as_ref()).filter(|staging: &&[u8]| !staging.is_empty());
+        let chunks = self.queue.iter().map(Bytes::as_ref).chain(staging);
+        let mut filled: usize = 0;
+        for (slot, chunk) in target.iter_mut().zip(chunks) {
+            *slot = std::io::IoSlice::new(chunk);
+            filled = filled.saturating_add(1);
+        }
+        filled
+    }
+
+    /// # Panics
+    ///
+    /// When `count` is more than [`remaining`](Buf::remaining): the binding says it wrote what it was never given.
+    fn advance(&mut self, mut count: usize) {
+        assert!(
+            count <= self.len,
+            "advanced by {count} of {} bytes",
+            self.len
+        );
+        self.len = self.len.saturating_sub(count);
+        while let Some(front) = self.queue.front_mut() {
+            if count < front.len() {
+                front.advance(count);
+                return;
+            }
+            count = count.saturating_sub(front.len());
+            self.queue.pop_front();
+        }
+        self.staging.advance(count);
+        if self.len == 0 {
+            // An idle connection holds no buffers. An empty `BytesMut` would still pin its allocation.
+            self.staging = BytesMut::new();
+            self.queue = VecDeque::new();
+        }
+    }
+}
