@@ -31,20 +31,17 @@ impl Utf8Validator {
     /// text. Fail with 1007 now; what would follow does not matter.
     #[inline]
     pub fn feed(&mut self, chunk: &[u8]) -> Result<(), Utf8Error> {
-        let mut start = 0;
-        if self.state != State::Boundary {
-            start = self.finish_character(chunk)?;
-        }
-        let Some(rest) = chunk.get(start..) else {
+        let start = if self.is_boundary() {
+            0
+        } else {
+            self.finish_character(chunk)?
+        };
+        let rest = chunk.get(start..).unwrap_or_default();
+        let Err(whole) = text(rest) else {
             return Ok(());
         };
-        let Err(valid) = validate(rest) else {
-            return Ok(());
-        };
-        // Either the piece ends inside a character, or it is invalid within the next four bytes.
-        // Walking over them tells which, and the exact byte.
-        let start = start.saturating_add(valid);
-        self.walk(chunk, start)
+        self.walk(rest, whole)
+            .map_err(|index| Utf8Error::at(start.saturating_add(index)))
     }
 
     /// Starts over, for the next message.
@@ -74,29 +71,35 @@ impl Utf8Validator {
         matches!(self.state, State::Boundary)
     }
 
-    /// Walks to the end of the character that an earlier piece began, and gives the index after
-    /// it.
+    /// Walks to the end of the character that an earlier chunk began, and gives the index after
+    /// it; the length of the chunk if it does not end there.
     fn finish_character(&mut self, chunk: &[u8]) -> Result<usize, Utf8Error> {
-        for (index, &byte) in chunk.iter().enumerate() {
+        let end = chunk.iter().position(|&byte| {
             self.state = self.state.next(byte);
-            match self.state {
-                State::Boundary => return Ok(index.saturating_add(1)),
-                State::Rejected => return Err(Utf8Error::at(index)),
-                _ => {}
-            }
+            matches!(self.state, State::Boundary | State::Rejected)
+        });
+        match end {
+            Some(index) if self.state == State::Rejected => Err(Utf8Error::at(index)),
+            Some(index) => Ok(index.saturating_add(1)),
+            None => Ok(chunk.len()),
         }
-        Ok(chunk.len())
     }
 
-    /// Walks over `chunk` from `start` to its end.
-    fn walk(&mut self, chunk: &[u8], start: usize) -> Result<(), Utf8Error> {
-        for (index, &byte) in chunk.iter().enumerate().skip(start) {
-            self.state = self.state.next(byte);
-            if self.state == State::Rejected {
-                return Err(Utf8Error::at(index));
-            }
-        }
-        Ok(())
+    /// Walks over the bytes from `start`, between characters, to the end; the error is the index
+    /// of a byte that cannot be where it is.
+    ///
+    /// This is for what the fast check has refused, and takes at most four steps: either the
+    /// bytes end inside the character that starts here, or one of its bytes is wrong.
+    fn walk(&mut self, bytes: &[u8], start: usize) -> Result<(), usize> {
+        let rejected = bytes
+            .get(start..)
+            .unwrap_or_default()
+            .iter()
+            .position(|&byte| {
+                self.state = self.state.next(byte);
+                self.state == State::Rejected
+            });
+        rejected.map_or(Ok(()), |index| Err(start.saturating_add(index)))
     }
 }
 
@@ -108,14 +111,10 @@ impl Utf8Validator {
 /// `None` if only the end of the last character is missing.
 #[inline]
 pub fn str_from_utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
-    match text(bytes) {
-        Ok(text) => Ok(text),
-        Err(valid) => {
-            let mut validator = Utf8Validator::new();
-            validator.walk(bytes, valid)?;
-            Err(Utf8Error::incomplete())
-        }
-    }
+    text(bytes).map_err(|whole| match Utf8Validator::new().walk(bytes, whole) {
+        Ok(()) => Utf8Error::incomplete(),
+        Err(index) => Utf8Error::at(index),
+    })
 }
 
 /// `bytes` as text, or the length of its longest beginning that is whole characters.
@@ -125,11 +124,6 @@ fn text(bytes: &[u8]) -> Result<&str, usize> {
     return simdutf8::compat::from_utf8(bytes).map_err(|error| error.valid_up_to());
     #[cfg(not(feature = "simd"))]
     return core::str::from_utf8(bytes).map_err(|error| error.valid_up_to());
-}
-
-#[inline]
-fn validate(bytes: &[u8]) -> Result<(), usize> {
-    text(bytes).map(|_| ())
 }
 
 /// Where the last byte leaves us: the grammar of RFC 3629 section 4 as a machine.
