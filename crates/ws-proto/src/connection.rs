@@ -71,6 +71,14 @@ impl Connection {
         self
     }
 
+    /// Says whether the transport writes several chunks at once. Where it does not, every payload is copied behind its
+    /// header: a header of two bytes must not leave as a packet or a TLS record of its own. Default `true`.
+    #[must_use]
+    pub fn with_vectored_writes(mut self, vectored: bool) -> Self {
+        self.outbound.set_vectored(vectored);
+        self
+    }
+
     /// Takes bytes that were read into a buffer of the caller's. They are not copied where that can be avoided: a
     /// message may share the allocation, so call [`park`](Self::park) before waiting.
     pub fn handle_received(&mut self, received: BytesMut) {
@@ -85,10 +93,10 @@ impl Connection {
         self.inbound.receive_buffer()
     }
 
-    /// Whether part of a frame waits for the rest of it. Once [`park`](Self::park)ed it lies in a buffer of its own,
-    /// and the rest is best read straight into [`receive_buffer`](Self::receive_buffer).
-    pub fn has_partial_frame(&self) -> bool {
-        self.inbound.has_partial_frame()
+    /// Whether a large frame is half there, so that reading straight into [`receive_buffer`](Self::receive_buffer)
+    /// saves a copy. Otherwise reading into a buffer shared by many connections saves memory.
+    pub fn prefers_receive_buffer(&self) -> bool {
+        self.inbound.prefers_receive_buffer()
     }
 
     /// Lets go of buffers given to [`handle_received`](Self::handle_received), by copying a partial frame out of

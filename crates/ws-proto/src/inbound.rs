@@ -22,6 +22,10 @@ const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 /// Capacity that a partial frame may always ask for. Beyond it, capacity is at most four times what has arrived.
 const RESERVE_FLOOR: usize = 64 * 1024;
 
+/// A frame that lacks at least this much is read straight into its own buffer; less is cheaper to read with whatever
+/// follows it into the binding's buffer, and to copy.
+const OWN_READ_MIN: usize = 16 * 1024;
+
 /// The receiving direction.
 #[derive(Debug)]
 pub(crate) struct Inbound {
@@ -47,6 +51,13 @@ struct Frame {
     payload_len: usize,
     /// How much of the payload has been unmasked and validated.
     digested: usize,
+}
+
+impl Frame {
+    /// Whether the frame is a message by itself.
+    fn is_whole_message(&self) -> bool {
+        self.header.fin && self.header.opcode != Opcode::Continuation
+    }
 }
 
 /// Whether the peer may still say something.
@@ -94,31 +105,61 @@ impl Inbound {
         }
     }
 
-    /// The buffer to read into, with room for what the current frame lacks, within what the peer has paid for.
+    /// The buffer to append received bytes to, with room for what the current frame lacks, within what the peer has
+    /// paid for.
     pub(crate) fn receive_buffer(&mut self) -> &mut BytesMut {
-        let buffered = self.buffer.len();
-        let missing = self
-            .frame
-            .map_or(0, |frame| frame.payload_len.saturating_sub(buffered));
-        let allowed = RESERVE_FLOOR
-            .max(buffered.saturating_mul(4))
-            .saturating_sub(buffered);
-        // The next header should come with this read.
-        self.buffer
-            .reserve(missing.saturating_add(FrameHeader::MAX_LEN).min(allowed));
+        let room = self.room();
+        self.buffer.reserve(room);
         &mut self.buffer
+    }
+
+    /// Whether the current frame is best read straight into `receive_buffer`.
+    pub(crate) fn prefers_receive_buffer(&self) -> bool {
+        !self.shared && self.missing() >= OWN_READ_MIN
     }
 
     /// Copies a partial frame out of a shared buffer, so that a few bytes do not pin it while the connection waits.
     pub(crate) fn park(&mut self) {
-        if self.shared {
-            self.buffer = BytesMut::from(&*self.buffer);
-            self.shared = false;
+        if !self.shared {
+            return;
         }
+        let room = if self.missing() >= OWN_READ_MIN {
+            self.room()
+        } else {
+            0
+        };
+        let mut own = BytesMut::with_capacity(self.buffer.len().saturating_add(room));
+        own.extend_from_slice(&self.buffer);
+        self.buffer = own;
+        self.shared = false;
     }
 
-    pub(crate) fn has_partial_frame(&self) -> bool {
-        !self.buffer.is_empty()
+    /// How much of the current frame's payload has not arrived.
+    fn missing(&self) -> usize {
+        self.frame.map_or(0, |frame| {
+            // A fragment leaves the buffer as it is digested, any other payload stays until it is whole.
+            let consumed = if frame.is_whole_message() {
+                0
+            } else {
+                frame.digested
+            };
+            frame
+                .payload_len
+                .saturating_sub(consumed)
+                .saturating_sub(self.buffer.len())
+        })
+    }
+
+    /// Spare capacity to read into: what the frame lacks and the next header, at least a decent read, and never more
+    /// than the peer has earned by sending.
+    fn room(&self) -> usize {
+        let buffered = self.buffer.len();
+        let wanted = self
+            .missing()
+            .saturating_add(FrameHeader::MAX_LEN)
+            .max(RESERVE_FLOOR);
+        let earned = RESERVE_FLOOR.max(buffered.saturating_mul(4));
+        wanted.min(earned.saturating_sub(buffered).max(FrameHeader::MAX_LEN))
     }
 
     pub(crate) const fn handle_eof(&mut self) {
@@ -251,7 +292,7 @@ impl Inbound {
     }
 
     fn data(&mut self, mut frame: Frame) -> Result<Progress, ProtocolError> {
-        let whole = frame.header.fin && frame.header.opcode != Opcode::Continuation;
+        let whole = frame.is_whole_message();
         if whole {
             self.data_in_place(&mut frame)?;
         } else {

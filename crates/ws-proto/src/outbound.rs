@@ -27,6 +27,8 @@ pub(crate) struct Outbound {
     sent_close: Option<Option<CloseCode>>,
     /// Nobody is left to read what we would send.
     abandoned: bool,
+    /// Whether payloads may be queued apart from their header.
+    vectored: bool,
     fragment_size: usize,
     buffer_high: usize,
     buffer_limit: usize,
@@ -50,10 +52,15 @@ impl Outbound {
             unanswered_ping: None,
             sent_close: None,
             abandoned: false,
+            vectored: true,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX).max(1),
             buffer_high: config.write_buffer_high,
             buffer_limit: config.write_buffer_limit,
         }
+    }
+
+    pub(crate) const fn set_vectored(&mut self, vectored: bool) {
+        self.vectored = vectored;
     }
 
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Unsent> {
@@ -191,7 +198,7 @@ impl Outbound {
     }
 
     fn data_frame(&mut self, fin: bool, opcode: Opcode, payload: Bytes) {
-        if self.role() == Role::Server && payload.len() > COPY_PAYLOAD_MAX {
+        if self.vectored && self.role() == Role::Server && payload.len() > COPY_PAYLOAD_MAX {
             self.header(fin, opcode, payload.len(), None);
             self.transmit.share(payload);
         } else {
