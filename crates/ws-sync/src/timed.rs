@@ -1,0 +1,91 @@
+//! A stream and the bounds that were set on its waits.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::Stream;
+
+/// The shortest bound worth setting; zero would mean "for ever" to the operating system.
+pub(crate) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// A stream that remembers its timeouts, so that the common case of an unchanged one costs no system call.
+#[derive(Debug)]
+pub(crate) struct Timed<S> {
+    pub(crate) stream: S,
+    read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+}
+
+impl<S: Stream> Timed<S> {
+    /// A stream may come with timeouts of its caller's; they stay until a deadline replaces them.
+    pub(crate) fn new(stream: S) -> Self {
+        Self {
+            stream,
+            read_timeout: None,
+            write_timeout: None,
+        }
+    }
+
+    /// Reads once, waiting until `deadline` at most. An interrupted read is tried again.
+    pub(crate) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        deadline: Option<Instant>,
+    ) -> io::Result<usize> {
+        loop {
+            let timeout = remaining(deadline);
+            if timeout != self.read_timeout {
+                self.stream.set_read_timeout(timeout)?;
+                self.read_timeout = timeout;
+            }
+            match self.stream.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+
+    /// Bounds the next writes by `deadline`.
+    pub(crate) fn before_write(&mut self, deadline: Option<Instant>) -> io::Result<()> {
+        let timeout = remaining(deadline);
+        if timeout != self.write_timeout {
+            self.stream.set_write_timeout(timeout)?;
+            self.write_timeout = timeout;
+        }
+        Ok(())
+    }
+
+    /// Writes all of `bytes`, waiting until `deadline` at most.
+    pub(crate) fn write_all(
+        &mut self,
+        mut bytes: &[u8],
+        deadline: Option<Instant>,
+    ) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.before_write(deadline)?;
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.stream.flush()
+    }
+}
+
+/// Whether an error says that a wait was cut short rather than that the stream is broken.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
+fn remaining(deadline: Option<Instant>) -> Option<Duration> {
+    deadline.map(|deadline| {
+        deadline
+            .saturating_duration_since(Instant::now())
+            .max(SHORTEST_WAIT)
+    })
+}

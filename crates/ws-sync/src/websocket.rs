@@ -1,0 +1,338 @@
+//! The connection over a blocking stream: read, write, wait, and nothing else.
+
+use std::io::{self, IoSlice};
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+use ws_proto::{
+    CloseCode, CloseInfo, Config, Connection, Event, Message, ProtocolError, Role, SendError, State,
+};
+
+use crate::mask_keys::OsMaskKeys;
+use crate::timed::{SHORTEST_WAIT, Timed, is_timeout};
+use crate::{Error, Stream};
+
+/// Chunks handed to one vectored write.
+const MAX_CHUNKS: usize = 64;
+
+/// The read buffer of a connection that has little to read.
+const READ_MIN: usize = 4 * 1024;
+
+/// The read buffer grows to this while reads fill it: 4 KiB reads would split bursts, and 64 KiB measured as fast as
+/// anything larger.
+const READ_MAX: usize = 64 * 1024;
+
+/// A WebSocket connection over a blocking [`Stream`].
+///
+/// Made by [`connect`](crate::connect), [`accept`](crate::accept) or, over a stream that some other HTTP stack has
+/// upgraded, by [`WebSocket::server`] and [`WebSocket::client`].
+///
+/// Pings are answered and the closing handshake is completed inside [`recv`](Self::recv), so a connection has to be
+/// read to stay alive; keepalive pings and their deadline run there too.
+///
+/// Dropping a `WebSocket` drops the stream: the peer sees a connection lost without a Close frame (1006). Call
+/// [`close`](Self::close) to end it cleanly.
+///
+/// # Streams that do not block
+///
+/// On a stream in non-blocking mode, or with a timeout of its own, a call may fail with
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut). Nothing is lost then: call
+/// again.
+#[derive(Debug)]
+pub struct WebSocket<S> {
+    stream: Timed<S>,
+    connection: Connection,
+    opened: Instant,
+    /// Where reads go. It is initialised once, and bytes leave it before the next read.
+    read_buffer: Vec<u8>,
+    /// Whether the write side has been shut down.
+    shut_down: bool,
+    /// Bytes were written that the stream may still hold back.
+    unflushed: bool,
+    /// A Pong is owed; it goes out before the next message is handed to the application.
+    owes_pong: bool,
+    /// The first error of the transport: why the connection was lost, if it was.
+    transport_error: Option<io::Error>,
+    /// Why the connection is over, to be reported once its end has been carried out.
+    failure: Option<Error>,
+}
+
+impl<S: Stream> WebSocket<S> {
+    /// The server's end of a connection whose opening handshake is done. `received` is what came behind it.
+    pub fn server(stream: S, config: Config, received: BytesMut) -> Self {
+        Self::new(Timed::new(stream), Connection::server(config), received)
+    }
+
+    /// The client's end of a connection whose opening handshake is done. `received` is what came behind it.
+    pub fn client(stream: S, config: Config, received: BytesMut) -> Self {
+        Self::new(
+            Timed::new(stream),
+            Connection::client(config, OsMaskKeys),
+            received,
+        )
+    }
+
+    pub(crate) fn new(stream: Timed<S>, connection: Connection, received: BytesMut) -> Self {
+        let vectored = stream.stream.writes_vectored();
+        Self {
+            stream,
+            connection: connection
+                .with_received(received)
+                .with_vectored_writes(vectored),
+            opened: Instant::now(),
+            read_buffer: Vec::new(),
+            shut_down: false,
+            unflushed: false,
+            owes_pong: false,
+            transport_error: None,
+            failure: None,
+        }
+    }
+
+    /// The next message; `None` when the connection was closed cleanly ([`close_info`](Self::close_info) tells how).
+    ///
+    /// Before it waits it writes what is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Protocol`] when the peer broke the protocol or left, [`Error::Io`] when the transport failed. The
+    /// Close frame has then been sent and the transport shut down, and further calls give `Ok(None)`. The exception
+    /// is a stream with a timeout of its own: see [above](Self#streams-that-do-not-block).
+    pub fn recv(&mut self) -> Result<Option<Message>, Error> {
+        loop {
+            match self.recv_event()? {
+                Some(Event::Message(message)) => return Ok(Some(message)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The next event, control frames included; `None` after the end. Pings have been answered and a Close has been
+    /// returned when their event appears.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
+        loop {
+            match self.connection.poll_event() {
+                Ok(Some(event)) => {
+                    self.before_event(&event)?;
+                    return Ok(Some(event));
+                }
+                Err(error) => self.failure = Some(self.blame(error)),
+                Ok(None) => {}
+            }
+            self.write_and_shut_down()?;
+            if self.connection.is_finished() {
+                return self.failure.take().map_or(Ok(None), Err);
+            }
+            self.read()?;
+        }
+    }
+
+    /// Sends one message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] when the connection is closing, [`Error::Io`] when the transport failed.
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.feed(message)?;
+        self.flush()
+    }
+
+    /// Queues one message and writes only if `Config::write_buffer_high` is reached. Follow a batch with
+    /// [`flush`](Self::flush); [`recv`](Self::recv) writes what is queued before it waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        if self.connection.wants_flush() {
+            self.flush()?;
+        }
+        self.connection
+            .send(message.into())
+            .map_err(|unsent| Error::Send(unsent.error))
+    }
+
+    /// Writes everything that is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the transport failed; what was queued is dropped, while reading may still go on. If the
+    /// stream only [would have blocked](Self#streams-that-do-not-block), what is not written stays queued.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        let written = self.write();
+        if written.as_ref().is_err_and(|error| !is_timeout(error)) {
+            self.connection.handle_write_failed();
+        }
+        written.map_err(Error::Io)
+    }
+
+    /// Sends a Ping with at most 125 bytes of application data.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] when the data is too long or the connection is closing, [`Error::Io`] when the transport
+    /// failed.
+    pub fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
+        if self.connection.wants_flush() {
+            self.flush()?;
+        }
+        self.connection.ping(data)?;
+        self.flush()
+    }
+
+    /// Carries out the whole closing handshake within `Config::close_timeout`: sends a Close frame, drops the messages
+    /// that still arrive, waits for the peer's Close frame and for the end of the transport, and tells how it went.
+    ///
+    /// When the peer has closed already, or after an earlier `close`, it carries that closing handshake to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] when the code may not be sent or the reason exceeds 123 bytes (nothing has happened then);
+    /// [`Error::Protocol`] when the peer broke the protocol, left, or did not finish in time; [`Error::Io`] when the
+    /// transport failed.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
+        match self.connection.close(code, reason) {
+            Ok(()) | Err(SendError::Closed) => {}
+            Err(error) => return Err(Error::Send(error)),
+        }
+        while self.recv()?.is_some() {}
+        self.connection
+            .close_info()
+            .ok_or(Error::Protocol(ProtocolError::ConnectionLost))
+    }
+
+    /// How the connection ended or is ending; `None` while it is open.
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.connection.close_info()
+    }
+
+    /// How the connection stands.
+    pub fn state(&self) -> State {
+        self.connection.state()
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        self.connection.role()
+    }
+
+    /// The stream underneath, for its address and options. Reading or writing it would break the framing.
+    pub fn get_ref(&self) -> &S {
+        &self.stream.stream
+    }
+
+    /// An error of the transport says more than the loss of the connection that follows from it.
+    fn blame(&mut self, error: ProtocolError) -> Error {
+        match self.transport_error.take() {
+            Some(transport) if error == ProtocolError::ConnectionLost => Error::Io(transport),
+            _ => Error::Protocol(error),
+        }
+    }
+
+    /// A Pong does not wait until the application, which may be busy with this message, calls again.
+    fn before_event(&mut self, event: &Event) -> Result<(), Error> {
+        match event {
+            Event::Ping(_) => self.owes_pong = true,
+            Event::Message(_) if self.owes_pong => self.write_and_shut_down()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn write_and_shut_down(&mut self) -> Result<(), Error> {
+        self.owes_pong = false;
+        match self.flush() {
+            Err(Error::Io(error)) if is_timeout(&error) => self.after_timeout(error)?,
+            // Reading goes on: the peer may have closed the connection properly before it left.
+            Err(Error::Io(error)) => _ = self.transport_error.get_or_insert(error),
+            Err(error) => return Err(error),
+            Ok(()) => {}
+        }
+        if !self.shut_down && self.connection.wants_shutdown() {
+            self.shut_down = true;
+            if let Err(error) = self.stream.stream.shutdown_write() {
+                // A stream that cannot be shut down is as good as shut: what counts is that it is read to its end.
+                self.transport_error.get_or_insert(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let vectored = self.stream.stream.writes_vectored();
+        while self.connection.transmit().has_remaining() {
+            // Only the closing handshake bounds a write.
+            let deadline = match self.connection.state() {
+                State::Open => None,
+                State::Closing | State::Closed => self.deadline(),
+            };
+            self.stream.before_write(deadline)?;
+            let transmit = self.connection.transmit();
+            let written = if vectored {
+                let mut chunks = [IoSlice::new(&[]); MAX_CHUNKS];
+                let filled = transmit.chunks_vectored(&mut chunks);
+                self.stream.stream.write_vectored(&chunks[..filled])
+            } else {
+                self.stream.stream.write(transmit.chunk())
+            };
+            match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => transmit.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            self.stream.stream.flush()?;
+            self.unflushed = false;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<(), Error> {
+        if self.read_buffer.is_empty() {
+            self.read_buffer.resize(READ_MIN, 0);
+        }
+        let deadline = self.deadline();
+        match self.stream.read(&mut self.read_buffer, deadline) {
+            Ok(0) => self.connection.handle_eof(),
+            Ok(count) => {
+                let received = self.read_buffer.get(..count).unwrap_or_default();
+                self.connection.receive_buffer().extend_from_slice(received);
+                if count == self.read_buffer.len() && count < READ_MAX {
+                    self.read_buffer.resize(count * 2, 0);
+                }
+            }
+            Err(error) if is_timeout(&error) => self.after_timeout(error)?,
+            Err(error) => {
+                self.transport_error.get_or_insert(error);
+                self.connection.handle_eof();
+            }
+        }
+        Ok(())
+    }
+
+    /// The next deadline of the connection.
+    fn deadline(&mut self) -> Option<Instant> {
+        let deadline = self.connection.poll_timeout(self.opened.elapsed())?;
+        self.opened.checked_add(deadline)
+    }
+
+    /// A wait ended early: because one of our deadlines passed, or because the stream does not block.
+    fn after_timeout(&mut self, error: io::Error) -> Result<(), Error> {
+        // Timeouts are rounded on their way through the operating system; one that ends a little early is repeated.
+        match self.deadline() {
+            Some(deadline) if deadline <= Instant::now() + SHORTEST_WAIT => {
+                self.connection.handle_timeout(self.opened.elapsed());
+                Ok(())
+            }
+            _ => Err(Error::Io(error)),
+        }
+    }
+}
