@@ -1,0 +1,105 @@
+//! Runs every contender's echo server against one polling load generator and prints who costs what.
+//!
+//! The figure is the server's own CPU time per message, never wall time, so a busy machine blurs it little. What is
+//! timed, and how, is in the README beside this package.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod contender;
+mod generator;
+mod memory;
+mod report;
+mod scenario;
+mod server;
+mod verify;
+mod wire;
+
+use std::error::Error;
+
+use arguments::Arguments;
+use contender::Contender;
+use generator::{Check, Generator};
+use report::{Cell, Table};
+use scenario::Scenario;
+use server::Server;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    let mut contenders = contender::chosen(&arguments);
+    if arguments.build {
+        contender::build(&contenders)?;
+    }
+    server::pin_this_thread(arguments.generator_core)?;
+    raise_descriptor_limit()?;
+
+    contenders.retain(|contender| match verify::contents(contender, &arguments) {
+        Ok(()) => true,
+        Err(error) => {
+            eprintln!(
+                "{}: left out, wrong in the correctness pass: {error}",
+                contender.name
+            );
+            false
+        }
+    });
+    if arguments.verify_only {
+        println!("{} contenders echo every case correctly", contenders.len());
+        return Ok(());
+    }
+
+    let mut table = Table::new(&contenders);
+    for scenario in scenario::ALL
+        .iter()
+        .filter(|scenario| arguments.wants(scenario.name))
+    {
+        eprintln!("{}: {}", scenario.name, scenario.description);
+        for round in 0..arguments.rounds {
+            // A B C, then C B A: a drift of the machine falls on all of them alike.
+            let mut order: Vec<&Contender> = contenders.iter().collect();
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for contender in order {
+                match timed_round(contender, scenario, &arguments) {
+                    Ok(cell) => table.add(scenario, contender, cell),
+                    Err(error) => eprintln!("{} {}: {error}", scenario.name, contender.name),
+                }
+            }
+        }
+    }
+    table.print(&arguments);
+
+    if arguments.wants(memory::NAME) {
+        eprintln!("{}: idle memory", memory::NAME);
+        memory::print(&contenders, &arguments)?;
+    }
+    Ok(())
+}
+
+/// One fresh server, one set of connections, one window of time. A fresh process each time, so that no contender is
+/// lucky or unlucky with one memory layout for all its rounds.
+fn timed_round(contender: &Contender, scenario: &Scenario, arguments: &Arguments) -> Result<Cell> {
+    let server = Server::start(contender, arguments)?;
+    let streams = server.connect(scenario.connections)?;
+    let burst = scenario.burst(contender.kind);
+    let mut generator = Generator::new(streams, &burst, Check::Contents)?;
+    generator.exchange_once()?;
+    generator.check = Check::Headers;
+    generator.run(arguments.warm_up)?;
+    let before = server.reading()?;
+    let replies = generator.run(arguments.window)?;
+    let after = server.reading()?;
+    // Before its connections, so that it does not report each of them as torn.
+    drop(server);
+    Ok(Cell::new(before, after, replies))
+}
+
+/// The memory scenario alone holds thousands of sockets, here and in the server, which inherits the limit.
+fn raise_descriptor_limit() -> Result<()> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    Ok(())
+}

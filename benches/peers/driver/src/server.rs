@@ -1,0 +1,109 @@
+//! One contender's process: started on its core, asked for its CPU time, and always taken down again.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::time::ClockId;
+use nix::unistd::Pid;
+
+use crate::Result;
+use crate::arguments::Arguments;
+use crate::contender::{Contender, Kind};
+use crate::wire;
+
+pub struct Server {
+    process: Child,
+    clock: ClockId,
+    port: u16,
+    kind: Kind,
+}
+
+/// All clocks at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// CPU time of the server's process, user and system, all threads.
+    pub server: Duration,
+    pub generator: Duration,
+    pub wall: Instant,
+}
+
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Server {
+    pub fn start(contender: &Contender, arguments: &Arguments) -> Result<Self> {
+        // The child inherits the core it is started on, before any thread of its own exists.
+        pin_this_thread(arguments.server_core)?;
+        let process = Command::new(contender.binary()?)
+            .args(contender.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn();
+        pin_this_thread(arguments.generator_core)?;
+        let process = process?;
+        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(process.id().try_into()?))?;
+        let mut server = Self {
+            process,
+            clock,
+            port: 0,
+            kind: contender.kind,
+        };
+        let stdout = server
+            .process
+            .stdout
+            .take()
+            .ok_or("the server has no standard output")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        server.port = line.trim().parse()?;
+        Ok(server)
+    }
+
+    /// Opens blocking connections, past the handshake where there is one.
+    pub fn connect(&self, count: usize) -> Result<Vec<TcpStream>> {
+        (0..count).map(|_| self.connect_one()).collect()
+    }
+
+    pub fn reading(&self) -> Result<Reading> {
+        Ok(Reading {
+            server: self.clock.now()?.into(),
+            generator: ClockId::CLOCK_PROCESS_CPUTIME_ID.now()?.into(),
+            wall: Instant::now(),
+        })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    fn connect_one(&self) -> Result<TcpStream> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        if self.kind == Kind::WebSocket {
+            wire::handshake(&mut stream)?;
+        }
+        Ok(stream)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(error) = self
+            .process
+            .kill()
+            .and_then(|()| self.process.wait().map(drop))
+        {
+            eprintln!("stopping server {}: {error}", self.process.id());
+        }
+    }
+}
+
+pub fn pin_this_thread(core: usize) -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &cores)?;
+    Ok(())
+}

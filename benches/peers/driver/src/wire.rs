@@ -1,0 +1,180 @@
+//! The bytes on the wire, all made before any clock runs: handshake, masked frames, and the replies they must bring.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use crate::Result;
+use crate::contender::Kind;
+
+/// The sample key of RFC 6455 section 1.3 and the answer given there.
+const REQUEST: &[u8] =
+    b"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+const MAX_RESPONSE: usize = 4096;
+
+pub const FIN: u8 = 0x80;
+pub const CONTINUATION: u8 = 0x0;
+pub const TEXT: u8 = 0x1;
+pub const BINARY: u8 = 0x2;
+pub const PING: u8 = 0x9;
+pub const PONG: u8 = 0xa;
+
+/// The opening handshake, on a blocking stream. Nothing is sent behind it, so nothing can be left over.
+pub fn handshake(stream: &mut TcpStream) -> Result<()> {
+    stream.write_all(REQUEST)?;
+    let mut response = Vec::new();
+    let mut byte = [0];
+    while !response.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        response.push(byte[0]);
+        if response.len() > MAX_RESPONSE {
+            return Err("the response to the handshake does not end".into());
+        }
+    }
+    let response = String::from_utf8(response)?;
+    if !response.starts_with("HTTP/1.1 101 ") || !response.contains(ACCEPT) {
+        return Err(format!("the handshake was refused: {response}").into());
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Payload {
+    Binary,
+    Chinese,
+}
+
+/// What a connection sends at once, and what must come back.
+pub struct Burst {
+    pub outgoing: Vec<u8>,
+    pub expected: Vec<u8>,
+    /// Length of each reply and of its header, where all replies are alike; the whole otherwise.
+    pub reply_len: usize,
+    pub header_len: usize,
+}
+
+impl Burst {
+    /// `count` messages of `len` payload bytes, each with its own contents and masking key.
+    pub fn messages(kind: Kind, payload: Payload, len: usize, count: usize) -> Self {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let (mut outgoing, mut expected) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let (opcode, payload) = match payload {
+                Payload::Binary => (BINARY, random.bytes(len)),
+                Payload::Chinese => (TEXT, chinese(&mut random, len)),
+            };
+            put_frame(&mut outgoing, FIN | opcode, Some(random.key()), &payload);
+            put_frame(&mut expected, FIN | opcode, None, &payload);
+        }
+        let masking_key_len = if kind == Kind::Floor { 4 } else { 0 };
+        let burst = Self::conversation(kind, outgoing, expected);
+        let reply_len = burst.expected.len() / count;
+        Self {
+            reply_len,
+            header_len: header_len(len) + masking_key_len,
+            ..burst
+        }
+    }
+
+    /// Any frames, and what a WebSocket echo answers to them; a floor sends back what it was sent.
+    pub fn conversation(kind: Kind, outgoing: Vec<u8>, expected: Vec<u8>) -> Self {
+        let expected = if kind == Kind::Floor {
+            outgoing.clone()
+        } else {
+            expected
+        };
+        Self {
+            reply_len: expected.len(),
+            header_len: expected.len(),
+            outgoing,
+            expected,
+        }
+    }
+}
+
+/// Appends one frame (RFC 6455 section 5.2); `first` is its first byte.
+pub fn put_frame(to: &mut Vec<u8>, first: u8, key: Option<[u8; 4]>, payload: &[u8]) {
+    to.push(first);
+    let mask_bit = if key.is_some() { 0x80 } else { 0 };
+    match payload.len() {
+        len @ 0..=125 => to.push(mask_bit | len as u8),
+        len @ 126..=0xffff => {
+            to.push(mask_bit | 126);
+            to.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+        len => {
+            to.push(mask_bit | 127);
+            to.extend_from_slice(&(len as u64).to_be_bytes());
+        }
+    }
+    match key {
+        None => to.extend_from_slice(payload),
+        Some(key) => {
+            to.extend_from_slice(&key);
+            to.extend(
+                payload
+                    .iter()
+                    .zip(key.iter().cycle())
+                    .map(|(byte, key)| byte ^ key),
+            );
+        }
+    }
+}
+
+/// Length of an unmasked frame's header.
+fn header_len(payload_len: usize) -> usize {
+    match payload_len {
+        0..=125 => 2,
+        126..=0xffff => 4,
+        _ => 10,
+    }
+}
+
+/// `len` bytes of running text: three-byte characters with some ASCII between them, and ASCII to fill the end.
+pub fn chinese(random: &mut Random, len: usize) -> Vec<u8> {
+    const CHARACTERS: [char; 16] = [
+        '的', '一', '是', '不', '了', '人', '我', '在', '有', '他', '这', '为', '之', '大', '，',
+        '。',
+    ];
+    let mut text = String::with_capacity(len);
+    loop {
+        let draw = random.next();
+        let next = if draw.is_multiple_of(24) {
+            '7'
+        } else {
+            CHARACTERS[(draw >> 32) as usize % CHARACTERS.len()]
+        };
+        if text.len() + next.len_utf8() > len {
+            break;
+        }
+        text.push(next);
+    }
+    let mut text = text.into_bytes();
+    text.resize(len, b'.');
+    text
+}
+
+/// Xorshift: repeatable, and good enough for contents and keys nobody guesses at.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn key(&mut self) -> [u8; 4] {
+        let [a, b, c, d, ..] = self.next().to_le_bytes();
+        [a, b, c, d]
+    }
+
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        std::iter::repeat_with(|| self.next().to_le_bytes())
+            .flatten()
+            .take(len)
+            .collect()
+    }
+}

@@ -1,0 +1,73 @@
+//! What every echo server under test shares: it listens on a free loopback port, tells the driver which one on its
+//! standard output, accepts for ever, and dies with the driver. It never touches what is sent or received.
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+use nix::sys::{prctl::set_pdeathsig, signal::Signal};
+
+/// What a connection's handler returns. An error is printed and ends that connection only.
+pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// Accepts for ever on a tokio `current_thread` runtime, one task per connection.
+#[cfg(feature = "tokio")]
+pub fn run_tokio<F, Fut>(serve: F) -> Outcome
+where
+    F: Fn(tokio::net::TcpStream) -> Fut,
+    Fut: Future<Output = Outcome> + Send + 'static,
+{
+    let listener = listen()?;
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let connection = serve(stream);
+            tokio::spawn(async move { report(connection.await) });
+        }
+    })
+}
+
+/// Accepts for ever, one blocking thread per connection.
+pub fn run_threads(serve: fn(TcpStream) -> Outcome) -> Outcome {
+    let listener = listen()?;
+    loop {
+        let (stream, _) = listener.accept()?;
+        stream.set_nodelay(true)?;
+        std::thread::spawn(move || report(serve(stream)));
+    }
+}
+
+/// A listener on a free loopback port, which the driver has been told.
+pub fn listen() -> Result<TcpListener, Box<dyn Error + Send + Sync>> {
+    set_pdeathsig(Signal::SIGKILL)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{}", listener.local_addr()?.port())?;
+    stdout.flush()?;
+    Ok(listener)
+}
+
+/// The first command line argument that is a number, as in `peer-floor-epoll 131072`.
+pub fn size_argument() -> Option<usize> {
+    std::env::args()
+        .skip(1)
+        .find_map(|argument| argument.parse().ok())
+}
+
+/// Whether `flag` is among the command line arguments.
+pub fn has_flag(flag: &str) -> bool {
+    std::env::args().skip(1).any(|argument| argument == flag)
+}
+
+fn report(outcome: Outcome) {
+    if let Err(error) = outcome {
+        eprintln!("connection ended: {error}");
+    }
+}
