@@ -1,0 +1,133 @@
+// The connection panel: where to connect, how to close, and what the API tells meanwhile.
+
+import { byId } from "./dom.js";
+import { elapsed, count } from "./format.js";
+import { utf8Length } from "./frame.js";
+
+/** Reason text of a Close frame: 125 bytes of payload less two for the code (section 5.5). */
+const REASON_BYTES = 123;
+
+const ROUTES = {
+  "/echo": "Answers every message with itself.",
+  "/chat": "Speaks the chat’s JSON: a first message {\"type\":\"join\",\"room\":\"lobby\",\"nick\":\"you\"} lets you in by hand.",
+  "/reverse-001": "Answers text with the same text and “aaaa”, as the first tutorial’s server did. Binary is refused with 1003.",
+  "/origin-checked": "An echo that insists on an Origin it knows: a page from elsewhere gets 403, which the API shows as 1006.",
+};
+
+export class ConnectionPanel {
+  #scope;
+  #route = byId("route");
+  #url = byId("url");
+  #subprotocol = byId("subprotocol");
+  #code = byId("close-code");
+  #reason = byId("close-reason");
+  #complaint = byId("complaint");
+  #buffered = byId("buffered");
+  #since = byId("since");
+  #heardAt = null;
+
+  constructor(scope) {
+    this.#scope = scope;
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    this.#url.value = `${scheme}//${location.host}${this.#route.value}`;
+    this.#explainRoute();
+
+    this.#route.addEventListener("change", () => this.#takeRoute());
+    this.#url.addEventListener("input", () => this.#explainRoute());
+    this.#reason.addEventListener("input", () => this.#measureReason());
+    byId("connect-form").addEventListener("submit", (event) => this.#connect(event));
+    byId("close-form").addEventListener("submit", (event) => this.#close(event));
+    scope.addEventListener("state", () => this.#showState());
+    scope.addEventListener("open", ({ detail }) => this.#showNegotiated(detail));
+    scope.addEventListener("sent", () => this.#watchBuffer());
+    setInterval(() => this.#tick(), 100);
+    this.#showState();
+  }
+
+  /** A message of the user's went out or came in: the clock of silence starts again. */
+  heard() {
+    this.#heardAt = performance.now();
+    this.#tick();
+  }
+
+  #connect(event) {
+    event.preventDefault();
+    const protocols = this.#subprotocol.value.split(",").map((name) => name.trim()).filter(Boolean);
+    this.#attempt(() => {
+      this.#heardAt = null;
+      this.#showNegotiated({ protocol: "", extensions: "" });
+      this.#scope.connect(this.#url.value.trim(), protocols);
+    });
+  }
+
+  #close(event) {
+    event.preventDefault();
+    const code = this.#code.value.trim();
+    const reason = this.#reason.value;
+    this.#attempt(() => {
+      if (code === "") this.#scope.close();
+      else this.#scope.close(Number(code), reason);
+    });
+  }
+
+  /** The API refuses by throwing; what it says is shown in its own words. */
+  #attempt(action) {
+    this.#complaint.hidden = true;
+    try {
+      action();
+    } catch (error) {
+      this.#complaint.textContent = `${error.name}: ${error.message}`;
+      this.#complaint.hidden = false;
+    }
+  }
+
+  #takeRoute() {
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const url = URL.canParse(this.#url.value) ? new URL(this.#url.value) : new URL(`${scheme}//${location.host}`);
+    url.pathname = this.#route.value;
+    url.search = "";
+    this.#url.value = url.href;
+    this.#explainRoute();
+  }
+
+  #explainRoute() {
+    const path = URL.canParse(this.#url.value) ? new URL(this.#url.value).pathname : "";
+    byId("route-hint").textContent = ROUTES[path] ?? "Not one of this server’s routes: echoes cannot be checked there.";
+    if (path in ROUTES) this.#route.value = path;
+  }
+
+  #measureReason() {
+    const size = utf8Length(this.#reason.value);
+    const label = byId("reason-size");
+    label.textContent = `${size} of ${REASON_BYTES} bytes`;
+    label.classList.toggle("bad", size > REASON_BYTES);
+  }
+
+  #showState() {
+    const state = this.#scope.state;
+    byId("state-lamp").dataset.state = state;
+    byId("state-name").textContent = state;
+    for (const step of byId("rail").children) {
+      if (step.dataset.state === state) step.setAttribute("aria-current", "step");
+      else step.removeAttribute("aria-current");
+    }
+    byId("connect").disabled = state !== "CLOSED";
+    byId("close").disabled = state !== "CONNECTING" && state !== "OPEN";
+    this.#tick();
+  }
+
+  #showNegotiated({ protocol, extensions }) {
+    byId("protocol").textContent = protocol || "none";
+    byId("extensions").textContent = extensions || "none";
+  }
+
+  #watchBuffer() {
+    this.#tick();
+    if (this.#scope.bufferedAmount > 0) requestAnimationFrame(() => this.#watchBuffer());
+  }
+
+  #tick() {
+    this.#buffered.textContent = count(this.#scope.bufferedAmount);
+    this.#since.textContent = this.#heardAt === null ? "–" : elapsed(performance.now() - this.#heardAt);
+  }
+}

@@ -1,0 +1,182 @@
+// The composer and the list of messages: what was sent, what it cost in frame header bytes, and
+// whether the echo gave back the same contents.
+
+import { byId, make } from "./dom.js";
+import { BINARY, TEXT, headerBytes, headerSize, hexByte, utf8Bytes, utf8Length } from "./frame.js";
+import { bytes, clockTime, count, duration, preview } from "./format.js";
+
+const ROWS_KEPT = 200;
+const MASK_KEY = 4;
+
+/** Sizes on both sides of each step of the length field, and one large message. */
+const SIZES = [
+  ["empty", 0],
+  ["125", 125],
+  ["126", 126],
+  ["65535", 65_535],
+  ["65536", 65_536],
+  ["1mib", 1_048_576],
+];
+
+const SPECIALS = [
+  ["zh", "中文", "你好,世界。WebSocket 的文本是 UTF-8。"],
+  ["emoji", "emoji", "👋🏽 👩‍👩‍👧‍👦 🏳️‍🌈 🧭"],
+  ["surrogate", "lone surrogate", "before \ud83d after"],
+  ["bom", "leading BOM", "\ufeffkept"],
+];
+
+const STATUS = {
+  pending: "waiting",
+  verified: "echo equal",
+  differs: "echo differs",
+  lost: "no echo: closed",
+  unasked: "",
+};
+
+export class MessagePanel extends EventTarget {
+  #scope;
+  #ledger;
+  #text = byId("text");
+  #list = byId("message-log");
+  #sends = [byId("send-text"), byId("send-binary")];
+  #sent = 0;
+  #tally = { pending: 0, verified: 0, differs: 0, lost: 0 };
+
+  constructor(scope, ledger) {
+    super();
+    this.#scope = scope;
+    this.#ledger = ledger;
+    this.#buildKeypad();
+    byId("send-text").addEventListener("click", () => this.#send(this.#text.value));
+    byId("send-binary").addEventListener("click", () => this.#send(utf8Bytes(this.#text.value)));
+    this.#text.addEventListener("input", () => this.#showCost());
+    this.#text.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+        event.preventDefault();
+        byId("send-text").click();
+      }
+    });
+    scope.addEventListener("state", () => this.#enable());
+    this.#showCost();
+    this.#enable();
+  }
+
+  received(message, { status, answers }) {
+    const to = answers ? `answers ${answers.number}` : "unasked for";
+    this.#addRow("received", message, make("span", { className: "outcome", data: { status }, text: to }));
+  }
+
+  #send(data) {
+    const outcome = make("span", { className: "outcome", data: { status: "pending" }, text: STATUS.pending });
+    const settle = ({ status, roundTrip }) => {
+      this.#tally.pending -= 1;
+      if (status in this.#tally) this.#tally[status] += 1;
+      outcome.dataset.status = status;
+      outcome.textContent = roundTrip === undefined ? STATUS[status] : `${STATUS[status]}, ${duration(roundTrip)}`;
+      if (roundTrip !== undefined) {
+        outcome.dataset.roundTripMs = roundTrip.toFixed(3);
+        this.dispatchEvent(new CustomEvent("echo", { detail: roundTrip }));
+      }
+      this.#showTally();
+    };
+    this.#tally.pending += 1;
+    const message = this.#ledger.send(data, settle);
+    this.#sent += 1;
+    message.number = this.#sent;
+    this.#showTally();
+    this.#addRow("sent", message, outcome);
+    this.dispatchEvent(new CustomEvent("sent"));
+  }
+
+  #addRow(direction, message, outcome) {
+    const { opcode, length, content, header } = message;
+    const sent = direction === "sent";
+    const kind = opcode === TEXT ? "text" : "binary";
+    const row = make(
+      "li",
+      { className: "row message", data: { direction, kind, size: length, header } },
+      make("time", { text: clockTime(new Date()) }),
+      make("span", { className: "arrow", "aria-label": direction, role: "img", text: sent ? "↑" : "↓" }),
+      make("span", { className: "kind", text: sent ? `${message.number} ${kind}` : kind }),
+      make("span", { className: "size", text: bytes(length) }),
+      outcome,
+      make(
+        "span",
+        { className: "onwire" },
+        this.#header(opcode, length, sent, header),
+        make("span", { className: "snippet", text: preview(content) }),
+      ),
+    );
+    this.#list.prepend(row);
+    while (this.#list.children.length > ROWS_KEPT) this.#list.lastElementChild.remove();
+  }
+
+  #header(opcode, length, masked, size) {
+    const cells = headerBytes(opcode, length, masked).map((byte, i) =>
+      make("span", { className: `byte ${i === 0 ? "first" : "length"}`, text: hexByte(byte) }),
+    );
+    if (masked) for (let i = 0; i < MASK_KEY; i += 1) cells.push(make("span", { className: "byte mask", text: "••" }));
+    const label = `header ${size} bytes${masked ? ", four of them the mask key" : ""}`;
+    return make("span", { className: "frame", role: "img", "aria-label": label, title: label }, ...cells);
+  }
+
+  #buildKeypad() {
+    for (const [name, size] of SIZES) {
+      const label = size === 1_048_576 ? "1 MiB" : count(size);
+      byId("keypad-sizes").append(make("th", { scope: "col", text: label }));
+      byId("keypad-text").append(make("td", {}, this.#key(name, TEXT, size, label)));
+      byId("keypad-binary").append(make("td", {}, this.#key(`${name}-binary`, BINARY, size, label)));
+      byId("keypad-cost").append(make("td", { text: `${headerSize(size, false)} + ${MASK_KEY}` }));
+    }
+    for (const [name, label, text] of SPECIALS) {
+      const button = make("button", { type: "button", className: "chip", data: { testid: `preset-${name}` }, text: label });
+      button.addEventListener("click", () => this.#send(text));
+      this.#sends.push(button);
+      byId("specials").append(button);
+    }
+  }
+
+  #key(name, opcode, size, label) {
+    const kind = opcode === TEXT ? "text" : "binary";
+    const face = headerBytes(opcode, size, true).slice(0, 2).map(hexByte).join(" ");
+    const button = make("button", { type: "button", className: "key", data: { testid: `preset-${name}` }, text: face });
+    button.setAttribute("aria-label", `${face}: send ${label === "1 MiB" ? label : `${label} bytes`} of ${kind}`);
+    button.addEventListener("click", () => this.#send(opcode === TEXT ? pattern(size) : binaryPattern(size)));
+    this.#sends.push(button);
+    return button;
+  }
+
+  #showCost() {
+    const length = utf8Length(this.#text.value);
+    byId("text-cost").textContent = `${bytes(length)} payload, ${headerSize(length, true)} B header`;
+  }
+
+  #enable() {
+    const closed = this.#scope.state !== "OPEN";
+    for (const button of this.#sends) button.disabled = closed;
+  }
+
+  #showTally() {
+    const { pending, verified, differs, lost } = this.#tally;
+    const output = byId("echo-status");
+    const status = differs + lost > 0 ? "differs" : pending > 0 ? "pending" : verified > 0 ? "verified" : "none";
+    Object.assign(output.dataset, { status, pending, verified, differs, lost });
+    const parts = [`${count(verified)} ${verified === 1 ? "echo" : "echoes"} equal to what was sent`];
+    if (pending > 0) parts.push(`${count(pending)} waiting`);
+    if (differs > 0) parts.push(`${count(differs)} different`);
+    if (lost > 0) parts.push(`${count(lost)} lost`);
+    output.textContent = status === "none" ? "No echo yet" : parts.join(", ");
+  }
+}
+
+/** Text in which a shifted or missing piece shows: the numbers 0, 1, 2 … one after the other. */
+function pattern(size) {
+  let text = "";
+  for (let n = 0; text.length < size; n += 1) text += `${n} `;
+  return text.slice(0, size);
+}
+
+/** Bytes that repeat with a period no power of two divides. */
+function binaryPattern(size) {
+  return Uint8Array.from({ length: size }, (_, i) => i % 251);
+}
