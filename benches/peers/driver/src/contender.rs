@@ -43,6 +43,9 @@ const ALL: &[Contender] = &[
     peer("fastwebsockets", "peer-fastwebsockets", &[]),
     peer("tokio-websockets", "peer-tokio-websockets", &[]),
     peer("tungstenite, blocking threads", "peer-tungstenite", &[]),
+    peer("ws-async", "peer-ours-async", &[]),
+    peer("ws-async, feed", "peer-ours-async", &["--feed"]),
+    peer("ws-sync, blocking threads", "peer-ours-sync", &[]),
 ];
 
 const fn floor(

@@ -2,6 +2,9 @@
 //! standard output, accepts for ever, and dies with the driver. It never touches what is sent or received.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "handshake")]
+pub mod handshake;
+
 use std::error::Error;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
