@@ -1,1 +1,31 @@
-//! Test support: connection pairs without IO, chopped streams, vectors and oracles.
+//! Test support for the workspace: what a test needs besides the code under test, and never that code again.
+//!
+//! - [`Pair`]: a client and a server [`Connection`](ws_proto::Connection) joined without IO.
+//! - [`ChoppedIo`]: a stream in memory, blocking and tokio at once, that reads and writes in pieces of chosen sizes,
+//!   refuses to be ready, fails or ends where the test says, and never waits for ever.
+//! - [`vectors`]: the frames of RFC 6455 §5.7 and tables of good and bad input.
+//! - [`Frame`]: an independent encoder that also writes what no endpoint may send.
+//! - [`oracle`]: an independent decoder of a whole byte string, written for clarity alone. It shares no code with
+//!   `ws-frame` or `ws-proto`, so that the two can disagree.
+//! - [`Prng`]: a small seeded generator; a test that fails prints its seed.
+//!
+//! It never opens a socket and never reads a clock, except to end a blocking read that would wait for ever.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod chopped_io;
+mod chunks;
+mod frame;
+mod keys;
+pub mod oracle;
+mod pair;
+mod prng;
+pub mod vectors;
+
+pub use chopped_io::{ChoppedIo, Fault, Remote, Starved, Step};
+pub use chunks::Chunks;
+pub use frame::{Frame, LengthForm};
+pub use keys::{CounterKeys, FixedKey};
+pub use pair::{Delivery, End, Pair};
+pub use prng::Prng;
