@@ -1,0 +1,92 @@
+//! What the server must answer (RFC 6455 section 4.1, second list).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{HandshakeError, Refusal, Response};
+use crate::Negotiated;
+use crate::fields::list_contains;
+use crate::head::{Head, Name, Occurrence};
+use crate::key::AcceptKey;
+
+/// What the response to one request must say. It belongs to that request's key and is used once.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    accept: AcceptKey,
+    subprotocols: Vec<String>,
+    require_subprotocol: bool,
+}
+
+impl Expectation {
+    pub(super) fn new(
+        accept: AcceptKey,
+        subprotocols: Vec<String>,
+        require_subprotocol: bool,
+    ) -> Self {
+        Self {
+            accept,
+            subprotocols,
+            require_subprotocol,
+        }
+    }
+
+    /// The answer that the key demands.
+    #[must_use]
+    pub fn accept_key(&self) -> &AcceptKey {
+        &self.accept
+    }
+
+    /// Checks the server's opening handshake. After `Ok` the connection is open, and the bytes after
+    /// [`Response::head_len`] are frames.
+    ///
+    /// # Errors
+    /// [`HandshakeError::Refused`] for any status but 101, without a body: read that with
+    /// [`ErrorBody`](super::ErrorBody) if it is wanted. For a 101, the first thing that is wrong with it.
+    pub fn verify(&self, response: &Response) -> Result<Negotiated, HandshakeError> {
+        if response.status() != 101 {
+            return Err(Refusal::new(response.clone(), bytes::Bytes::new()).into());
+        }
+        if response.minor_version() == 0 {
+            return Err(HandshakeError::UnsupportedHttpVersion);
+        }
+        let head = response.head();
+        match head.single(Name::Upgrade) {
+            Occurrence::Once(value) if value.eq_ignore_ascii_case(b"websocket") => {}
+            _ => return Err(HandshakeError::InvalidUpgrade),
+        }
+        if list_contains(head.values(Name::Connection), "upgrade") != Ok(true) {
+            return Err(HandshakeError::InvalidConnection);
+        }
+        match head.single(Name::Accept) {
+            Occurrence::Once(value) if self.accept.matches(value) => {}
+            _ => return Err(HandshakeError::InvalidAccept),
+        }
+        // No extension is ever offered, so any that the server names was not.
+        if head.values(Name::Extensions).next().is_some() {
+            return Err(HandshakeError::InvalidExtensions);
+        }
+        Ok(Negotiated {
+            subprotocol: self.verify_subprotocol(head)?,
+        })
+    }
+
+    fn verify_subprotocol(&self, head: &Head) -> Result<Option<String>, HandshakeError> {
+        match head.single(Name::Protocol) {
+            Occurrence::Absent if self.require_subprotocol => {
+                Err(HandshakeError::MissingSubprotocol)
+            }
+            Occurrence::Absent => Ok(None),
+            Occurrence::Repeated => Err(HandshakeError::InvalidSubprotocol),
+            Occurrence::Once(value) => {
+                let chosen = self
+                    .subprotocols
+                    .iter()
+                    .find(|offered| offered.as_bytes() == value);
+                chosen
+                    .cloned()
+                    .map(Some)
+                    .ok_or(HandshakeError::InvalidSubprotocol)
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The grammar of HTTP field values that the handshake needs: tokens and lists (RFC 9110 section 5.6).
+//!
+//! Everything here is one pass over bytes. A value is never assumed to be UTF-8: bytes from 0x80 on
+//! are legal in it and mean nothing (RFC 9110 section 5.5).
+
+/// A byte of a token (RFC 9110 section 5.6.2).
+pub(crate) const fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| is_tchar(*byte))
+}
+
+/// The text of a token, or `None` when it is not one.
+pub(crate) fn token(text: &[u8]) -> Option<&str> {
+    if is_token(text) {
+        core::str::from_utf8(text).ok()
+    } else {
+        None
+    }
+}
+
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Removes optional white space (OWS, RFC 9110 section 5.6.3) from both ends.
+pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = text
+        && is_blank(*first)
+    {
+        text = rest;
+    }
+    while let [rest @ .., last] = text
+        && is_blank(*last)
+    {
+        text = rest;
+    }
+    text
+}
+
+/// The items of a comma-separated list without quoted strings, in order; empty ones are skipped, as
+/// recipients must (RFC 9110 section 5.6.1).
+pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    value
+        .split(|byte| *byte == b',')
+        .map(trim)
+        .filter(|item| !item.is_empty())
+}
+
+/// Looks for a token in a list that may be spread over several field lines, without regard to letter
+/// case. `Err` means that an item is not even `token["/" token]` (RFC 9110 section 7.8).
+pub(crate) fn list_contains<'a>(
+    lines: impl Iterator<Item = &'a [u8]>,
+    wanted: &str,
+) -> Result<bool, MalformedList> {
+    let mut found = false;
+    for item in lines.flat_map(list) {
+        if item.eq_ignore_ascii_case(wanted.as_bytes()) {
+            found = true;
+        } else {
+            let mut parts = item.splitn(2, |byte| *byte == b'/');
+            if !parts.all(is_token) {
+                return Err(MalformedList);
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MalformedList;
+
+/// Why a field that the application wants to send was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldError {
+    Name,
+    Value,
+    Reserved,
+}
+
+/// Checks a field that the application wants to send: the name is a token, the value holds no control
+/// byte (so no injected line), and the name is none of those that the handshake itself decides.
+pub(crate) fn check_outgoing(
+    name: &str,
+    value: &[u8],
+    is_reserved: impl Fn(&str) -> bool,
+) -> Result<(), FieldError> {
+    if !is_token(name.as_bytes()) {
+        Err(FieldError::Name)
+    } else if is_reserved(name) {
+        Err(FieldError::Reserved)
+    } else if !is_field_value(value) {
+        Err(FieldError::Value)
+    } else {
+        Ok(())
+    }
+}
+
+/// Field content (RFC 9110 section 5.5): visible bytes, bytes from 0x80 on, and blanks.
+pub(crate) fn is_field_value(value: &[u8]) -> bool {
+    value
+        .iter()
+        .all(|byte| matches!(byte, b'\t' | b' '..=0x7e | 0x80..))
+}
+
+/// Field names that decide framing or the upgrade: nobody sets them beside the handshake.
+pub(crate) fn is_protocol_field(name: &str) -> bool {
+    const NAMES: [&str; 6] = [
+        "connection",
+        "content-length",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "keep-alive",
+    ];
+    NAMES
+        .iter()
+        .any(|reserved| name.eq_ignore_ascii_case(reserved))
+        || name
+            .get(..14)
+            .is_some_and(|start| start.eq_ignore_ascii_case("sec-websocket-"))
+}
+
+/// Appends `name: value CRLF`.
+pub(crate) fn write_field(out: &mut alloc::vec::Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(trim(value));
+    out.extend_from_slice(b"\r\n");
+}

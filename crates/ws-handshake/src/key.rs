@@ -1,0 +1,120 @@
+//! The key and its answer: `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455 sections 4.1, 4.2.2).
+//!
+//! The answer proves that the server understood a WebSocket request and did not just echo it. It is
+//! neither encryption nor authentication: anybody can compute it, and SHA-1's weakness does not
+//! matter here (RFC 6455 section 10.8).
+
+use core::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest as _, Sha1};
+
+/// The text every WebSocket server appends to the key before hashing (RFC 6455 section 1.3).
+pub const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The answer to a key: base64(SHA-1(key text + [`GUID`])), RFC 6455 section 4.2.2 item 5.4.
+///
+/// It keeps the SHA-1 digest too, so that the steps can be shown. `{:x}` prints the digest in hex,
+/// `{}` the value of the `Sec-WebSocket-Accept` field.
+///
+/// ```
+/// use ws_handshake::AcceptKey;
+///
+/// let accept = AcceptKey::from_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+/// assert_eq!(format!("{accept:x}"), "b37a4f2cc0624f1690f64606cf385945b2bec4ea");
+/// assert_eq!(accept.as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AcceptKey {
+    digest: [u8; 20],
+    text: [u8; 28],
+}
+
+impl AcceptKey {
+    /// Hashes the key's text as it was received, without decoding it (RFC 6455 section 4.2.2).
+    ///
+    /// Surrounding blanks must already be gone; the key itself is not checked here, that is
+    /// [`is_key`]'s part.
+    #[must_use]
+    pub fn from_key(key: &[u8]) -> Self {
+        let mut hash = Sha1::new();
+        hash.update(key);
+        hash.update(GUID.as_bytes());
+        let digest: [u8; 20] = hash.finalize().into();
+        let mut text = [b'='; 28];
+        let written = STANDARD.encode_slice(digest, &mut text);
+        debug_assert_eq!(written, Ok(28), "20 bytes are 28 base64 characters");
+        Self { digest, text }
+    }
+
+    /// The value of the `Sec-WebSocket-Accept` field: 28 base64 characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.text).unwrap_or_default()
+    }
+
+    /// The SHA-1 digest that [`as_str`](Self::as_str) encodes.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 20] {
+        &self.digest
+    }
+
+    /// Whether a received `Sec-WebSocket-Accept` value is this one, letter case included.
+    ///
+    /// The time taken does not depend on where the two differ. Nothing in the protocol needs that
+    /// (RFC 6455 section 10.8); it costs nothing either.
+    #[must_use]
+    pub fn matches(&self, value: &[u8]) -> bool {
+        let difference = self
+            .text
+            .iter()
+            .zip(value)
+            .fold(0, |sum, (a, b)| sum | (a ^ b));
+        value.len() == self.text.len() && difference == 0
+    }
+}
+
+impl fmt::Display for AcceptKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::LowerHex for AcceptKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.digest
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for AcceptKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AcceptKey").field(&self.as_str()).finish()
+    }
+}
+
+/// Whether a text is the base64 form of 16 bytes: 22 characters of the alphabet and `==`
+/// (RFC 6455 section 4.2.1 item 5).
+///
+/// The four bits that pad the last character may be anything: the example key printed in RFC 6455
+/// section 4.1 has them set (erratum 3150).
+#[must_use]
+pub fn is_key(text: &[u8]) -> bool {
+    text.strip_suffix(b"==")
+        .is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_base64))
+}
+
+/// Writes 16 random bytes as a key: 24 base64 characters (RFC 6455 section 4.1 item 7).
+#[must_use]
+pub fn encode_key(nonce: [u8; 16]) -> [u8; 24] {
+    let mut text = [b'='; 24];
+    let written = STANDARD.encode_slice(nonce, &mut text);
+    debug_assert_eq!(written, Ok(24), "16 bytes are 24 base64 characters");
+    text
+}
+
+fn is_base64(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
+}
