@@ -1,0 +1,145 @@
+//! `cargo xtask fuzz-smoke`: each fuzz target for a few seconds, from its committed corpus.
+
+use std::time::Duration;
+
+use crate::command;
+use crate::step::{Done, Failure, Verdict};
+use crate::workspace::Workspace;
+
+/// How long each target runs.
+const SECONDS_PER_TARGET: u64 = 15;
+/// A run that ends late hangs.
+const RUN_LIMIT: Duration = Duration::from_secs(SECONDS_PER_TARGET + 60);
+/// The first build compiles the fuzzer's runtime too.
+const BUILD_LIMIT: Duration = Duration::from_secs(900);
+/// An input that takes longer than this is a hang, in seconds.
+const INPUT_LIMIT: u64 = 5;
+
+pub(crate) fn run(workspace: &Workspace) -> Verdict {
+    let targets = targets(workspace)?;
+    let logs = workspace.target_dir("fuzz-smoke")?;
+    let toolchain = Toolchain::choose();
+    println!("   {} targets, {toolchain:?}", targets.len());
+    command::run_logged(
+        toolchain.cargo_fuzz(workspace).arg("build"),
+        &logs.join("build.log"),
+        BUILD_LIMIT,
+    )?;
+    let mut findings = Vec::new();
+    for target in &targets {
+        // New inputs go to a folder under `target`: a smoke run must not change the work tree.
+        let found = workspace.target_dir(&format!("fuzz-smoke/corpus/{target}"))?;
+        let log = logs.join(format!("{target}.log"));
+        let ran = command::run_logged(
+            toolchain
+                .cargo_fuzz(workspace)
+                .args(["run", target])
+                .arg(&found)
+                .arg(format!("corpus/{target}"))
+                .arg("--")
+                .arg(format!("-max_total_time={SECONDS_PER_TARGET}"))
+                .arg(format!("-timeout={INPUT_LIMIT}"))
+                .arg("-print_final_stats=1"),
+            &log,
+            RUN_LIMIT,
+        );
+        let executed = std::fs::read_to_string(&log)
+            .ok()
+            .and_then(|text| executed_units(&text));
+        match (ran, executed) {
+            (Ok(()), Some(executed)) if executed > 0 => println!("   {target}: {executed} inputs"),
+            (Ok(()), _) => {
+                findings.push(format!("{target}: no input was run, see {}", log.display()))
+            }
+            (Err(failure), _) => {
+                findings.push(format!("{target}: {}", failure.findings().join("\n")))
+            }
+        }
+    }
+    Failure::unless_empty(findings)?;
+    Done::checked(
+        targets.len(),
+        format!("fuzz targets, {SECONDS_PER_TARGET} s each"),
+    )
+}
+
+/// The names of the targets, from the fuzzer's own manifest.
+pub(crate) fn targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    Ok(targets_in(&workspace.read("fuzz/Cargo.toml")?))
+}
+
+fn targets_in(manifest: &str) -> Vec<String> {
+    let mut in_target = false;
+    let mut targets = Vec::new();
+    for line in manifest.lines().map(str::trim) {
+        if line.starts_with('[') {
+            in_target = line == "[[bin]]";
+        } else if let Some((key, value)) = line.split_once('=')
+            && in_target
+            && key.trim() == "name"
+        {
+            targets.push(value.trim().trim_matches('"').to_owned());
+        }
+    }
+    targets
+}
+
+/// The fuzzer's instrumentation is a compiler option that only a nightly takes, or a stable
+/// compiler that is told to behave like one.
+#[derive(Debug)]
+enum Toolchain {
+    Nightly,
+    StableAsNightly,
+}
+
+impl Toolchain {
+    fn choose() -> Self {
+        if command::version_of("cargo", &["+nightly", "--version"]).is_some() {
+            Self::Nightly
+        } else {
+            Self::StableAsNightly
+        }
+    }
+
+    fn cargo_fuzz(&self, workspace: &Workspace) -> std::process::Command {
+        let mut command = std::process::Command::new("cargo");
+        command.current_dir(workspace.path("fuzz"));
+        // These name the toolchain that runs this program, and would win over the choice here.
+        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
+        match self {
+            Self::Nightly => {
+                command.arg("+nightly");
+            }
+            Self::StableAsNightly => {
+                command.env("RUSTC_BOOTSTRAP", "1");
+            }
+        }
+        command.arg("fuzz");
+        command
+    }
+}
+
+/// The number of inputs that the fuzzer says it has run.
+fn executed_units(log: &str) -> Option<u64> {
+    log.lines()
+        .find_map(|line| line.trim().strip_prefix("stat::number_of_executed_units:"))
+        .and_then(|number| number.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_the_programs_of_the_manifest() {
+        let manifest = "[package]\nname = \"fuzz\"\n\n[[bin]]\nname = \"frame_decode\"\npath = \"a.rs\"\n[[bin]]\npath = \"b.rs\"\nname=\"mask\"\n[dependencies]\nname = \"1\"\n";
+        assert_eq!(targets_in(manifest), ["frame_decode", "mask"]);
+    }
+
+    #[test]
+    fn the_count_of_inputs_is_read_from_the_log() {
+        let log = "#5 DONE\nstat::number_of_executed_units: 4711\nstat::peak_rss_mb: 40\n";
+        assert_eq!(executed_units(log), Some(4711));
+        assert_eq!(executed_units("Done"), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! A program that serves until it is ended, and says on standard output where.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use crate::command;
+use crate::step::Failure;
+
+/// From the start of a program to the line that says where it listens.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running server. It is ended when this goes out of scope.
+pub(crate) struct Peer {
+    child: Child,
+    /// What followed the sign on its line.
+    address: String,
+}
+
+impl Peer {
+    /// Starts a server and waits for a line that begins with `sign`, or holds it after a first
+    /// word. Everything the server prints goes to `log`.
+    pub(crate) fn start(command: &mut Command, sign: &str, log: &Path) -> Result<Self, Failure> {
+        let errors = File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
+        let mut output = errors.try_clone()?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .map_err(|error| format!("`{}`: {error}", command::shown(command)))?;
+        let stdout = child.stdout.take();
+        // From here on an error drops `peer`, and that ends the program.
+        let mut peer = Self {
+            child,
+            address: String::new(),
+        };
+        let (found, address) = mpsc::channel();
+        let sign = sign.to_owned();
+        // The thread reads until the program ends, so that the program never waits for a reader.
+        thread::spawn(move || {
+            for line in stdout
+                .into_iter()
+                .flat_map(|stdout| BufReader::new(stdout).lines())
+            {
+                let Ok(line) = line else { break };
+                if let Some((_, address)) = line.split_once(&sign) {
+                    let address = address.trim().to_owned();
+                    // Only the first one is waited for.
+                    _ = found.send(address);
+                }
+                if writeln!(output, "{line}").is_err() {
+                    break;
+                }
+            }
+        });
+        peer.address = address.recv_timeout(START_LIMIT).map_err(|error| {
+            let why = match error {
+                RecvTimeoutError::Timeout => "did not say where it listens",
+                RecvTimeoutError::Disconnected => "ended at once",
+            };
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            format!(
+                "`{}` {why}:\n{}",
+                command::shown(command),
+                command::last_lines(&said, 15)
+            )
+        })?;
+        Ok(peer)
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Whether it still runs. A server that a peer could end has failed.
+    pub(crate) fn expect_alive(&mut self) -> Result<(), Failure> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(Failure::new(format!(
+                "the server ended by itself: {status}"
+            ))),
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Both fail only for a program that has ended already, which is what is wanted.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Workspace;
+
+    fn start(script: &str, log: &str) -> Result<Peer, Failure> {
+        let logs = Workspace::locate()
+            .target_dir("xtask-tests")
+            .expect("a folder under target");
+        Peer::start(
+            Command::new("sh").args(["-c", script]),
+            "listening on ",
+            &logs.join(log),
+        )
+    }
+
+    #[test]
+    fn a_server_says_where_it_listens_and_is_ended() {
+        let mut peer = start(
+            "echo starting; echo listening on ws://here; exec sleep 600",
+            "listens.log",
+        )
+        .expect("it says where");
+        assert_eq!(peer.address(), "ws://here");
+        assert!(peer.expect_alive().is_ok());
+    }
+
+    #[test]
+    fn a_server_that_ends_at_once_is_a_failure_with_its_words() {
+        let failure = start("echo port taken >&2; exit 1", "ends.log")
+            .err()
+            .expect("it ended");
+        assert!(failure.findings().join("\n").contains("port taken"));
+    }
+}
