@@ -1,12 +1,55 @@
-//! WebSocket on tokio.
+//! WebSocket on tokio: client and server over any `AsyncRead + AsyncWrite`.
+//!
+//! A server:
+//!
+//! ```no_run
+//! # async fn server() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
+//! loop {
+//!     let (stream, _) = listener.accept().await?;
+//!     tokio::spawn(async move {
+//!         let mut ws = ws_async::accept(stream).await?;
+//!         while let Some(message) = ws.recv().await? {
+//!             ws.send(message).await?;
+//!         }
+//!         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+//!     });
+//! }
+//! # }
+//! ```
+//!
+//! A client:
+//!
+//! ```no_run
+//! # async fn client() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut ws = ws_async::connect("ws://127.0.0.1:9001/").await?;
+//! ws.send("hello").await?;
+//! println!("{:?}", ws.recv().await?);
+//! ws.close(ws_async::CloseCode::NORMAL, "").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. It spawns no tasks and never
+//! holds a lock. Its twin `ws-sync` has the same names without `.await`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod accept;
+mod connect;
 mod error;
+mod exchange;
 mod mask_keys;
 mod scratch;
 mod websocket;
-pub use error::Error;
+
+pub use accept::{Acceptor, Incoming, accept};
+pub use connect::{Connector, connect};
+pub use error::{AcceptError, ConnectError, Error};
 pub use websocket::WebSocket;
+/// The functions over bytes underneath: requests, responses and refusals.
+pub use ws_handshake as handshake;
+pub use ws_handshake::{Limits, OriginPolicy};
 pub use ws_proto::{
     CloseCode, CloseFrame, CloseInfo, Config, Event, Initiator, Message, ProtocolError, Role,
     SendError, State, Utf8Bytes,

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
+use ws_handshake::Negotiated;
 use ws_proto::{
     CloseCode, CloseInfo, Config, Connection, Event, Message, ProtocolError, Role, SendError, State,
 };
@@ -36,6 +37,7 @@ const MAX_BURST: u32 = 256;
 pub struct WebSocket<S> {
     stream: S,
     connection: Connection,
+    negotiated: Negotiated,
     opened: Instant,
     deadline: Deadline,
     /// How far ending our side of the transport has got.
@@ -83,6 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             connection: connection
                 .with_received(received)
                 .with_vectored_writes(vectored),
+            negotiated: Negotiated::default(),
             opened: Instant::now(),
             deadline: Deadline::default(),
             shutdown: Shutdown::NotYet,
@@ -92,6 +95,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             transport_error: None,
             failure: None,
         }
+    }
+
+    pub(crate) fn with_negotiated(mut self, negotiated: Negotiated) -> Self {
+        self.negotiated = negotiated;
+        self
     }
 
     /// The next message; `None` when the connection was closed cleanly ([`close_info`](Self::close_info) tells how).
@@ -212,6 +220,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.connection
             .close_info()
             .ok_or(Error::Protocol(ProtocolError::ConnectionLost))
+    }
+
+    /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.negotiated.subprotocol.as_deref()
     }
 
     /// How the connection ended or is ending; `None` while it is open.

@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use ws_handshake::client::HandshakeError;
+use ws_handshake::server::{Rejection, ResponseError};
 use ws_proto::{ProtocolError, SendError};
 
 /// Why an established connection failed or refused an operation.
@@ -52,5 +54,108 @@ impl From<ProtocolError> for Error {
 impl From<SendError> for Error {
     fn from(error: SendError) -> Self {
         Self::Send(error)
+    }
+}
+
+/// Why no connection came about on a server.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The transport failed before the handshake was done.
+    Io(io::Error),
+    /// The client's request was refused, and the client was told so: its fault, or a matter of policy.
+    Rejected(Rejection),
+    /// The opening handshake took longer than `Config::handshake_timeout`.
+    TimedOut,
+    /// The answer that this end wanted to give is not allowed. The client was told 500.
+    Response(ResponseError),
+}
+
+impl AcceptError {
+    pub(crate) fn from_io(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::TimedOut,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(
+                f,
+                "the transport failed during the opening handshake: {error}"
+            ),
+            Self::Rejected(rejection) => write!(f, "the request was refused: {rejection}"),
+            Self::TimedOut => {
+                f.write_str("the client did not finish the opening handshake in time")
+            }
+            Self::Response(error) => write!(f, "the response is not allowed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AcceptError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Rejected(rejection) => Some(rejection),
+            Self::Response(error) => Some(error),
+            Self::TimedOut => None,
+        }
+    }
+}
+
+/// Why no connection came about on a client.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The transport failed before the handshake was done.
+    Io(io::Error),
+    /// The request may not be sent, or the server refused it or answered wrongly; the error says which.
+    Handshake(HandshakeError),
+    /// Connecting and the opening handshake took longer than `Config::handshake_timeout`.
+    TimedOut,
+    /// A `wss` URI needs a TLS stream: make one and give it to [`Connector::handshake`](crate::Connector::handshake).
+    TlsRequired,
+}
+
+impl ConnectError {
+    pub(crate) fn from_io(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::TimedOut,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(
+                f,
+                "the transport failed during the opening handshake: {error}"
+            ),
+            Self::Handshake(error) => write!(f, "the opening handshake failed: {error}"),
+            Self::TimedOut => f.write_str("the opening handshake did not finish in time"),
+            Self::TlsRequired => f.write_str("a wss URI needs a TLS stream"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Handshake(error) => Some(error),
+            Self::TimedOut | Self::TlsRequired => None,
+        }
+    }
+}
+
+impl From<HandshakeError> for ConnectError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(error)
     }
 }

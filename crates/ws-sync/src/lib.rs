@@ -1,14 +1,61 @@
-//! Blocking WebSocket.
+//! Blocking WebSocket: client and server over any `Read + Write`.
+//!
+//! A server:
+//!
+//! ```no_run
+//! # fn server() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = std::net::TcpListener::bind("127.0.0.1:9001")?;
+//! for stream in listener.incoming() {
+//!     let stream = stream?;
+//!     std::thread::spawn(move || {
+//!         let mut ws = ws_sync::accept(stream)?;
+//!         while let Some(message) = ws.recv()? {
+//!             ws.send(message)?;
+//!         }
+//!         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+//!     });
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A client:
+//!
+//! ```no_run
+//! # fn client() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut ws = ws_sync::connect("ws://127.0.0.1:9001/")?;
+//! ws.send("hello")?;
+//! println!("{:?}", ws.recv()?);
+//! ws.close(ws_sync::CloseCode::NORMAL, "")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. It starts no threads. Its twin
+//! `ws-async` has the same names with `.await`.
+//!
+//! A blocking wait ends when the operating system says so, therefore deadlines hold where the stream has timeouts: on
+//! TCP and Unix sockets and on your own [`Stream`]s. Anything else goes in as [`Untimed`], whose name says it.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod accept;
+mod connect;
 mod error;
+mod exchange;
 mod mask_keys;
 mod stream;
 mod timed;
 mod websocket;
-pub use error::Error;
+
+pub use accept::{Acceptor, Incoming, accept};
+pub use connect::{Connector, connect};
+pub use error::{AcceptError, ConnectError, Error};
 pub use stream::{Stream, Untimed};
 pub use websocket::WebSocket;
+/// The functions over bytes underneath: requests, responses and refusals.
+pub use ws_handshake as handshake;
+pub use ws_handshake::{Limits, OriginPolicy};
 pub use ws_proto::{
     CloseCode, CloseFrame, CloseInfo, Config, Event, Initiator, Message, ProtocolError, Role,
     SendError, State, Utf8Bytes,

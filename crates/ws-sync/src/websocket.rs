@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
+use ws_handshake::Negotiated;
 use ws_proto::{
     CloseCode, CloseInfo, Config, Connection, Event, Message, ProtocolError, Role, SendError, State,
 };
@@ -42,6 +43,7 @@ const READ_MAX: usize = 64 * 1024;
 pub struct WebSocket<S> {
     stream: Timed<S>,
     connection: Connection,
+    negotiated: Negotiated,
     opened: Instant,
     /// Where reads go. It is initialised once, and bytes leave it before the next read.
     read_buffer: Vec<u8>,
@@ -79,6 +81,7 @@ impl<S: Stream> WebSocket<S> {
             connection: connection
                 .with_received(received)
                 .with_vectored_writes(vectored),
+            negotiated: Negotiated::default(),
             opened: Instant::now(),
             read_buffer: Vec::new(),
             shut_down: false,
@@ -87,6 +90,11 @@ impl<S: Stream> WebSocket<S> {
             transport_error: None,
             failure: None,
         }
+    }
+
+    pub(crate) fn with_negotiated(mut self, negotiated: Negotiated) -> Self {
+        self.negotiated = negotiated;
+        self
     }
 
     /// The next message; `None` when the connection was closed cleanly ([`close_info`](Self::close_info) tells how).
@@ -204,6 +212,11 @@ impl<S: Stream> WebSocket<S> {
         self.connection
             .close_info()
             .ok_or(Error::Protocol(ProtocolError::ConnectionLost))
+    }
+
+    /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.negotiated.subprotocol.as_deref()
     }
 
     /// How the connection ended or is ending; `None` while it is open.

@@ -1,0 +1,299 @@
+//! The client's side of the opening handshake over a stream (RFC 6455 §4.1).
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use ws_handshake::client::{
+    ErrorBody, Expectation, HandshakeError, RawRequest, Refusal, Request, RequestError, Response,
+    ResponseReader,
+};
+use ws_handshake::{Limits, Uri};
+
+use crate::exchange::{Exchange, within};
+use crate::{Config, ConnectError, WebSocket};
+
+/// Connects to a `ws` URI with the defaults of [`Connector`].
+///
+/// # Errors
+///
+/// As [`Connector::connect`].
+///
+/// # Cancel safety
+///
+/// If the future is dropped, so is the stream; nothing else is lost.
+pub async fn connect(uri: &str) -> Result<WebSocket<TcpStream>, ConnectError> {
+    Connector::new().connect(uri).await
+}
+
+/// How to open WebSocket connections. Make one, keep it, and use it for every connection.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use ws_async::Connector;
+///
+/// let connector = Connector::new()
+///     .with_subprotocols(["chat.v2", "chat.v1"])
+///     .with_header("Cookie", "session=7");
+/// let mut ws = connector.connect("ws://127.0.0.1:9001/chat").await?;
+/// println!("speaking {:?}", ws.subprotocol());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Connector {
+    config: Config,
+    limits: Limits,
+    origin: Option<String>,
+    host: Option<String>,
+    subprotocols: Vec<String>,
+    require_subprotocol: bool,
+    headers: Vec<(String, String)>,
+}
+
+impl Connector {
+    /// Default limits and deadlines, and a request with nothing in it but what RFC 6455 demands.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets limits and deadlines of the connection; `Config::handshake_timeout` covers connecting too.
+    #[must_use]
+    pub fn with_config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sets limits on the size of the response head.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Offers subprotocols, the preferred one first. The server selects one of them or none.
+    #[must_use]
+    pub fn with_subprotocols<N: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = N>,
+    ) -> Self {
+        self.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Fails the handshake when the server selects none of the subprotocols offered, as browsers do. RFC 6455 lets a
+    /// server select none.
+    #[must_use]
+    pub fn with_required_subprotocol(mut self) -> Self {
+        self.require_subprotocol = true;
+        self
+    }
+
+    /// Sends an Origin field, as a browser does for a page of that origin.
+    #[must_use]
+    pub fn with_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+
+    /// Sends another Host field than the URI says, for a server reached under a name that is not its own.
+    #[must_use]
+    pub fn with_host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// Adds a field to the request. An invalid or reserved one is refused when a connection is opened.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Connects to the host of a `ws` URI over TCP (with `TCP_NODELAY`) and carries out the opening handshake, all of
+    /// it within `Config::handshake_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Handshake`] when the URI or an option is not usable (our fault) or the server refused or
+    /// answered wrongly (its fault); [`ConnectError::TlsRequired`] for a `wss` URI: make the TLS stream and give it to
+    /// [`handshake`](Self::handshake); [`ConnectError::TimedOut`]; [`ConnectError::Io`] when the transport failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, so is the stream; nothing else is lost.
+    pub async fn connect(&self, uri: &str) -> Result<WebSocket<TcpStream>, ConnectError> {
+        let uri = Uri::parse(uri).map_err(HandshakeError::from)?;
+        if uri.is_secure() {
+            return Err(ConnectError::TlsRequired);
+        }
+        let request = self.request(&uri)?;
+        let deadline = self.deadline();
+        let stream = connect_tcp(uri.host(), uri.port(), deadline)
+            .await
+            .map_err(ConnectError::from_io)?;
+        self.exchange(stream, deadline, &request).await
+    }
+
+    /// Carries out the opening handshake for `uri` on a stream that leads to its host already: a TLS stream for a
+    /// `wss` URI, a tunnel through a proxy, a Unix socket.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, so is the stream; nothing else is lost.
+    pub async fn handshake<S>(&self, stream: S, uri: &str) -> Result<WebSocket<S>, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let uri = Uri::parse(uri).map_err(HandshakeError::from)?;
+        let request = self.request(&uri)?;
+        self.exchange(stream, self.deadline(), &request).await
+    }
+
+    /// Carries out the opening handshake with a request made by hand, with no guard against what it says.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, so is the stream; nothing else is lost.
+    pub async fn handshake_raw<S>(
+        &self,
+        stream: S,
+        request: &RawRequest,
+    ) -> Result<WebSocket<S>, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.open(stream, self.deadline(), request.encode()).await
+    }
+
+    fn request(&self, uri: &Uri) -> Result<Request, ConnectError> {
+        self.build(uri)
+            .map_err(|error| ConnectError::Handshake(error.into()))
+    }
+
+    fn build(&self, uri: &Uri) -> Result<Request, RequestError> {
+        let mut request = Request::new(uri);
+        if let Some(host) = &self.host {
+            request = request.host(host)?;
+        }
+        if let Some(origin) = &self.origin {
+            request = request.origin(origin)?;
+        }
+        for name in &self.subprotocols {
+            request = request.subprotocol(name)?;
+        }
+        if self.require_subprotocol {
+            request = request.require_subprotocol();
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value)?;
+        }
+        Ok(request)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.config
+            .handshake_timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout))
+    }
+
+    async fn exchange<S>(
+        &self,
+        stream: S,
+        deadline: Option<Instant>,
+        request: &Request,
+    ) -> Result<WebSocket<S>, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(|error| ConnectError::Io(error.into()))?;
+        self.open(stream, deadline, request.encode(nonce)).await
+    }
+
+    async fn open<S>(
+        &self,
+        stream: S,
+        deadline: Option<Instant>,
+        (request, expectation): (Vec<u8>, Expectation),
+    ) -> Result<WebSocket<S>, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut exchange = Exchange { stream, deadline };
+        exchange
+            .write(&request)
+            .await
+            .map_err(ConnectError::from_io)?;
+        let mut reader = ResponseReader::new(self.limits);
+        let mut received = BytesMut::new();
+        let response = loop {
+            if let Some(response) = reader.read(&received)? {
+                break response;
+            }
+            if exchange
+                .read(&mut received)
+                .await
+                .map_err(ConnectError::from_io)?
+                == 0
+            {
+                return Err(reader.handle_eof(&received).into());
+            }
+        };
+        let behind_head = received.split_off(response.head_len());
+        match expectation.verify(&response) {
+            Ok(negotiated) => {
+                let ws = WebSocket::client(exchange.stream, self.config.clone(), behind_head);
+                Ok(ws.with_negotiated(negotiated))
+            }
+            Err(HandshakeError::Refused(_)) => {
+                let body = read_error_body(&mut exchange, &response, behind_head).await;
+                Err(ConnectError::Handshake(Refusal::new(response, body).into()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What the server says about its refusal, as far as it says it in time.
+async fn read_error_body<S>(
+    exchange: &mut Exchange<S>,
+    response: &Response,
+    mut received: BytesMut,
+) -> Bytes
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut body = ErrorBody::new(response, ErrorBody::DEFAULT_LIMIT);
+    loop {
+        body.feed(&received);
+        received.clear();
+        if body.is_complete() {
+            break;
+        }
+        match exchange.read(&mut received).await {
+            Ok(count) if count > 0 => {}
+            // The status is what counts; half a body is better than no answer.
+            Ok(_) | Err(_) => break,
+        }
+    }
+    body.into_bytes()
+}
+
+async fn connect_tcp(
+    host: &str,
+    port: u16,
+    deadline: Option<Instant>,
+) -> std::io::Result<TcpStream> {
+    let stream = within(deadline, TcpStream::connect((host, port))).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}

@@ -1,0 +1,83 @@
+//! A stream during the opening handshake: one absolute deadline over everything.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+use ws_handshake::server::Rejection;
+
+use crate::AcceptError;
+
+/// After a refusal this much more is read and thrown away, so that closing the transport does not reset it and
+/// destroy the answer on its way to the client.
+const DRAIN_LIMIT: usize = 1024 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Exchange<S> {
+    pub(crate) stream: S,
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
+    pub(crate) fn new(stream: S, timeout: Option<Duration>) -> Self {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Self { stream, deadline }
+    }
+
+    /// Appends what one read gives to `buffer`.
+    pub(crate) async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        within(self.deadline, self.stream.read_buf(buffer)).await
+    }
+
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let write = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        within(self.deadline, write).await
+    }
+
+    pub(crate) async fn refuse(&mut self, rejection: &Rejection) -> Result<(), AcceptError> {
+        let mut response = Vec::new();
+        rejection.encode(&mut response);
+        self.respond(&response).await
+    }
+
+    pub(crate) async fn respond(&mut self, response: &[u8]) -> Result<(), AcceptError> {
+        self.write(response).await.map_err(AcceptError::from_io)?;
+        within(self.deadline, self.stream.shutdown())
+            .await
+            .map_err(AcceptError::from_io)?;
+        let mut discarded = BytesMut::new();
+        let mut drained = 0;
+        while drained < DRAIN_LIMIT {
+            match self.read(&mut discarded).await {
+                Ok(count) if count > 0 => drained += count,
+                // The answer is written; how the client leaves is its own affair.
+                Ok(_) | Err(_) => break,
+            }
+            discarded.clear();
+        }
+        Ok(())
+    }
+
+    /// Whether a failed read or write means that the deadline has passed.
+    pub(crate) fn is_overdue(&self, error: &io::Error) -> bool {
+        self.deadline.is_some() && error.kind() == io::ErrorKind::TimedOut
+    }
+}
+
+/// Carries `operation` out, or fails with [`io::ErrorKind::TimedOut`] at the deadline.
+pub(crate) async fn within<T>(
+    deadline: Option<Instant>,
+    operation: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, operation)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        None => operation.await,
+    }
+}

@@ -1,0 +1,81 @@
+//! A stream during the opening handshake: one absolute deadline over everything.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use ws_handshake::server::Rejection;
+
+use crate::timed::{Timed, is_timeout};
+use crate::{AcceptError, Stream};
+
+/// What one read takes at most; heads are rarely longer.
+const READ_SIZE: usize = 4 * 1024;
+
+/// After a refusal this much more is read and thrown away, so that closing the transport does not reset it and
+/// destroy the answer on its way to the client.
+const DRAIN_LIMIT: usize = 1024 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Exchange<S> {
+    pub(crate) stream: Timed<S>,
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl<S: Stream> Exchange<S> {
+    pub(crate) fn new(stream: S, timeout: Option<Duration>) -> Self {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Self {
+            stream: Timed::new(stream),
+            deadline,
+        }
+    }
+
+    /// Appends what one read gives to `buffer`.
+    pub(crate) fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        let mut chunk = [0; READ_SIZE];
+        let count = self.stream.read(&mut chunk, self.deadline)?;
+        buffer.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes, self.deadline)
+    }
+
+    pub(crate) fn refuse(&mut self, rejection: &Rejection) -> Result<(), AcceptError> {
+        let mut response = Vec::new();
+        rejection.encode(&mut response);
+        self.respond(&response)
+    }
+
+    pub(crate) fn respond(&mut self, response: &[u8]) -> Result<(), AcceptError> {
+        self.write(response).map_err(AcceptError::from_io)?;
+        self.stream
+            .stream
+            .shutdown_write()
+            .map_err(AcceptError::from_io)?;
+        let mut chunk = [0; READ_SIZE];
+        let mut drained = 0;
+        while drained < DRAIN_LIMIT {
+            // A client that drips must not turn a bound on each read into none on all of them.
+            if self
+                .deadline
+                .is_some_and(|deadline| deadline <= Instant::now())
+            {
+                break;
+            }
+            match self.stream.read(&mut chunk, self.deadline) {
+                Ok(count) if count > 0 => drained += count,
+                // The answer is written; how the client leaves is its own affair.
+                Ok(_) | Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a failed read or write means that the deadline has passed.
+    pub(crate) fn is_overdue(&self, error: &io::Error) -> bool {
+        self.deadline.is_some() && is_timeout(error)
+    }
+}

@@ -1,0 +1,37 @@
+//! Runs every case of an Autobahn fuzzing server: `autobahn_client_sync ws://127.0.0.1:9001 AGENT`.
+
+use std::env;
+use std::error::Error;
+
+use ws_sync::{CloseCode, Message};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args().skip(1);
+    let (Some(url), Some(agent)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: autobahn_client_sync URL AGENT".into());
+    };
+    let mut ws = ws_sync::connect(&format!("{url}/getCaseCount"))?;
+    let Some(Message::Text(count)) = ws.recv()? else {
+        return Err("the fuzzing server did not tell how many cases it has".into());
+    };
+    let count: u32 = count.trim().parse()?;
+    ws.close(CloseCode::NORMAL, "")?;
+    for case in 1..=count {
+        let uri = format!("{url}/runCase?case={case}&agent={agent}");
+        if let Err(error) = echo(&uri) {
+            // Most cases end the connection on purpose; the suite's report is the judge.
+            println!("case {case}: {error}");
+        }
+    }
+    let mut ws = ws_sync::connect(&format!("{url}/updateReports?agent={agent}"))?;
+    while ws.recv()?.is_some() {}
+    Ok(())
+}
+
+fn echo(uri: &str) -> Result<(), Box<dyn Error>> {
+    let mut ws = ws_sync::connect(uri)?;
+    while let Some(message) = ws.recv()? {
+        ws.send(message)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! Thread per connection, blocking: `cargo run --example echo_server_sync -- --port 9001`.
+
+use std::net::{TcpListener, TcpStream};
+use std::{env, io, thread};
+
+fn main() -> io::Result<()> {
+    let port = env::args().skip_while(|arg| arg != "--port").nth(1);
+    let port = port.and_then(|port| port.parse().ok()).unwrap_or(9001);
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    println!("listening on ws://{}", listener.local_addr()?);
+    for stream in listener.incoming() {
+        // The opening handshake runs on the connection's own thread: a slow client holds up nobody.
+        let stream = stream?;
+        thread::spawn(move || echo(stream).inspect_err(|error| eprintln!("{error}")));
+    }
+    Ok(())
+}
+
+fn echo(stream: TcpStream) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    stream.set_nodelay(true)?;
+    let mut ws = ws_sync::accept(stream)?;
+    while let Some(message) = ws.recv()? {
+        ws.send(message)?;
+    }
+    Ok(())
+}
