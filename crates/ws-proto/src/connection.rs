@@ -219,12 +219,14 @@ impl Connection {
         }
     }
 
-    /// Whether the write side of the transport should be shut down now: everything is written, and it is on this end
-    /// to finish. A server ends TCP first, so that it is the one to hold TIME_WAIT (RFC 6455 §7.1.1); after failing
-    /// a connection either end does.
+    /// Whether the write side of the transport should be shut down now: everything is written, and it is this end's
+    /// turn. A server ends TCP first, so that it is the one to hold TIME_WAIT (RFC 6455 §7.1.1), and a client follows
+    /// when it sees that; after failing a connection either end goes first.
     pub fn wants_shutdown(&self) -> bool {
-        let mine = self.outbound.role() == Role::Server || self.inbound.is_failed();
-        mine && self.state() == State::Closed && self.outbound.is_flushed()
+        let turn = self.outbound.role() == Role::Server
+            || self.inbound.is_failed()
+            || self.inbound.is_exhausted();
+        turn && self.state() == State::Closed && self.outbound.is_flushed()
     }
 
     /// Whether there is nothing left to wait for: the connection is over, its last bytes are written, and the
