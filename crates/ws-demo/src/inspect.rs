@@ -1,0 +1,77 @@
+//! The route `/inspect`: what the server saw of this connection's opening handshake and what it
+//! answered, told in the first message, because browsers show scripts neither.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_async::{CloseCode, Error, WebSocket};
+use ws_handshake::GUID;
+use ws_handshake::server::{Acceptance, Request};
+
+use crate::GOING_AWAY;
+use crate::json::ObjectWriter;
+use crate::shutdown::ShutdownWatch;
+
+/// Serves one connection: one message, then it waits to be closed.
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut ws: WebSocket<S>,
+    report: String,
+    mut shutdown: ShutdownWatch,
+) -> Result<(), Error> {
+    // One short message into empty buffers: it cannot stall.
+    ws.feed(report).await?;
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.begun() => {
+                ws.close(CloseCode::GOING_AWAY, GOING_AWAY).await?;
+                return Ok(());
+            }
+            received = ws.recv() => if received?.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The handshake as JSON; the README lists the members.
+pub(crate) fn report(request: &Request, acceptance: &Acceptance) -> String {
+    let key = acceptance.offer().key();
+    let accept = acceptance.offer().accept_key();
+    let request_line = format!(
+        "{} {} HTTP/1.{}",
+        request.method(),
+        request.target(),
+        request.minor_version()
+    );
+    let headers: Vec<_> = request
+        .headers()
+        .map(|(name, value)| (name, String::from_utf8_lossy(value)))
+        .collect();
+    let mut response = Vec::new();
+    acceptance.encode(&mut response);
+    let response = String::from_utf8_lossy(&response);
+    let (status_line, response_headers) = split_head(&response);
+
+    ObjectWriter::new()
+        .text("request_line", &request_line)
+        .pairs(
+            "headers",
+            headers.iter().map(|(name, value)| (*name, &**value)),
+        )
+        .text("key", key)
+        .text("guid", GUID)
+        .text("concatenated", &format!("{key}{GUID}"))
+        .text("sha1_hex", &format!("{accept:x}"))
+        .text("accept", accept.as_str())
+        .text("status_line", status_line)
+        .pairs("response_headers", response_headers)
+        .finish()
+}
+
+/// Takes the final head apart; an interim `100 Continue` may stand before it.
+fn split_head(response: &str) -> (&str, impl Iterator<Item = (&str, &str)>) {
+    let heads = response.trim_end_matches("\r\n");
+    let head = heads.rsplit("\r\n\r\n").next().unwrap_or_default();
+    let mut lines = head.split("\r\n");
+    let status_line = lines.next().unwrap_or_default();
+    (status_line, lines.filter_map(|line| line.split_once(": ")))
+}

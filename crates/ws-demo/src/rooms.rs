@@ -1,0 +1,273 @@
+//! The chat's rooms: who is in which, and one event to everybody in it.
+//!
+//! A room is locked only while an event is put into its members' queues, never while anybody waits, so
+//! a member that does not read costs the others nothing. Each queue is bounded. The policy for a slow
+//! consumer is to disconnect it with 1013: dropping some of what was said would show it a conversation
+//! that nobody had.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, watch};
+use ws_async::Message;
+
+use crate::json::ObjectWriter;
+
+/// Events that may wait for one member. One that reads finds a handful at most; a page that was held
+/// up for a moment in a busy room catches up; beyond that nobody is reading.
+pub(crate) const QUEUE_EVENTS: usize = 256;
+
+/// Every event is offered to every member, so this bounds what one message costs.
+const MAX_MEMBERS: usize = 64;
+const MAX_ROOMS: usize = 256;
+const MAX_NAME_CHARS: usize = 32;
+
+/// Why somebody may not enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    BadNick,
+    BadRoom,
+    NickTaken,
+    RoomFull,
+    TooManyRooms,
+}
+
+/// All rooms of the server. A room exists while somebody is in it.
+#[derive(Debug, Default)]
+pub(crate) struct Rooms {
+    rooms: Mutex<HashMap<String, Room>>,
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    members: Vec<Member>,
+    joined: u64,
+    ticks: u64,
+}
+
+#[derive(Debug)]
+struct Member {
+    /// Which entry into the room this is; a nick may be somebody else's by and by.
+    id: u64,
+    nick: String,
+    events: mpsc::Sender<Message>,
+    /// Its end is how the membership learns that this member was put out.
+    _present: watch::Sender<()>,
+}
+
+/// Being in a room. Dropping it is leaving.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    rooms: Arc<Rooms>,
+    room: String,
+    id: u64,
+    nick: String,
+    events: mpsc::Receiver<Message>,
+    present: watch::Receiver<()>,
+}
+
+impl Rooms {
+    /// Enters `room` as `nick`. The first events of the membership tell that it is so.
+    ///
+    /// # Errors
+    ///
+    /// The name or the room will not do; nobody was told anything.
+    pub(crate) fn join(self: &Arc<Self>, room: &str, nick: &str) -> Result<Membership, Refusal> {
+        if !is_name(nick) {
+            return Err(Refusal::BadNick);
+        }
+        if !is_name(room) {
+            return Err(Refusal::BadRoom);
+        }
+        let mut rooms = self.lock();
+        match rooms.get(room) {
+            None if rooms.len() >= MAX_ROOMS => return Err(Refusal::TooManyRooms),
+            None => {}
+            Some(there) if there.members.len() >= MAX_MEMBERS => return Err(Refusal::RoomFull),
+            Some(there) if there.members.iter().any(|member| member.nick == nick) => {
+                return Err(Refusal::NickTaken);
+            }
+            Some(_) => {}
+        }
+        let there = rooms.entry(room.to_owned()).or_default();
+        there.tell(event("arrived").text("nick", nick));
+
+        let (sender, events) = mpsc::channel(QUEUE_EVENTS);
+        let (_present, present) = watch::channel(());
+        let id = there.joined;
+        there.joined = id.wrapping_add(1);
+        let newcomer = Member {
+            id,
+            nick: nick.to_owned(),
+            events: sender,
+            _present,
+        };
+        let others = there.members.iter().map(|member| member.nick.as_str());
+        let joined = event("joined")
+            .text("room", room)
+            .text("nick", nick)
+            .texts("members", others.chain([nick]));
+        let notice = event("notice").text("text", "This line came from the server, unasked.");
+        let has_room = newcomer.tell(joined.message()) && newcomer.tell(notice.message());
+        debug_assert!(has_room, "the queue is empty and takes two events");
+        there.members.push(newcomer);
+        Ok(Membership {
+            rooms: Arc::clone(self),
+            room: room.to_owned(),
+            id,
+            nick: nick.to_owned(),
+            events,
+            present,
+        })
+    }
+
+    /// The server's regular push to every room.
+    pub(crate) fn tick(&self) {
+        for room in self.lock().values_mut() {
+            room.ticks = room.ticks.saturating_add(1);
+            let tick = event("tick")
+                .number("seq", room.ticks)
+                .number("members", room.members.len().try_into().unwrap_or(u64::MAX));
+            room.tell(tick);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Room>> {
+        // Each change of the map is whole before anything could panic.
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Room {
+    /// One event to everybody, encoded once. Whoever's queue is full has to go, which is news for the
+    /// others in its turn; each round leaves fewer, so the rounds end.
+    fn tell(&mut self, event: EventWriter) {
+        let mut news = vec![event.message()];
+        while let Some(message) = news.pop() {
+            self.members.retain(|member| {
+                let keeps_up = member.tell(message.clone());
+                if !keeps_up {
+                    news.push(departed(&member.nick).message());
+                }
+                keeps_up
+            });
+        }
+    }
+}
+
+impl Member {
+    /// False when the member does not keep up. One whose connection is ending counts as keeping up: it
+    /// leaves by itself.
+    fn tell(&self, message: Message) -> bool {
+        !matches!(
+            self.events.try_send(message),
+            Err(mpsc::error::TrySendError::Full(_))
+        )
+    }
+}
+
+impl Membership {
+    /// Says something to everybody in the room.
+    pub(crate) fn say(&self, text: &str) {
+        if let Some(room) = self.rooms.lock().get_mut(&self.room) {
+            room.tell(event("said").text("nick", &self.nick).text("text", text));
+        }
+    }
+
+    pub(crate) fn room(&self) -> &str {
+        &self.room
+    }
+
+    /// The next event of the room; `None` when this member was put out for being too slow.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: no event is lost.
+    pub(crate) async fn next_event(&mut self) -> Option<Message> {
+        tokio::select! {
+            biased;
+            () = evicted(&mut self.present) => None,
+            event = self.events.recv() => event,
+        }
+    }
+
+    /// An event that waits already.
+    pub(crate) fn waiting_event(&mut self) -> Option<Message> {
+        self.events.try_recv().ok()
+    }
+
+    /// Ready when this member was put out for being too slow.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub(crate) async fn evicted(&mut self) {
+        evicted(&mut self.present).await;
+    }
+}
+
+async fn evicted(present: &mut watch::Receiver<()>) {
+    while present.changed().await.is_ok() {}
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let mut rooms = self.rooms.lock();
+        let Some(room) = rooms.get_mut(&self.room) else {
+            return;
+        };
+        let before = room.members.len();
+        room.members.retain(|member| member.id != self.id);
+        if room.members.len() < before {
+            room.tell(departed(&self.nick));
+        }
+        if room.members.is_empty() {
+            rooms.remove(&self.room);
+        }
+    }
+}
+
+/// One or more visible characters: no control characters, and no blank at either end, where it could
+/// make two names look the same.
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.chars().count() <= MAX_NAME_CHARS
+        && name.trim() == name
+        && !name.chars().any(char::is_control)
+}
+
+/// What the chat says, with the time at which it says it.
+#[derive(Debug)]
+pub(crate) struct EventWriter(ObjectWriter);
+
+pub(crate) fn event(kind: &str) -> EventWriter {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let now = now.as_millis().try_into().unwrap_or(u64::MAX);
+    EventWriter(ObjectWriter::of_type(kind).number("at", now))
+}
+
+fn departed(nick: &str) -> EventWriter {
+    event("departed").text("nick", nick)
+}
+
+impl EventWriter {
+    pub(crate) fn text(self, name: &str, value: &str) -> Self {
+        Self(self.0.text(name, value))
+    }
+
+    fn number(self, name: &str, value: u64) -> Self {
+        Self(self.0.number(name, value))
+    }
+
+    fn texts<'a>(self, name: &str, values: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(self.0.texts(name, values))
+    }
+
+    /// The message: its clones share one allocation.
+    pub(crate) fn message(self) -> Message {
+        Message::text(self.0.finish())
+    }
+}
