@@ -15,7 +15,7 @@ pub(crate) struct Assembler {
     kind: Option<Kind>,
     /// Payload of the fragments so far. Stays empty for a message in one frame.
     buffer: BytesMut,
-    fragments: u32,
+    continuations: u32,
     utf8: Utf8Validator,
     max_message_size: usize,
     max_fragments: u32,
@@ -32,7 +32,7 @@ impl Assembler {
         Self {
             kind: None,
             buffer: BytesMut::new(),
-            fragments: 0,
+            continuations: 0,
             utf8: Utf8Validator::new(),
             max_message_size: config.max_message_size,
             max_fragments: config.max_fragments,
@@ -59,16 +59,18 @@ impl Assembler {
         if total.is_none_or(|total| total > self.max_message_size) {
             return Err(ProtocolError::MessageTooLarge);
         }
-        self.fragments = self.fragments.saturating_add(1);
-        if self.fragments > self.max_fragments {
-            return Err(ProtocolError::TooManyFragments);
+        if header.opcode == Opcode::Continuation {
+            self.continuations = self.continuations.saturating_add(1);
+            if self.continuations > self.max_fragments {
+                return Err(ProtocolError::TooManyFragments);
+            }
         }
         Ok(())
     }
 
     fn start(&mut self, kind: Kind) {
         self.kind = Some(kind);
-        self.fragments = 0;
+        self.continuations = 0;
         self.utf8 = Utf8Validator::new();
     }
 

@@ -27,8 +27,10 @@ pub struct Config {
     /// Largest payload of one data frame accepted; checked on the header, before any of it is read. Exceeding it
     /// fails the connection with 1009. Default 16 MiB, so that a message may always come in one frame.
     pub max_frame_size: usize,
-    /// Most frames accepted for one message, empty ones included. Exceeding it fails the connection with 1009.
-    /// Default 65,536: endless empty fragments would otherwise cost time for ever without reaching a size limit.
+    /// Most fragments that may follow the first one of a message, empty ones included. Exceeding it
+    /// fails the connection with 1009: endless empty fragments would otherwise cost time for ever
+    /// without reaching a size limit. Default 65,536, which is what the Autobahn test suite sends
+    /// behind the first fragment of 4 MiB in pieces of 64 bytes.
     pub max_fragments: u32,
     /// Largest payload of one data frame sent; longer messages are fragmented (RFC 6455 §5.4). Default `None`: one
     /// frame a message, which is what every peer handles fastest.

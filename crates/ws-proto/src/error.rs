@@ -28,7 +28,7 @@ pub enum ProtocolError {
     FrameTooLarge,
     /// A message would exceed `Config::max_message_size` bytes (§10.4).
     MessageTooLarge,
-    /// A message came in more than `Config::max_fragments` frames (§10.4).
+    /// More than `Config::max_fragments` fragments followed the first one of a message (§10.4).
     TooManyFragments,
     /// Text that is not UTF-8 (§8.1).
     InvalidUtf8,
