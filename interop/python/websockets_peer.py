@@ -1,0 +1,67 @@
+"""The library `websockets`, in its blocking form, as client and as server."""
+import sys
+import threading
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.sync.server import serve
+
+import scenarios
+from scenarios import TIMEOUT
+
+
+class Peer:
+    def __init__(self, connection):
+        self.connection = connection
+
+    def send_text(self, text):
+        self.connection.send(text)
+
+    def send_binary(self, data):
+        self.connection.send(data)
+
+    def send_fragments(self, parts):
+        self.connection.send(iter(parts))
+
+    def receive(self):
+        return self.connection.recv(timeout=TIMEOUT)
+
+    def ping(self, data):
+        if not self.connection.ping(data).wait(TIMEOUT):
+            raise TimeoutError("no Pong")
+
+    def close(self, code, reason):
+        if code is None:
+            # The method has a default code, so the frame without one goes out below it.
+            with self.connection.send_context():
+                self.connection.protocol.send_close()
+            try:
+                self.receive()
+            except ConnectionClosed:
+                pass
+        else:
+            self.connection.close(code, reason)
+        return self.connection.protocol.close_rcvd.code
+
+    def echo(self):
+        for message in self.connection:
+            self.connection.send(message)
+
+
+def open_client(url):
+    # Each connection outlives this function: `legacy` is the library's word for that.
+    return Peer(connect(url, legacy=True, open_timeout=TIMEOUT, close_timeout=TIMEOUT, max_size=None))
+
+
+def run_server(server):
+    def handle(connection):
+        server.serve(Peer(connection), connection.request.path)
+
+    with serve(handle, "127.0.0.1", 0, max_size=None, ping_interval=None) as listener:
+        print("listening on ws://127.0.0.1:%d" % listener.socket.getsockname()[1], flush=True)
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        return server.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(scenarios.main(open_client, run_server))

@@ -1,0 +1,125 @@
+"""The library `wsproto`, which does no IO: the same code below is its client and its server."""
+import socket
+import sys
+import threading
+import urllib.parse
+
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import (AcceptConnection, BytesMessage, CloseConnection, Message, Ping, Pong,
+                            RejectConnection, Request, TextMessage)
+from wsproto.frame_protocol import CloseReason
+
+import scenarios
+from scenarios import TIMEOUT
+
+
+class Peer:
+    def __init__(self, stream, role):
+        stream.settimeout(TIMEOUT)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream = stream
+        self.connection = WSConnection(role)
+        self.parts = []
+        self.ended = False
+
+    def put(self, event):
+        self.stream.sendall(self.connection.send(event))
+
+    def next_event(self):
+        """The next event that is for us; a Ping is answered on the way."""
+        while True:
+            for event in self.connection.events():
+                if isinstance(event, Ping):
+                    self.put(event.response())
+                else:
+                    return event
+            if self.ended:
+                raise ConnectionError("the stream ended")
+            data = self.stream.recv(65536)
+            self.ended = not data
+            self.connection.receive_data(data or None)
+
+    def send_text(self, text):
+        self.put(TextMessage(data=text))
+
+    def send_binary(self, data):
+        self.put(BytesMessage(data=data))
+
+    def send_fragments(self, parts):
+        for number, part in enumerate(parts):
+            self.put(Message(data=part, message_finished=number == len(parts) - 1))
+
+    def receive(self):
+        parts = []
+        while True:
+            event = self.next_event()
+            if not isinstance(event, (TextMessage, BytesMessage)):
+                raise ConnectionError("%r where a message was due" % (event,))
+            parts.append(event.data)
+            if event.message_finished:
+                # No parts at all cannot be: the last one is there, if empty.
+                return parts[0][:0].join(parts) if isinstance(parts[0], str) else b"".join(parts)
+
+    def ping(self, data):
+        self.put(Ping(payload=data))
+        event = self.next_event()
+        if not isinstance(event, Pong) or bytes(event.payload) != data:
+            raise ConnectionError("%r where a Pong was due" % (event,))
+
+    def close(self, code, reason):
+        # This one stands for a frame without a code.
+        self.put(CloseConnection(code=code or CloseReason.NO_STATUS_RCVD, reason=reason or None))
+        event = self.next_event()
+        if not isinstance(event, CloseConnection):
+            raise ConnectionError("%r where a Close was due" % (event,))
+        if self.connection.client:
+            # The server ends TCP first.
+            while self.stream.recv(65536):
+                pass
+        self.stream.close()
+        return int(event.code)
+
+    def echo(self):
+        while True:
+            event = self.next_event()
+            if isinstance(event, CloseConnection):
+                self.put(event.response())
+                self.stream.close()
+                return
+            self.put(Message(data=event.data, message_finished=event.message_finished))
+
+
+def open_client(url):
+    parts = urllib.parse.urlsplit(url)
+    stream = socket.create_connection((parts.hostname, parts.port), TIMEOUT)
+    peer = Peer(stream, ConnectionType.CLIENT)
+    peer.put(Request(host=parts.netloc, target=parts.path or "/"))
+    event = peer.next_event()
+    if not isinstance(event, AcceptConnection):
+        raise ConnectionError("%r where an AcceptConnection was due" % (event,))
+    return peer
+
+
+def run_server(server):
+    def handle(stream):
+        peer = Peer(stream, ConnectionType.SERVER)
+        request = peer.next_event()
+        if isinstance(request, Request):
+            peer.put(AcceptConnection())
+            server.serve(peer, request.target)
+        else:
+            peer.put(RejectConnection())
+
+    def accept():
+        while True:
+            stream, _ = listener.accept()
+            threading.Thread(target=handle, args=(stream,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print("listening on ws://127.0.0.1:%d" % listener.getsockname()[1], flush=True)
+        threading.Thread(target=accept, daemon=True).start()
+        return server.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(scenarios.main(open_client, run_server))
