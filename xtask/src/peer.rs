@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::command;
@@ -17,6 +17,8 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// A running server. It is ended when this goes out of scope.
 pub(crate) struct Peer {
     child: Child,
+    /// Copies what the program prints into the log.
+    reader: Option<JoinHandle<()>>,
     /// What followed the sign on its line.
     address: String,
 }
@@ -37,12 +39,13 @@ impl Peer {
         // From here on an error drops `peer`, and that ends the program.
         let mut peer = Self {
             child,
+            reader: None,
             address: String::new(),
         };
         let (found, address) = mpsc::channel();
         let sign = sign.to_owned();
         // The thread reads until the program ends, so that the program never waits for a reader.
-        thread::spawn(move || {
+        peer.reader = Some(thread::spawn(move || {
             for line in stdout
                 .into_iter()
                 .flat_map(|stdout| BufReader::new(stdout).lines())
@@ -57,7 +60,7 @@ impl Peer {
                     break;
                 }
             }
-        });
+        }));
         peer.address = address.recv_timeout(START_LIMIT).map_err(|error| {
             let why = match error {
                 RecvTimeoutError::Timeout => "did not say where it listens",
@@ -75,6 +78,25 @@ impl Peer {
 
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Waits for a server that ends by itself when its work is done, and gives back everything it
+    /// printed, which is in `log`.
+    pub(crate) fn finish(mut self, limit: Duration, log: &Path) -> Result<String, Failure> {
+        let status = command::wait(&mut self.child, limit)?;
+        if let Some(reader) = self.reader.take()
+            && reader.join().is_err()
+        {
+            return Err(Failure::new("the thread that reads the log panicked"));
+        }
+        let said = std::fs::read_to_string(log)?;
+        match status {
+            Some(status) if status.success() => Ok(said),
+            status => Err(Failure::new(format!(
+                "the server ended with {status:?}:\n{}",
+                command::last_lines(&said, 15)
+            ))),
+        }
     }
 
     /// Whether it still runs. A server that a peer could end has failed.
@@ -121,6 +143,20 @@ mod tests {
         .expect("it says where");
         assert_eq!(peer.address(), "ws://here");
         assert!(peer.expect_alive().is_ok());
+    }
+
+    #[test]
+    fn a_server_that_is_done_gives_back_all_it_said() {
+        let logs = Workspace::locate()
+            .target_dir("xtask-tests")
+            .expect("a folder under target");
+        let peer =
+            start("echo listening on here; echo 3 checks", "done.log").expect("it says where");
+        let said = peer.finish(Duration::from_secs(20), &logs.join("done.log"));
+        assert_eq!(
+            said.expect("it ended well"),
+            "listening on here\n3 checks\n"
+        );
     }
 
     #[test]
