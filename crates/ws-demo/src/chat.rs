@@ -208,6 +208,191 @@ impl Pace {
     fn count(&mut self) {
         let now = Instant::now();
         self.full = self.full.max(now) + INTERVAL;
-        self.next = self.full.checked_sub(INTERVAL * BURST).unwrap_or(now);
+        self.next = self.full.checked_sub(INTERVAL * (BURST - 1)).unwrap_or(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use tokio::io::DuplexStream;
+    use tokio::task::JoinHandle;
+    use ws_async::Config;
+
+    use super::*;
+    use crate::shutdown::Shutdown;
+
+    struct Guest {
+        ws: WebSocket<DuplexStream>,
+        served: JoinHandle<Result<(), Error>>,
+    }
+
+    /// A client, and a server's end for it behind a pipe that holds a kilobyte.
+    fn guest(rooms: &Arc<Rooms>, shutdown: &Shutdown) -> Guest {
+        let (near, far) = tokio::io::duplex(1024);
+        let config = Config::default().with_ping_interval(None);
+        let ws = WebSocket::server(far, config.clone(), BytesMut::new());
+        Guest {
+            ws: WebSocket::client(near, config, BytesMut::new()),
+            served: tokio::spawn(serve(ws, Arc::clone(rooms), shutdown.watch())),
+        }
+    }
+
+    impl Guest {
+        async fn send(&mut self, text: &str) {
+            self.ws.send(text).await.expect("it is sent");
+        }
+
+        async fn join(&mut self, nick: &str) {
+            self.send(&format!(
+                r#"{{"type":"join","room":"lobby","nick":"{nick}"}}"#
+            ))
+            .await;
+            self.text_with(r#""type":"notice""#).await;
+        }
+
+        async fn text_with(&mut self, part: &str) -> String {
+            loop {
+                let message = self.ws.recv().await.expect("no error").expect("not closed");
+                let text = message.as_text().expect("text");
+                if text.contains(part) {
+                    return text.to_owned();
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_wrong_message_gets_its_answer_and_the_connection_stays() {
+        let (rooms, shutdown) = (Arc::default(), Shutdown::new());
+        let mut ada = guest(&rooms, &shutdown);
+        let outside = [
+            ("hello", "bad_message"),
+            (r#"{"type":"shout"}"#, "bad_message"),
+            (r#"{"text":"hello"}"#, "bad_message"),
+            (r#"{"type":"say","text":"hello"}"#, "not_joined"),
+            (r#"{"type":"leave"}"#, "not_joined"),
+            (r#"{"type":"join","room":"lobby"}"#, "bad_message"),
+            (r#"{"type":"join","room":"lobby","nick":""}"#, "bad_nick"),
+            (r#"{"type":"join","room":"","nick":"ada"}"#, "bad_room"),
+        ];
+        for (message, code) in outside {
+            ada.send(message).await;
+            let answer = ada.text_with("").await;
+            assert!(
+                answer.starts_with(&format!(r#"{{"type":"error","code":"{code}","#)),
+                "{message}: {answer}"
+            );
+        }
+        ada.ws
+            .send(Message::binary(&b"{}"[..]))
+            .await
+            .expect("it is sent");
+        ada.text_with("bad_message").await;
+
+        ada.join("ada").await;
+        let too_long = format!(
+            r#"{{"type":"say","text":"{}"}}"#,
+            "é".repeat(MAX_TEXT_CHARS + 1)
+        );
+        let inside = [
+            (
+                r#"{"type":"join","room":"lobby","nick":"eve"}"#,
+                "already_joined",
+            ),
+            (r#"{"type":"say"}"#, "bad_text"),
+            (r#"{"type":"say","text":""}"#, "bad_text"),
+            (too_long.as_str(), "bad_text"),
+        ];
+        for (message, code) in inside {
+            ada.send(message).await;
+            let answer = ada.text_with("").await;
+            assert!(answer.contains(code), "{message}: {answer}");
+        }
+        let mut eve = guest(&rooms, &shutdown);
+        eve.send(r#"{"type":"join","room":"lobby","nick":"ada"}"#)
+            .await;
+        eve.text_with("nick_taken").await;
+        eve.join("eve").await;
+        ada.text_with("arrived").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_talks_too_fast_is_read_later() {
+        let (rooms, shutdown) = (Arc::default(), Shutdown::new());
+        let mut fast = guest(&rooms, &shutdown);
+        fast.join("fast").await;
+        let mut calm = guest(&rooms, &shutdown);
+        calm.join("calm").await;
+
+        let begun = Instant::now();
+        // The join was the first of the burst.
+        // Few enough to fit the pipe: beyond that the sender itself has to wait.
+        let (allowed, more) = (BURST - 1, 15);
+        for n in 1..=allowed + more {
+            fast.send(&format!(r#"{{"type":"say","text":"<{n}>"}}"#))
+                .await;
+            if n == allowed {
+                fast.text_with(&format!("<{n}>")).await;
+                assert_eq!(begun.elapsed(), Duration::ZERO);
+            }
+        }
+        calm.send(r#"{"type":"say","text":"between"}"#).await;
+        calm.text_with("between").await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        fast.text_with(&format!("<{}>", allowed + more)).await;
+        assert_eq!(begun.elapsed(), INTERVAL * more);
+    }
+
+    // spec: S-07
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_is_disconnected_with_1013() {
+        let (rooms, shutdown) = (Arc::default(), Shutdown::new());
+        let mut stuck = guest(&rooms, &shutdown);
+        stuck.join("stuck").await;
+        let mut ada = guest(&rooms, &shutdown);
+        ada.join("ada").await;
+        // More than the pipe holds; ada hears each of her lines at once.
+        for n in 0..10 {
+            let line = format!("{n}{}", "x".repeat(500));
+            ada.send(&format!(r#"{{"type":"say","text":"{line}"}}"#))
+                .await;
+            ada.text_with(&line).await;
+        }
+        let before = Instant::now();
+        ada.text_with(r#""departed","at""#).await;
+        assert!(before.elapsed() <= STALL_TIMEOUT, "{:?}", before.elapsed());
+
+        // It reads again, and learns why.
+        while stuck.ws.recv().await.expect("no error").is_some() {}
+        let info = stuck.ws.close_info().expect("closed");
+        let frame = info.received.flatten().expect("a Close frame with a code");
+        assert_eq!(frame.code, CloseCode::TRY_AGAIN_LATER);
+        stuck
+            .served
+            .await
+            .expect("no panic")
+            .expect("a clean close");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_ends_the_wait_for_a_member_that_takes_nothing() {
+        let (rooms, shutdown) = (Arc::default(), Shutdown::new());
+        let mut stuck = guest(&rooms, &shutdown);
+        stuck.join("stuck").await;
+        let talker = rooms.join("lobby", "talker").expect("free");
+        stuck.text_with("arrived").await;
+        let before = Instant::now();
+        for _ in 0..2 {
+            for n in 0..=rooms::QUEUE_EVENTS {
+                talker.say(&n.to_string());
+            }
+            tokio::task::yield_now().await;
+        }
+        while stuck.ws.recv().await.expect("no error").is_some() {}
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        let info = stuck.ws.close_info().expect("closed");
+        let frame = info.received.flatten().expect("a Close frame with a code");
+        assert_eq!(frame.code, CloseCode::TRY_AGAIN_LATER);
     }
 }

@@ -4,9 +4,9 @@
 //! for one client on behalf of another, and keeps nothing when it ends. What the routes do and what
 //! the chat speaks is in this crate's README.
 //!
-//! The way of a connection: [`server`] accepts it and bounds how many there are, [`opening`] reads its
-//! one HTTP request and answers with a file of [`page`], a refusal or a 101, and [`echo`], [`chat`] or
-//! [`inspect`] serve the socket until it closes or [`shutdown`] begins.
+//! The way of a connection: `server` accepts it and bounds how many there are, `opening` reads its
+//! one HTTP request and answers with a file of `page`, a refusal or a 101, and `echo`, `chat` or
+//! `inspect` serve the socket until it closes or `shutdown` begins.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

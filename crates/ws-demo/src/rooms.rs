@@ -271,3 +271,134 @@ impl EventWriter {
         Message::text(self.0.finish())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(message: Message) -> String {
+        let text = message.as_text().expect("events are text").to_owned();
+        // The time differs from run to run.
+        let (kind, rest) = text.split_once(",\"at\":").expect("a time");
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        format!("{kind}{rest}")
+    }
+
+    fn waiting(member: &mut Membership) -> Vec<String> {
+        std::iter::from_fn(|| member.waiting_event())
+            .map(said)
+            .collect()
+    }
+
+    #[test]
+    fn everybody_hears_the_same_in_the_same_order() {
+        let rooms = Arc::new(Rooms::default());
+        let mut ada = rooms.join("lobby", "ada").expect("free");
+        let mut bob = rooms.join("lobby", "bob").expect("free");
+        waiting(&mut ada);
+        waiting(&mut bob);
+        ada.say("1");
+        bob.say("2");
+        rooms.tick();
+        let expected = [
+            r#"{"type":"said","nick":"ada","text":"1"}"#,
+            r#"{"type":"said","nick":"bob","text":"2"}"#,
+            r#"{"type":"tick","seq":1,"members":2}"#,
+        ];
+        assert_eq!(waiting(&mut ada), expected);
+        assert_eq!(waiting(&mut bob), expected);
+        drop(bob);
+        assert_eq!(waiting(&mut ada), [r#"{"type":"departed","nick":"bob"}"#]);
+    }
+
+    #[test]
+    fn a_newcomer_hears_who_is_there_before_anything_else() {
+        let rooms = Arc::new(Rooms::default());
+        let _ada = rooms.join("lobby", "ada").expect("free");
+        let mut bob = rooms.join("lobby", "bob").expect("free");
+        let first = waiting(&mut bob).swap_remove(0);
+        assert_eq!(
+            first,
+            r#"{"type":"joined","room":"lobby","nick":"bob","members":["ada","bob"]}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn a_member_that_does_not_read_is_put_out_and_costs_the_others_nothing() {
+        let rooms = Arc::new(Rooms::default());
+        let mut slow = rooms.join("lobby", "slow").expect("free");
+        let mut ada = rooms.join("lobby", "ada").expect("free");
+        waiting(&mut ada);
+        let mut heard = Vec::new();
+        for n in 0..2 * QUEUE_EVENTS {
+            ada.say(&n.to_string());
+            heard.append(&mut waiting(&mut ada));
+        }
+        let departed = r#"{"type":"departed","nick":"slow"}"#;
+        assert_eq!(heard.iter().filter(|event| *event == departed).count(), 1);
+        assert_eq!(
+            heard.len(),
+            2 * QUEUE_EVENTS + 1,
+            "ada has heard every line"
+        );
+        // Not even what waits is handed out any more, and it stays so.
+        slow.evicted().await;
+        assert_eq!(slow.next_event().await, None);
+
+        // The name is free again, and the old membership does not take the new one with it.
+        let mut again = rooms.join("lobby", "slow").expect("free again");
+        drop(slow);
+        ada.say("hello");
+        assert!(
+            waiting(&mut again)
+                .iter()
+                .any(|event| event.contains("hello"))
+        );
+        assert!(
+            !waiting(&mut ada)
+                .iter()
+                .any(|event| event.contains("departed"))
+        );
+    }
+
+    #[test]
+    fn members_that_are_all_too_slow_leave_an_empty_room() {
+        let rooms = Arc::new(Rooms::default());
+        let members: Vec<_> = (0..MAX_MEMBERS)
+            .map(|n| rooms.join("lobby", &n.to_string()).expect("free"))
+            .collect();
+        for _ in 0..2 * QUEUE_EVENTS {
+            members[0].say("is anybody there");
+        }
+        rooms.tick();
+        assert!(rooms.join("lobby", "0").is_ok());
+        drop(members);
+        assert!(rooms.lock().is_empty());
+    }
+
+    #[test]
+    fn names_and_numbers_have_limits() {
+        let rooms = Arc::new(Rooms::default());
+        let refused = |room: &str, nick: &str| rooms.join(room, nick).expect_err("refused");
+        for name in ["", " ada", "ada ", "a\nb", "\u{7f}", &"x".repeat(33)] {
+            assert_eq!(refused("lobby", name), Refusal::BadNick, "{name:?}");
+            assert_eq!(refused(name, "ada"), Refusal::BadRoom, "{name:?}");
+        }
+        assert!(rooms.lock().is_empty());
+
+        let mut there = vec![rooms.join("full", &"名".repeat(32)).expect("32 characters")];
+        assert_eq!(refused("full", &"名".repeat(32)), Refusal::NickTaken);
+        for n in 1..MAX_MEMBERS {
+            there.push(rooms.join("full", &n.to_string()).expect("room left"));
+        }
+        assert_eq!(refused("full", "one more"), Refusal::RoomFull);
+        for n in 1..MAX_ROOMS {
+            there.push(rooms.join(&n.to_string(), "ada").expect("rooms left"));
+        }
+        assert_eq!(refused("one more", "ada"), Refusal::TooManyRooms);
+        there.pop();
+        assert!(rooms.join("one more", "ada").is_ok());
+        drop(there);
+        assert!(rooms.lock().is_empty(), "a room ends with its last member");
+    }
+}

@@ -180,3 +180,79 @@ fn is_about_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::InvalidInput
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Gives these results, then waits for ever.
+    struct Scripted(VecDeque<io::Result<TcpStream>>);
+
+    impl Accept for Scripted {
+        async fn accept(&mut self) -> io::Result<TcpStream> {
+            match self.0.pop_front() {
+                Some(result) => result,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        let client = TcpStream::connect(address).await.expect("it accepts");
+        let (server, _) = listener.accept().await.expect("it is there");
+        (client, server)
+    }
+
+    fn out_of_files() -> io::Error {
+        io::Error::from(io::ErrorKind::Other)
+    }
+
+    // spec: CD-09
+    #[tokio::test]
+    async fn errors_of_accept_do_not_end_the_server() {
+        let (mut client, server) = pair().await;
+        let listener = Scripted(VecDeque::from([
+            Err(io::ErrorKind::ConnectionAborted.into()),
+            Err(out_of_files()),
+            Err(out_of_files()),
+            Ok(server),
+        ]));
+        let shared = Arc::new(Shared {
+            settings: Settings::default(),
+            rooms: Arc::default(),
+        });
+        let talk = async move {
+            client
+                .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                .await
+                .expect("it reads");
+            let mut answer = String::new();
+            client
+                .read_to_string(&mut answer)
+                .await
+                .expect("it answers");
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        };
+        assert_eq!(run(listener, shared, talk).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_an_error_of_its_own_the_server_waits_longer_each_time() {
+        let errors = (0..12).map(|_| Err(out_of_files()));
+        let (_client, server) = pair().await;
+        let mut listener = Scripted(errors.chain([Ok(server)]).collect());
+        let mut backoff = BACKOFF_FIRST;
+        let begun = Instant::now();
+        next_connection(&mut listener, &mut backoff).await;
+        // 5 + 10 + ... + 640 ms, and four times the longest.
+        assert_eq!(begun.elapsed(), Duration::from_millis(5 * 255 + 4 * 1000));
+        assert_eq!(backoff, BACKOFF_FIRST);
+    }
+}
