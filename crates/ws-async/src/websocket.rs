@@ -346,7 +346,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 break;
             }
             let stream = Pin::new(&mut self.stream);
-            let written = if vectored {
+            // Most writes are one chunk, and need no array of them.
+            let written = if vectored && transmit.chunk().len() < transmit.remaining() {
                 let mut chunks = [IoSlice::new(&[]); MAX_CHUNKS];
                 let filled = transmit.chunks_vectored(&mut chunks);
                 ready!(stream.poll_write_vectored(cx, &chunks[..filled]))?

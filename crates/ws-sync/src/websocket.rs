@@ -286,7 +286,8 @@ impl<S: Stream> WebSocket<S> {
             };
             self.stream.before_write(deadline)?;
             let transmit = self.connection.transmit();
-            let written = if vectored {
+            // Most writes are one chunk, and need no array of them.
+            let written = if vectored && transmit.chunk().len() < transmit.remaining() {
                 let mut chunks = [IoSlice::new(&[]); MAX_CHUNKS];
                 let filled = transmit.chunks_vectored(&mut chunks);
                 self.stream.stream.write_vectored(&chunks[..filled])
