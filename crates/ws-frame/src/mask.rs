@@ -1,5 +1,11 @@
 //! Masking (RFC 6455 section 5.3): each byte of a payload, exclusive-or a byte of the key.
 
+mod kernel;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod simd;
+
+use kernel::{Copied, InPlace, Span};
+
 /// The four bytes a frame's payload is masked with (RFC 6455 section 5.3).
 ///
 /// Masking and unmasking are the same operation. It hides nothing from anyone who sees the frame:
@@ -27,32 +33,24 @@ impl MaskKey {
     ///
     /// `phase` is how many bytes of the same payload went before `data`: 0 at its start. A payload
     /// masked in pieces, each with its phase, is masked as if at once.
-    #[inline]
     pub fn apply(self, phase: usize, data: &mut [u8]) {
-        apply_words(self.word(phase), data);
+        apply(self.word(phase), &mut InPlace(data));
     }
 
     /// Masks or unmasks from `source` to `target`, in one pass, and says how many bytes that was:
     /// as many as the shorter of the two has. The rest of `target` is left alone.
     ///
     /// `phase` as in [`apply`](Self::apply).
-    #[inline]
     pub fn apply_into(self, phase: usize, source: &[u8], target: &mut [u8]) -> usize {
-        let len = source.len().min(target.len());
-        if let (Some(source), Some(target)) = (source.get(..len), target.get_mut(..len)) {
-            target.copy_from_slice(source);
-            self.apply(phase, target);
-        }
-        len
+        let mut span = Copied::new(source, target);
+        apply(self.word(phase), &mut span);
+        span.len()
     }
 
     /// Eight bytes of key for data that `phase` bytes of the payload went before.
-    #[inline]
     const fn word(self, phase: usize) -> u64 {
-        let bits = (phase as u32 & 3).wrapping_mul(8);
-        let key = u32::from_le_bytes(self.0).rotate_right(bits);
-        let [a, b, c, d] = key.to_le_bytes();
-        u64::from_ne_bytes([a, b, c, d, a, b, c, d])
+        let [a, b, c, d] = self.0;
+        kernel::turn(u64::from_ne_bytes([a, b, c, d, a, b, c, d]), phase)
     }
 }
 
@@ -70,13 +68,14 @@ impl From<MaskKey> for [u8; 4] {
     }
 }
 
-#[inline]
-fn apply_words(word: u64, data: &mut [u8]) {
-    let (words, tail) = data.as_chunks_mut::<8>();
-    for chunk in words {
-        *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
+/// Masks `span` by the fastest kernel there is for its length on this machine.
+fn apply(word: u64, span: &mut impl Span) {
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    if simd::apply(word, span) {
+        return;
     }
-    for (byte, key) in tail.iter_mut().zip(word.to_ne_bytes()) {
-        *byte ^= key;
-    }
+    kernel::portable(word, span);
 }
+
+#[cfg(test)]
+mod tests;

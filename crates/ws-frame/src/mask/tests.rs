@@ -1,0 +1,156 @@
+//! Every kernel against the rule of section 5.3, taken literally.
+//!
+//! Inside the crate, since through [`MaskKey`] only the kernel that was chosen can be reached.
+
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::{iter, vec::Vec};
+
+use super::{
+    MaskKey,
+    kernel::{self, Copied, InPlace},
+};
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// "Octet i of the transformed data is the XOR of octet i of the original data with octet at
+/// index i modulo 4 of the masking key."
+fn literally(key: [u8; 4], phase: usize, data: &[u8]) -> Vec<u8> {
+    data.iter()
+        .zip(key.iter().cycle().skip(phase % 4))
+        .map(|(byte, key)| byte ^ key)
+        .collect()
+}
+
+/// Bytes of which no two neighbours are equal, and that do not repeat with any power of two.
+fn sample(len: usize) -> Vec<u8> {
+    iter::successors(Some(1_u8), |byte| {
+        Some(byte.wrapping_mul(5).wrapping_add(7))
+    })
+    .enumerate()
+    .map(|(index, byte)| byte ^ (index / 251) as u8)
+    .take(len)
+    .collect()
+}
+
+/// A buffer with room for every offset in front, and a start in it at a multiple of 64.
+struct Arena {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Arena {
+    fn new(len: usize) -> Self {
+        let bytes = std::vec![0xee; len + 256];
+        let start = bytes.as_ptr().align_offset(64);
+        Self { bytes, start }
+    }
+
+    /// Puts `data` at this offset, hands it to `mask`, and checks it and that nothing around it
+    /// has changed.
+    fn check(&mut self, offset: usize, before: &[u8], after: &[u8], mask: impl Fn(&mut [u8])) {
+        let from = self.start + offset;
+        let to = from + before.len();
+        self.bytes[from..to].copy_from_slice(before);
+        mask(&mut self.bytes[from..to]);
+        assert_eq!(
+            self.bytes[from..to],
+            *after,
+            "length {}, offset {offset}",
+            before.len()
+        );
+        self.bytes[from..to].fill(0xee);
+        assert!(
+            self.bytes.iter().all(|&byte| byte == 0xee),
+            "wrote outside of its data"
+        );
+    }
+}
+
+/// Runs `mask` in place and from buffer to buffer, over every length to 300, every offset from an
+/// address that is a multiple of 64, and every phase.
+fn check_kernel(in_place: impl Fn(usize, &mut [u8]), copied: impl Fn(usize, &[u8], &mut [u8])) {
+    let mut arena = Arena::new(300);
+    for len in 0..=300 {
+        let plain = sample(len);
+        let masked: Vec<_> = (0..4).map(|phase| literally(KEY, phase, &plain)).collect();
+        for offset in 0..64 {
+            for (phase, masked) in masked.iter().enumerate() {
+                arena.check(offset, &plain, masked, |data| in_place(phase, data));
+                arena.check(offset, masked, &plain, |data| in_place(phase, data));
+                arena.check(offset, &sample(len), masked, |data| {
+                    copied(phase, &plain, data)
+                });
+            }
+        }
+    }
+}
+
+// spec: M-06
+#[test]
+fn the_chosen_kernel_masks_literally() {
+    let key = MaskKey::new(KEY);
+    check_kernel(
+        |phase, data| key.apply(phase, data),
+        |phase, source, target| assert_eq!(key.apply_into(phase, source, target), source.len()),
+    );
+}
+
+// spec: M-06
+#[test]
+fn the_portable_kernel_masks_literally() {
+    let key = MaskKey::new(KEY);
+    check_kernel(
+        |phase, data| kernel::portable(key.word(phase), &mut InPlace(data)),
+        |phase, source, target| {
+            kernel::portable(key.word(phase), &mut Copied::new(source, target));
+        },
+    );
+}
+
+/// The vector kernels as they are called for long data, compiled for the baseline: what is tested
+/// is their arithmetic, on every machine.
+// spec: M-06
+#[test]
+fn the_block_kernels_mask_literally() {
+    fn both<const N: usize, const ALIGN: usize>() {
+        let key = MaskKey::new(KEY);
+        check_kernel(
+            |phase, data| match data.len() {
+                len if len < N => key.apply(phase, data),
+                len if len <= 2 * N => kernel::ends::<N>(key.word(phase), &mut InPlace(data)),
+                _ => kernel::aligned::<N, ALIGN>(key.word(phase), &mut InPlace(data)),
+            },
+            |phase, source, target| {
+                let mut span = Copied::new(source, target);
+                if source.len() < N {
+                    key.apply_into(phase, source, target);
+                } else {
+                    kernel::aligned::<N, ALIGN>(key.word(phase), &mut span);
+                }
+            },
+        );
+    }
+    both::<16, 16>();
+    both::<64, 32>();
+    both::<128, 64>();
+}
+
+// spec: M-06, M-07
+#[test]
+fn long_data_masks_literally() {
+    let key = MaskKey::new(KEY);
+    let mut arena = Arena::new(70_000);
+    for len in [1023, 1024, 1025, 1087, 4096, 4097, 16_384, 65_535, 65_537] {
+        let plain = sample(len);
+        for offset in [0, 1, 3, 31, 32, 33, 63] {
+            for phase in 0..4 {
+                let masked = literally(KEY, phase, &plain);
+                arena.check(offset, &plain, &masked, |data| key.apply(phase, data));
+                arena.check(offset, &sample(len), &masked, |data| {
+                    assert_eq!(key.apply_into(phase, &plain, data), len);
+                });
+            }
+        }
+    }
+}
