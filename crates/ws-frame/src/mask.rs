@@ -6,6 +6,12 @@ mod simd;
 
 use kernel::{Copied, InPlace, Span};
 
+/// The fastest kernel there is for what is compiled in.
+#[cfg(not(all(feature = "simd", target_arch = "x86_64")))]
+use kernel::portable as apply;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+use simd::apply;
+
 /// The four bytes a frame's payload is masked with (RFC 6455 section 5.3).
 ///
 /// Masking and unmasking are the same operation. It hides nothing from anyone who sees the frame:
@@ -33,24 +39,27 @@ impl MaskKey {
     ///
     /// `phase` is how many bytes of the same payload went before `data`: 0 at its start. A payload
     /// masked in pieces, each with its phase, is masked as if at once.
+    #[inline]
     pub fn apply(self, phase: usize, data: &mut [u8]) {
-        apply(self.word(phase), &mut InPlace(data));
+        apply(self.word(phase), InPlace(data));
     }
 
     /// Masks or unmasks from `source` to `target`, in one pass, and says how many bytes that was:
     /// as many as the shorter of the two has. The rest of `target` is left alone.
     ///
     /// `phase` as in [`apply`](Self::apply).
+    #[inline]
     pub fn apply_into(self, phase: usize, source: &[u8], target: &mut [u8]) -> usize {
-        let mut span = Copied::new(source, target);
-        apply(self.word(phase), &mut span);
-        span.len()
+        let span = Copied::new(source, target);
+        let len = span.len();
+        apply(self.word(phase), span);
+        len
     }
 
     /// Eight bytes of key for data that `phase` bytes of the payload went before.
     const fn word(self, phase: usize) -> u64 {
-        let [a, b, c, d] = self.0;
-        kernel::turn(u64::from_ne_bytes([a, b, c, d, a, b, c, d]), phase)
+        let half = u32::from_ne_bytes(self.0) as u64;
+        kernel::turn(half << 32 | half, phase)
     }
 }
 
@@ -66,15 +75,6 @@ impl From<MaskKey> for [u8; 4] {
     fn from(key: MaskKey) -> Self {
         key.to_bytes()
     }
-}
-
-/// Masks `span` by the fastest kernel there is for its length on this machine.
-fn apply(word: u64, span: &mut impl Span) {
-    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-    if simd::apply(word, span) {
-        return;
-    }
-    kernel::portable(word, span);
 }
 
 #[cfg(test)]

@@ -50,29 +50,20 @@ pub(super) const fn turn(word: u64, by: usize) -> u64 {
 
 /// The kernel for any machine, with no question asked: the one there is without the feature
 /// `simd`, and the one for short data with it.
-pub(super) fn portable(word: u64, span: &mut impl Span) {
+pub(super) fn portable(word: u64, mut span: impl Span) {
     match span.len() {
-        0..64 => words(word, span),
-        64..=128 => ends::<64>(word, span),
+        0..8 => span.mask_few(word),
+        8..=16 => ends::<8>(word, span),
+        17..=32 => ends::<16>(word, span),
+        33..=64 => ends::<32>(word, span),
+        65..=128 => ends::<64>(word, span),
         _ => aligned::<64, 16>(word, span),
     }
 }
 
-/// Masks words of eight bytes, the last of them overlapping the one before.
-#[inline(always)]
-fn words(word: u64, span: &mut impl Span) {
-    let Some(last) = span.last::<8>() else {
-        span.mask_few(word);
-        return;
-    };
-    let last = masked(last, turn(word, span.len()));
-    span.mask_blocks::<8>(0, word);
-    span.set_last(last);
-}
-
 /// Masks `N` to `2 * N` bytes as two overlapping blocks, without a loop.
 #[inline(always)]
-pub(super) fn ends<const N: usize>(word: u64, span: &mut impl Span) {
+pub(super) fn ends<const N: usize>(word: u64, mut span: impl Span) {
     let (Some(first), Some(last)) = (span.first::<N>(), span.last::<N>()) else {
         return;
     };
@@ -87,7 +78,7 @@ pub(super) fn ends<const N: usize>(word: u64, span: &mut impl Span) {
 /// A store that crosses a cache line costs two; at odd addresses every other store of 32 bytes
 /// would.
 #[inline(always)]
-pub(super) fn aligned<const N: usize, const ALIGN: usize>(word: u64, span: &mut impl Span) {
+pub(super) fn aligned<const N: usize, const ALIGN: usize>(word: u64, mut span: impl Span) {
     let start = span.address().wrapping_neg() & const { ALIGN.wrapping_sub(1) };
     let (Some(first), Some(last)) = (span.first::<ALIGN>(), span.last::<N>()) else {
         return;
