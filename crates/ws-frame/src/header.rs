@@ -128,20 +128,17 @@ impl FrameHeader {
     pub const fn encode(&self, out: &mut [u8; Self::MAX_LEN]) -> usize {
         // The header as one little-endian number, filled from its first byte up.
         let first = (if self.fin { FIN } else { 0 }) | self.rsv.0 | self.opcode.bits();
-        let (len7, extended, after_length) = match self.payload_len {
-            len @ ..=MAX_LEN7 => (len as u8, 0, 16),
-            len @ MIN_LEN16..=MAX_LEN16 => (LEN16, (len as u16).swap_bytes() as u64, 32),
-            len @ MIN_LEN64..=MAX_LEN64 => (LEN64, len.swap_bytes(), 80),
-            _ => (LEN64, MAX_LEN64.swap_bytes(), 80),
-        };
         let (mask_bit, key) = match self.mask {
-            Some(key) => (MASK, u32::from_le_bytes(key.to_bytes())),
+            Some(key) => (MASK, u32::from_le_bytes(key.to_bytes()) as u128),
             None => (0, 0),
         };
-        let number = first as u128
-            | ((mask_bit | len7) as u128) << 8
-            | (extended as u128) << 16
-            | (key as u128) << after_length;
+        let (len7, rest) = match self.payload_len {
+            len @ ..=MAX_LEN7 => (len as u8, key),
+            len @ MIN_LEN16..=MAX_LEN16 => (LEN16, (len as u16).swap_bytes() as u128 | key << 16),
+            len @ MIN_LEN64..=MAX_LEN64 => (LEN64, len.swap_bytes() as u128 | key << 64),
+            _ => (LEN64, MAX_LEN64.swap_bytes() as u128 | key << 64),
+        };
+        let number = first as u128 | ((mask_bit | len7) as u128) << 8 | rest << 16;
         let [bytes @ .., _, _] = number.to_le_bytes();
         *out = bytes;
         self.encoded_len()

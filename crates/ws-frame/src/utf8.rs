@@ -37,7 +37,7 @@ impl Utf8Validator {
             self.finish_character(chunk)?
         };
         let rest = chunk.get(start..).unwrap_or_default();
-        let Err(whole) = text(rest) else {
+        let Err(whole) = check(rest) else {
             return Ok(());
         };
         self.walk(rest, whole)
@@ -117,7 +117,59 @@ pub fn str_from_utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
     })
 }
 
-/// `bytes` as text, or the length of its longest beginning that is whole characters.
+/// Up to this length, ASCII is looked for first.
+///
+/// Most short text is ASCII and is then done: 125 bytes in 3 ns instead of 12 (simdutf8) or 10
+/// (core), measured on Zen 4; other text loses 1 ns. From 256 bytes on simdutf8 is as fast at it.
+const MAX_SHORT_LEN: usize = 256;
+
+/// Says whether `bytes` are text of whole characters; the error is the length of their longest
+/// beginning that is.
+#[inline]
+fn check(bytes: &[u8]) -> Result<(), usize> {
+    if bytes.len() <= MAX_SHORT_LEN && is_ascii(bytes) {
+        return Ok(());
+    }
+    #[cfg(feature = "simd")]
+    if (MIN_PADDED_LEN..=MAX_PADDED_LEN).contains(&bytes.len()) {
+        return check_padded(bytes);
+    }
+    text(bytes).map(|_| ())
+}
+
+/// simdutf8 leaves up to 64 bytes to the byte loop of the standard library, but takes them if
+/// they come as 128: text of 64 bytes that is not ASCII is checked in 18 ns instead of 54
+/// (measured on Zen 4). Below 24 bytes the loop is as fast.
+#[cfg(feature = "simd")]
+const MIN_PADDED_LEN: usize = 24;
+#[cfg(feature = "simd")]
+const MAX_PADDED_LEN: usize = 64;
+
+/// Checks up to 128 bytes with NULs after them, which are text, and so do not change where the
+/// first error is; a character cut short by the end is cut short by a NUL.
+#[cfg(feature = "simd")]
+fn check_padded(bytes: &[u8]) -> Result<(), usize> {
+    let mut padded = [0; 128];
+    for (to, from) in padded.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    text(&padded).map(|_| ())
+}
+
+/// Whether all bytes are below 0x80, by windows of 32 of which the last may overlap.
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    let has_no_high_bit = |window: &[u8]| window.iter().fold(0, |all, byte| all | byte) < 0x80;
+    match bytes.last_chunk::<32>() {
+        Some(last) => {
+            let (windows, _) = bytes.as_chunks::<32>();
+            windows.iter().all(|window| has_no_high_bit(window)) && has_no_high_bit(last)
+        }
+        None => has_no_high_bit(bytes),
+    }
+}
+
+/// `bytes` as text, or the length of their longest beginning that is whole characters.
 #[inline]
 fn text(bytes: &[u8]) -> Result<&str, usize> {
     #[cfg(feature = "simd")]

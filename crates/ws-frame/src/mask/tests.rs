@@ -2,8 +2,6 @@
 //!
 //! Inside the crate, since through [`MaskKey`] only the kernel that was chosen can be reached.
 
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
-
 use std::{iter, vec::Vec};
 
 use super::{
@@ -33,7 +31,10 @@ fn sample(len: usize) -> Vec<u8> {
     .collect()
 }
 
-/// A buffer with room for every offset in front, and a start in it at a multiple of 64.
+/// What lies around the data, and must stay as it is.
+const AROUND: [u8; 64] = [0xee; 64];
+
+/// A buffer with room for every offset, and in it a start at a multiple of 64.
 struct Arena {
     bytes: Vec<u8>,
     start: usize,
@@ -41,13 +42,13 @@ struct Arena {
 
 impl Arena {
     fn new(len: usize) -> Self {
-        let bytes = std::vec![0xee; len + 256];
-        let start = bytes.as_ptr().align_offset(64);
+        let bytes = std::vec![0xee; len + 320];
+        let start = bytes.as_ptr().align_offset(64) + 64;
         Self { bytes, start }
     }
 
-    /// Puts `data` at this offset, hands it to `mask`, and checks it and that nothing around it
-    /// has changed.
+    /// Puts `before` at this offset, hands it to `mask`, and checks that it is `after` and that
+    /// nothing around it has changed.
     fn check(&mut self, offset: usize, before: &[u8], after: &[u8], mask: impl Fn(&mut [u8])) {
         let from = self.start + offset;
         let to = from + before.len();
@@ -60,10 +61,12 @@ impl Arena {
             before.len()
         );
         self.bytes[from..to].fill(0xee);
-        assert!(
-            self.bytes.iter().all(|&byte| byte == 0xee),
-            "wrote outside of its data"
+        assert_eq!(
+            self.bytes[from - 64..from],
+            AROUND,
+            "wrote in front of its data"
         );
+        assert_eq!(self.bytes[to..to + 64], AROUND, "wrote behind its data");
     }
 }
 
