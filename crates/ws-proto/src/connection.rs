@@ -33,6 +33,8 @@ pub struct Connection {
     outbound: Outbound,
     keepalive: Keepalive,
     initiator: Option<Initiator>,
+    /// How many received bytes waited when `poll_event` last returned.
+    buffered: usize,
     /// A deadline passed that ends the connection; the next `poll_event` reports it.
     overdue: Option<ProtocolError>,
     /// Waiting for the end of the transport is over, whether it came or not.
@@ -57,6 +59,7 @@ impl Connection {
             keepalive: Keepalive::new(config),
             outbound: Outbound::new(side, config),
             initiator: None,
+            buffered: 0,
             overdue: None,
             gave_up: false,
         }
@@ -82,14 +85,12 @@ impl Connection {
     /// Takes bytes that were read into a buffer of the caller's. They are not copied where that can be avoided: a
     /// message may share the allocation, so call [`park`](Self::park) before waiting.
     pub fn handle_received(&mut self, received: BytesMut) {
-        self.keepalive.heard();
         self.inbound.handle_received(received);
     }
 
     /// The buffer to append received bytes to. It has spare capacity for what the current frame still lacks, as far
     /// as the peer has earned it: at most 64 KiB, or four times what has arrived.
     pub fn receive_buffer(&mut self) -> &mut BytesMut {
-        self.keepalive.heard();
         self.inbound.receive_buffer()
     }
 
@@ -117,10 +118,15 @@ impl Connection {
     /// The peer broke the protocol or left. The Close frame that says so is queued in [`transmit`](Self::transmit).
     /// An error is reported once; after it, `poll_event` gives `Ok(None)` for ever.
     pub fn poll_event(&mut self) -> Result<Option<Event>, ProtocolError> {
+        // Only bytes are a sign of life, and the binding may have put them straight into the receive buffer.
+        if self.inbound.buffered() > self.buffered {
+            self.keepalive.heard();
+        }
         let received = match self.overdue.take() {
             Some(error) => Err(error),
             None => self.inbound.poll(),
         };
+        self.buffered = self.inbound.buffered();
         match received {
             Ok(Some(received)) => Ok(Some(self.answer(received))),
             Ok(None) if self.inbound.is_open() && self.inbound.is_exhausted() => {

@@ -113,6 +113,11 @@ impl Inbound {
         &mut self.buffer
     }
 
+    /// How many received bytes wait.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Whether the current frame is best read straight into `receive_buffer`.
     pub(crate) fn prefers_receive_buffer(&self) -> bool {
         !self.shared && self.missing() >= OWN_READ_MIN

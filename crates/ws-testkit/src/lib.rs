@@ -1,6 +1,7 @@
 //! Test support for the workspace: what a test needs besides the code under test, and never that code again.
 //!
 //! - [`Pair`]: a client and a server [`Connection`](ws_proto::Connection) joined without IO.
+//! - [`Alone`]: one connection whose peer is the test.
 //! - [`ChoppedIo`]: a stream in memory, blocking and tokio at once, that reads and writes in pieces of chosen sizes,
 //!   refuses to be ready, fails or ends where the test says, and never waits for ever.
 //! - [`vectors`]: the frames of RFC 6455 §5.7 and tables of good and bad input.
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod alone;
 mod chopped_io;
 mod chunks;
 mod frame;
@@ -23,6 +25,7 @@ mod pair;
 mod prng;
 pub mod vectors;
 
+pub use alone::Alone;
 pub use chopped_io::{ChoppedIo, Fault, Remote, Starved, Step};
 pub use chunks::Chunks;
 pub use frame::{Frame, LengthForm};

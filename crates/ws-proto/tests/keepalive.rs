@@ -1,0 +1,395 @@
+//! Pings, their deadline and the deadline of the closing handshake, with time as a plain number.
+
+use std::time::Duration;
+
+use ws_proto::{CloseCode, Config, Connection, Event, Initiator, ProtocolError, State};
+use ws_testkit::{Alone, FixedKey, Frame, Pair, vectors};
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Pings every 30 s, gives up 20 s later, closes within 10 s: the defaults, written out.
+fn config() -> Config {
+    Config::default()
+        .with_ping_interval(Some(seconds(30)))
+        .with_pong_timeout(seconds(20))
+        .with_close_timeout(Some(seconds(10)))
+}
+
+/// What a binding does when its wait ends at `now`.
+fn wait_until(end: &mut Alone, now: Duration) -> Vec<Event> {
+    let due = end.connection.poll_timeout(now).expect("a deadline");
+    assert!(due <= now, "woken at {now:?} for {due:?}");
+    end.connection.handle_timeout(now);
+    end.events()
+}
+
+#[test]
+fn the_defaults_are_those_of_the_documentation() {
+    // spec: C-28, C-35, S-08
+    assert_eq!(config(), Config::default());
+}
+
+#[test]
+fn a_ping_goes_out_every_interval_while_the_peer_answers() {
+    // spec: C-35
+    let mut server = Alone::server();
+    assert_eq!(
+        server.connection.poll_timeout(seconds(0)),
+        Some(seconds(30))
+    );
+    // Asking again does not move the deadline.
+    assert_eq!(
+        server.connection.poll_timeout(seconds(7)),
+        Some(seconds(30))
+    );
+    let mut payloads = Vec::new();
+    for round in 1..=3 {
+        assert_eq!(wait_until(&mut server, seconds(30 * round)), []);
+        let ping = server.sent();
+        assert_eq!(ping[..2], [0x89, 8], "an unmasked Ping of 8 bytes");
+        let pong = Frame::pong(&ping[2..]).masked(vectors::KEY);
+        assert_eq!(server.receive(&pong.bytes()).len(), 1);
+        payloads.push(ping[2..].to_vec());
+        assert_eq!(server.error, None);
+    }
+    payloads.dedup();
+    assert_eq!(payloads.len(), 3, "each Ping is told from the others");
+}
+
+#[test]
+fn a_client_masks_its_keepalive() {
+    // spec: M-01
+    let mut client = Alone::client();
+    client.connection.poll_timeout(seconds(0));
+    wait_until(&mut client, seconds(30));
+    let ping = client.sent();
+    assert_eq!(ping[..6], [0x89, 0x88, 0x37, 0xfa, 0x21, 0x3d]);
+    assert_eq!(ping.len(), 14);
+}
+
+#[test]
+fn a_silent_peer_is_given_up_after_the_pong_timeout() {
+    // spec: C-35, CC-44, CC-47
+    let mut server = Alone::server();
+    server.connection.poll_timeout(seconds(0));
+    wait_until(&mut server, seconds(30));
+    assert_eq!(server.sent().len(), 10);
+    assert_eq!(
+        server.connection.poll_timeout(seconds(30)),
+        Some(seconds(50))
+    );
+    server.connection.handle_timeout(seconds(49));
+    assert_eq!(server.events(), []);
+    assert_eq!(server.error, None);
+    wait_until(&mut server, seconds(50));
+    assert_eq!(server.error, Some(ProtocolError::PongTimeout));
+    // Nobody is left to read a Close frame.
+    assert_eq!(server.sent(), b"");
+    assert_eq!(server.connection.state(), State::Closed);
+    assert!(server.connection.is_finished());
+    let info = server.connection.close_info().expect("it has ended");
+    assert_eq!(info.code(), CloseCode::ABNORMAL);
+    assert_eq!(
+        (info.clean, info.initiator, info.sent),
+        (false, Initiator::Local, None)
+    );
+    assert_eq!(server.connection.poll_timeout(seconds(51)), None);
+}
+
+#[test]
+fn looking_for_bytes_is_no_sign_of_life() {
+    // spec: C-35
+    // A binding asks for the buffer before every read, also before one that gives nothing.
+    for handed in [false, true] {
+        let mut server = Alone::server();
+        server.connection.poll_timeout(seconds(0));
+        wait_until(&mut server, seconds(30));
+        if handed {
+            server.receive_handed(b"");
+        } else {
+            server.receive(b"");
+        }
+        wait_until(&mut server, seconds(50));
+        assert_eq!(server.error, Some(ProtocolError::PongTimeout));
+    }
+}
+
+#[test]
+fn bytes_that_were_there_before_the_ping_are_no_sign_of_life() {
+    // spec: C-35
+    // Half a frame lies in the buffer; its sender has died.
+    let mut server = Alone::server();
+    assert_eq!(server.receive(&vectors::CLIENT_TEXT[..8]), []);
+    server.connection.poll_timeout(seconds(0));
+    wait_until(&mut server, seconds(30));
+    assert_eq!(server.events(), []);
+    server.connection.park();
+    wait_until(&mut server, seconds(50));
+    assert_eq!(server.error, Some(ProtocolError::PongTimeout));
+}
+
+#[test]
+fn any_byte_is_a_sign_of_life() {
+    // spec: C-35
+    type Receive = fn(&mut Alone, &[u8]) -> Vec<Event>;
+    let ways: [Receive; 2] = [Alone::receive, Alone::receive_handed];
+    // A data message, and one byte of a header.
+    for bytes in [vectors::CLIENT_TEXT, &vectors::CLIENT_TEXT[..1]] {
+        for receive in ways {
+            let mut server = Alone::server();
+            server.connection.poll_timeout(seconds(0));
+            wait_until(&mut server, seconds(30));
+            receive(&mut server, bytes);
+            wait_until(&mut server, seconds(50));
+            assert_eq!(server.error, None);
+            // The next Ping and its deadline start afresh.
+            assert_eq!(
+                server.connection.poll_timeout(seconds(50)),
+                Some(seconds(60))
+            );
+            wait_until(&mut server, seconds(60));
+            wait_until(&mut server, seconds(80));
+            assert_eq!(server.error, Some(ProtocolError::PongTimeout));
+        }
+    }
+}
+
+#[test]
+fn a_large_frame_that_drips_keeps_the_connection_alive() {
+    // spec: C-35, M-07
+    let mut server = Alone::server();
+    let frame = Frame::binary(vec![1; 100]).masked(vectors::KEY).bytes();
+    let mut now = seconds(0);
+    for byte in &frame[..frame.len() - 1] {
+        server.receive(&[*byte]);
+        now += seconds(15);
+        if server
+            .connection
+            .poll_timeout(now)
+            .is_some_and(|due| due <= now)
+        {
+            server.connection.handle_timeout(now);
+        }
+    }
+    assert_eq!(server.error, None);
+    assert_eq!(server.receive(&frame[frame.len() - 1..]).len(), 1);
+}
+
+#[test]
+fn a_short_interval_does_not_put_the_deadline_off() {
+    // spec: C-35
+    let config = config().with_ping_interval(Some(seconds(5)));
+    let mut server = Alone::server_with(config);
+    server.connection.poll_timeout(seconds(0));
+    for now in [5, 10, 15, 20] {
+        wait_until(&mut server, seconds(now));
+        assert_eq!(server.error, None);
+        assert_eq!(server.sent().len(), 10);
+    }
+    // The first Ping went out at 5 s.
+    wait_until(&mut server, seconds(25));
+    assert_eq!(server.error, Some(ProtocolError::PongTimeout));
+}
+
+#[test]
+fn no_interval_no_ping() {
+    let mut server = Alone::server_with(config().with_ping_interval(None));
+    assert_eq!(server.connection.poll_timeout(seconds(0)), None);
+    server.connection.handle_timeout(seconds(1_000_000));
+    assert_eq!(server.events(), []);
+    assert_eq!((server.sent(), server.error), (vec![], None));
+}
+
+#[test]
+fn a_peer_that_does_not_read_gets_no_further_pings() {
+    // spec: S-09
+    let config = config().with_write_buffer_high(1000);
+    let mut server = Alone::server_with(config);
+    let message = ws_proto::Message::binary(vec![0; 1000]);
+    server.connection.send(message).expect("open");
+    server.connection.poll_timeout(seconds(0));
+    wait_until(&mut server, seconds(30));
+    assert_eq!(server.sent().len(), 4 + 1000, "the message and no Ping");
+    // Its silence still counts.
+    wait_until(&mut server, seconds(50));
+    assert_eq!(server.error, Some(ProtocolError::PongTimeout));
+}
+
+#[test]
+fn keepalive_survives_any_buffer_limits() {
+    // A limit below the mark must not make the connection refuse its own Ping.
+    for (high, limit) in [(64 * 1024, 0), (64 * 1024, 100), (0, 1000), (0, 0)] {
+        let config = config()
+            .with_write_buffer_high(high)
+            .with_write_buffer_limit(limit);
+        let mut server = Alone::server_with(config);
+        if limit == 100 {
+            let message = ws_proto::Message::binary(vec![0; 100]);
+            server.connection.send(message).expect("open");
+        }
+        server.connection.poll_timeout(seconds(0));
+        wait_until(&mut server, seconds(30));
+        assert!(server.sent().len() >= 10, "high {high}, limit {limit}");
+        assert_eq!(server.error, None);
+    }
+}
+
+#[test]
+fn the_closing_handshake_has_one_deadline() {
+    // spec: C-28, CC-44
+    let mut client = Alone::client();
+    assert_eq!(
+        client.connection.poll_timeout(seconds(0)),
+        Some(seconds(30))
+    );
+    client
+        .connection
+        .close(CloseCode::NORMAL, "")
+        .expect("open");
+    assert_eq!(client.sent().len(), 8);
+    assert_eq!(
+        client.connection.poll_timeout(seconds(25)),
+        Some(seconds(35))
+    );
+    // Neither Pings nor data of the peer move it, and no Ping of ours is due at 30 s.
+    client.receive(vectors::SERVER_PING);
+    client.receive(vectors::SERVER_TEXT);
+    client.sent();
+    client.connection.handle_timeout(seconds(30));
+    assert_eq!(client.sent(), b"");
+    assert_eq!(
+        client.connection.poll_timeout(seconds(34)),
+        Some(seconds(35))
+    );
+    assert_eq!(client.error, None);
+    wait_until(&mut client, seconds(35));
+    assert_eq!(client.error, Some(ProtocolError::CloseTimeout));
+    assert!(client.connection.is_finished());
+    let info = client.connection.close_info().expect("it has ended");
+    assert_eq!(info.code(), CloseCode::ABNORMAL);
+    assert_eq!(info.sent, Some(Some(CloseCode::NORMAL)));
+    assert!(!info.clean);
+}
+
+#[test]
+fn a_client_waits_for_the_end_of_tcp_only_so_long() {
+    // spec: C-14, C-28
+    let mut client = Alone::client();
+    let events = client.receive(&Frame::close(1000, "").bytes());
+    assert_eq!(events.len(), 1);
+    assert_eq!(client.sent().len(), 8);
+    assert_eq!(client.connection.state(), State::Closed);
+    assert!(!client.connection.is_finished());
+    assert_eq!(
+        client.connection.poll_timeout(seconds(5)),
+        Some(seconds(15))
+    );
+    assert_eq!(wait_until(&mut client, seconds(15)), []);
+    // The closing handshake itself was done: that is no error.
+    assert_eq!(client.error, None);
+    assert!(client.connection.is_finished());
+    assert!(client.connection.close_info().expect("closed").clean);
+}
+
+#[test]
+fn a_failed_connection_is_drained_only_so_long() {
+    // spec: C-25, C-28
+    let mut server = Alone::server();
+    server.receive(b"\xff");
+    assert!(server.error.is_some());
+    assert_eq!(server.sent(), b"\x88\x02\x03\xea");
+    assert!(!server.connection.is_finished());
+    assert_eq!(
+        server.connection.poll_timeout(seconds(1)),
+        Some(seconds(11))
+    );
+    wait_until(&mut server, seconds(11));
+    assert!(server.connection.is_finished());
+}
+
+#[test]
+fn a_peer_that_never_reads_our_close_is_given_up() {
+    // spec: C-21, C-28
+    let mut server = Alone::server();
+    server.receive(vectors::CLIENT_CLOSE_1000);
+    // Nothing can be written.
+    server.connection.poll_timeout(seconds(0));
+    assert!(!server.connection.wants_shutdown());
+    wait_until(&mut server, seconds(10));
+    assert!(server.connection.is_finished());
+    assert_eq!(server.sent(), b"");
+    let info = server.connection.close_info().expect("closed");
+    assert_eq!((info.sent, info.clean), (None, false));
+}
+
+#[test]
+fn no_close_timeout_no_deadline() {
+    let mut server = Alone::server_with(config().with_close_timeout(None));
+    server.connection.close_without_code().expect("open");
+    assert_eq!(server.connection.poll_timeout(seconds(0)), None);
+    server.connection.handle_timeout(seconds(1_000_000));
+    assert_eq!(server.events(), []);
+    assert_eq!(server.error, None);
+}
+
+#[test]
+fn a_deadline_shows_in_the_state_before_it_is_reported() {
+    // spec: C-35
+    let mut server = Alone::server();
+    server.connection.poll_timeout(seconds(0));
+    wait_until(&mut server, seconds(30));
+    server.connection.poll_timeout(seconds(30));
+    server.connection.handle_timeout(seconds(50));
+    assert_ne!(server.connection.state(), State::Open);
+    assert_eq!(
+        server.connection.poll_event(),
+        Err(ProtocolError::PongTimeout)
+    );
+    assert_eq!(server.connection.poll_event(), Ok(None));
+}
+
+#[test]
+fn time_may_stand_at_its_end() {
+    let mut server = Alone::server();
+    let due = server.connection.poll_timeout(Duration::MAX);
+    assert_eq!(due, Some(Duration::MAX));
+    server.connection.handle_timeout(Duration::MAX);
+    assert_eq!(server.sent().len(), 10);
+}
+
+#[test]
+fn two_ends_keep_each_other_alive() {
+    // spec: C-03, C-35
+    let mut pair = Pair::with_configs(config(), config());
+    for second in 0..600 {
+        pair.tick(seconds(second));
+    }
+    for end in [&pair.client, &pair.server] {
+        assert_eq!(end.error, None);
+        let pings = end
+            .events
+            .iter()
+            .filter(|event| matches!(event, Event::Ping(_)));
+        assert_eq!(pings.count(), 19);
+    }
+    // One end falls silent.
+    pair.server.stalled = true;
+    for second in 600..660 {
+        pair.tick(seconds(second));
+    }
+    assert_eq!(pair.server.error, Some(ProtocolError::PongTimeout));
+}
+
+#[test]
+fn received_bytes_behind_the_opening_handshake_are_heard() {
+    // spec: F-15
+    let received = bytes::BytesMut::from(vectors::SERVER_TEXT);
+    let client = Connection::client(config(), FixedKey(vectors::KEY)).with_received(received);
+    let mut client = Alone::new(client);
+    assert_eq!(client.events().len(), 1);
+    let nothing = bytes::BytesMut::new();
+    let mut server = Alone::new(Connection::server(config()).with_received(nothing));
+    assert_eq!(server.events(), []);
+}
