@@ -36,10 +36,11 @@ pub struct Config {
     /// frame a message, which is what every peer handles fastest.
     pub fragment_size: Option<usize>,
     /// Bytes waiting to be written above which a binding writes before it queues more, and above which only the
-    /// newest Ping is remembered for an answer (RFC 6455 §5.5.3 allows that). Default 64 KiB.
+    /// newest Ping is remembered for an answer (RFC 6455 §5.5.3 allows that). At least 1 and at most
+    /// `write_buffer_limit` is used. Default 64 KiB.
     pub write_buffer_high: usize,
     /// Bytes waiting to be written at which [`Connection::send`](crate::Connection::send) refuses a further message.
-    /// What is queued never exceeds this by more than one message. Default 1 MiB.
+    /// What is queued never exceeds this by more than one message. At least 1 is used. Default 1 MiB.
     pub write_buffer_limit: usize,
     /// How often to send a Ping. Default every 30 s: middleboxes cut idle connections after 30 to 60 s.
     pub ping_interval: Option<Duration>,

@@ -54,8 +54,13 @@ impl Outbound {
             abandoned: false,
             vectored: true,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX).max(1),
-            buffer_high: config.write_buffer_high,
-            buffer_limit: config.write_buffer_limit,
+            // Something may always be queued on an empty buffer, and the mark lies at the limit at most: whatever the
+            // configuration says, Pings and their answers find room.
+            buffer_high: config
+                .write_buffer_high
+                .min(config.write_buffer_limit)
+                .max(1),
+            buffer_limit: config.write_buffer_limit.max(1),
         }
     }
 
