@@ -183,7 +183,8 @@ impl Connection {
         Ok(())
     }
 
-    /// The bytes owed to the wire, in order. Write them, and advance by what was written.
+    /// The bytes owed to the wire, in order. Write them, advance by what was written, and ask again until nothing
+    /// remains: a Pong may have waited for room, and is queued by asking.
     pub fn transmit(&mut self) -> &mut Transmit {
         self.outbound.transmit()
     }

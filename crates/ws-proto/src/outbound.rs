@@ -23,8 +23,10 @@ pub(crate) struct Outbound {
     transmit: Transmit,
     /// The newest Ping that has not been answered because too much waits to be written.
     unanswered_ping: Option<Bytes>,
-    /// The code of our Close frame, once it is queued. It is the last frame.
+    /// The code of our Close frame, once it is queued.
     sent_close: Option<Option<CloseCode>>,
+    /// Bytes queued behind our Close frame: Pongs, which are owed until the peer's Close arrives.
+    behind_close: usize,
     /// Nobody is left to read what we would send.
     abandoned: bool,
     /// Whether payloads may be queued apart from their header.
@@ -51,6 +53,7 @@ impl Outbound {
             transmit: Transmit::default(),
             unanswered_ping: None,
             sent_close: None,
+            behind_close: 0,
             abandoned: false,
             vectored: true,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX).max(1),
@@ -121,17 +124,16 @@ impl Outbound {
                 CloseCode::MANDATORY_EXTENSION,
             )));
         }
-        self.answer_ping();
         self.close_frame(payload);
         Ok(())
     }
 
-    /// Sends what receiving obliges us to send. Nothing follows a Close frame, so there is at most one (§5.5.1).
+    /// Sends what receiving obliges us to send. There is at most one Close frame (§5.5.1).
     pub(crate) fn answer(&mut self, reply: Reply) {
-        if !self.is_open() {
-            return;
-        }
         match reply {
+            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received
+            // a Close frame" (§5.5.2): also after it has sent one, which only forbids further data.
+            Reply::Pong(_) if self.abandoned => {}
             Reply::Pong(data) => {
                 // "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
                 // Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed
@@ -143,11 +145,11 @@ impl Outbound {
                 // "When sending a Close frame in response, the endpoint typically echos the status code" (§5.5.1).
                 // The code was valid on the wire, and without a reason the payload always fits.
                 let payload = code.and_then(|code| ClosePayload::new(code, "").ok());
-                self.close_frame(&payload.unwrap_or(ClosePayload::EMPTY));
+                self.finish(&payload.unwrap_or(ClosePayload::EMPTY));
             }
             Reply::Fail(code) => {
                 let payload = ClosePayload::new(code, "").unwrap_or(ClosePayload::EMPTY);
-                self.close_frame(&payload);
+                self.finish(&payload);
             }
         }
     }
@@ -160,8 +162,11 @@ impl Outbound {
         &mut self.transmit
     }
 
-    /// Drops what was never written: nobody is left to read it.
+    /// Drops what was never written: nobody is left to read it. A Close frame among it was not sent.
     pub(crate) fn abandon(&mut self) {
+        if self.transmit.remaining() > self.behind_close {
+            self.sent_close = None;
+        }
         self.abandoned = true;
         self.unanswered_ping = None;
         self.transmit = Transmit::default();
@@ -192,12 +197,24 @@ impl Outbound {
             return;
         }
         if let Some(data) = self.unanswered_ping.take() {
+            let before = self.transmit.remaining();
             self.frame(true, Opcode::Pong, &data);
+            if self.sent_close.is_some() {
+                let pong = self.transmit.remaining().saturating_sub(before);
+                self.behind_close = self.behind_close.saturating_add(pong);
+            }
+        }
+    }
+
+    /// The peer will say nothing more that counts: no Pong is owed, only a Close frame if none was sent.
+    fn finish(&mut self, payload: &ClosePayload) {
+        self.unanswered_ping = None;
+        if self.is_open() {
+            self.close_frame(payload);
         }
     }
 
     fn close_frame(&mut self, payload: &ClosePayload) {
-        self.unanswered_ping = None;
         self.frame(true, Opcode::Close, payload.as_bytes());
         self.sent_close = Some(payload.code());
     }
