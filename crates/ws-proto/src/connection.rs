@@ -100,8 +100,8 @@ impl Connection {
         self.inbound.prefers_receive_buffer()
     }
 
-    /// Lets go of buffers given to [`handle_received`](Self::handle_received), by copying a partial frame out of
-    /// them. Call it before waiting for more.
+    /// Lets go of buffers given to [`handle_received`](Self::handle_received) and of memory that messages share, by
+    /// copying a partial frame out of it. Call it before waiting for more.
     pub fn park(&mut self) {
         self.inbound.park();
     }

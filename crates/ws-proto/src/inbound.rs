@@ -31,7 +31,7 @@ const OWN_READ_MIN: usize = 16 * 1024;
 pub(crate) struct Inbound {
     /// Received and not yet consumed. The payload of the current frame lies at its front.
     buffer: BytesMut,
-    /// Whether `buffer` may share the allocation of a binding's read buffer.
+    /// Whether `buffer` may share its allocation, with a binding's read buffer or with a message.
     shared: bool,
     /// The frame whose payload is arriving.
     frame: Option<Frame>,
@@ -120,7 +120,9 @@ impl Inbound {
 
     /// Whether the current frame is best read straight into `receive_buffer`.
     pub(crate) fn prefers_receive_buffer(&self) -> bool {
-        !self.shared && self.missing() >= OWN_READ_MIN
+        // A fragment is copied to its message wherever it was read.
+        let in_place = self.frame.is_some_and(|frame| frame.is_whole_message());
+        in_place && !self.shared && self.missing() >= OWN_READ_MIN
     }
 
     /// Copies a partial frame out of a shared buffer, so that a few bytes do not pin it while the connection waits.
@@ -341,6 +343,8 @@ impl Inbound {
 
     fn take(&mut self, len: usize) -> Bytes {
         if len > COPY_MESSAGE_MAX {
+            // The first bytes of the next frame must not keep the memory of this message.
+            self.shared = true;
             return self.buffer.split_to(len).freeze();
         }
         let payload = Bytes::copy_from_slice(self.buffer.get(..len).unwrap_or_default());
