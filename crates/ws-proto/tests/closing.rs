@@ -400,7 +400,7 @@ fn reading_goes_on_after_writing_has_failed() {
     let events = server.receive(vectors::CLIENT_CLOSE_1001_BYE);
     assert_eq!(events, [closed(1001, "bye")]);
     assert_eq!(info(&server).code(), CloseCode::GOING_AWAY);
-    assert_eq!(info(&server).clean, false);
+    assert!(!info(&server).clean);
     server.receive_eof();
     assert!(server.connection.is_finished());
     assert_eq!(server.error, None);

@@ -8,6 +8,7 @@
 //! - [`Frame`]: an independent encoder that also writes what no endpoint may send.
 //! - [`oracle`]: an independent decoder of a whole byte string, written for clarity alone. It shares no code with
 //!   `ws-frame` or `ws-proto`, so that the two can disagree.
+//! - [`assert_agrees`]: a connection against the oracle, however the bytes are cut.
 //! - [`Prng`]: a small seeded generator; a test that fails prints its seed.
 //!
 //! It never opens a socket and never reads a clock, except to end a blocking read that would wait for ever.
@@ -23,6 +24,7 @@ mod keys;
 pub mod oracle;
 mod pair;
 mod prng;
+mod split;
 pub mod vectors;
 
 pub use alone::Alone;
@@ -32,3 +34,4 @@ pub use frame::{Frame, LengthForm};
 pub use keys::{CounterKeys, FixedKey};
 pub use pair::{Delivery, End, Pair};
 pub use prng::Prng;
+pub use split::{Piece, assert_agrees};

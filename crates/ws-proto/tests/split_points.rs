@@ -1,0 +1,280 @@
+//! Chunking is invisible: for any bytes and any cut points the events are the same, and the same as the oracle's.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use ws_testkit::oracle::Receiver;
+use ws_testkit::{Delivery, Frame, LengthForm, Piece, assert_agrees, vectors};
+
+const DELIVERIES: [Delivery; 3] = [Delivery::ReceiveBuffer, Delivery::Handed, Delivery::Scratch];
+
+/// Every cut into two, every cut into pieces of one length, in every way of handing them over.
+fn check_every_cut(receiver: Receiver, bytes: &[u8]) {
+    for delivery in DELIVERIES {
+        for parks in [false, true] {
+            let piece = |len| Piece {
+                len,
+                delivery,
+                parks,
+            };
+            for cut in 0..=bytes.len() {
+                assert_agrees(receiver, bytes, [piece(cut), piece(bytes.len())]);
+            }
+            for len in [1, 2, 3, 5, 7] {
+                assert_agrees(receiver, bytes, std::iter::repeat(piece(len)));
+            }
+        }
+    }
+}
+
+fn masked(frames: &[Frame]) -> Vec<u8> {
+    let frames = frames.iter().cloned();
+    frames
+        .flat_map(|frame| frame.masked(vectors::KEY).bytes())
+        .collect()
+}
+
+#[test]
+fn every_cut_of_every_vector() {
+    // spec: F-09, F-10, M-07, VEC-01, VEC-02, VEC-03, VEC-04, VEC-06, VEC-07, VEC-08, VEC-09, VEC-10, VEC-11, VEC-12
+    for (_, bytes) in vectors::GOOD_FROM_CLIENT {
+        check_every_cut(Receiver::SERVER, bytes);
+        check_every_cut(Receiver::SERVER, &bytes.repeat(3));
+        check_every_cut(Receiver::CLIENT, bytes);
+    }
+    for (_, bytes, _) in vectors::BAD_FROM_CLIENT {
+        check_every_cut(Receiver::SERVER, bytes);
+        let after_a_message = [vectors::CLIENT_TEXT, bytes].concat();
+        check_every_cut(Receiver::SERVER, &after_a_message);
+    }
+    for (_, bytes) in vectors::GOOD_FROM_SERVER {
+        check_every_cut(Receiver::CLIENT, bytes);
+        check_every_cut(Receiver::SERVER, bytes);
+    }
+}
+
+#[test]
+fn every_cut_of_a_conversation() {
+    // spec: F-09, F-10, G-04, U-02, C-17
+    let all = masked(&[
+        Frame::text(vectors::CHINESE),
+        Frame::binary("bi").not_fin(),
+        Frame::ping("between"),
+        Frame::continuation("").not_fin(),
+        Frame::continuation("nary"),
+        Frame::text("").not_fin(),
+        Frame::pong(""),
+        Frame::continuation("κόσμε"),
+        Frame::binary(vec![7; 200]),
+        Frame::close(1001, "bye"),
+        Frame::text("too late"),
+    ]);
+    check_every_cut(Receiver::SERVER, &all);
+}
+
+#[test]
+fn every_cut_of_a_message_too_large_to_copy() {
+    // spec: F-09
+    // Over the size up to which messages are copied out of the receive buffer.
+    let all = masked(&[
+        Frame::binary(vec![1; 1030]),
+        Frame::text("x".repeat(1040)).not_fin(),
+        Frame::continuation("y"),
+    ]);
+    for delivery in DELIVERIES {
+        for parks in [false, true] {
+            for cut in [0, 1, 4, 8, 500, 1037, 1038, 1039, 1040, 1046, 2085, 2086] {
+                let piece = |len| Piece {
+                    len,
+                    delivery,
+                    parks,
+                };
+                assert_agrees(Receiver::SERVER, &all, [piece(cut)]);
+                assert_agrees(Receiver::SERVER, &all, [piece(cut), piece(1), piece(2)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_header_there_is() {
+    // spec: F-01, F-02, F-03, F-04, F-06, M-02, M-04
+    // All first bytes, lengths of every form, masked or not; then a byte of payload and a good frame.
+    for first in 0..=255_u8 {
+        for second in [0, 1, 125, 126, 127, 128, 129, 253, 254, 255] {
+            let extended: &[u8] = match second & 0x7f {
+                126 => &[0, 126],
+                127 => &[0, 0, 0, 0, 0, 1, 0, 0],
+                _ => &[],
+            };
+            let bytes = [&[first, second], extended, &[0; 5], vectors::CLIENT_TEXT].concat();
+            for receiver in [Receiver::SERVER, Receiver::CLIENT] {
+                assert_agrees(receiver, &bytes, []);
+                assert_agrees(
+                    receiver,
+                    &bytes,
+                    std::iter::repeat(Piece {
+                        len: 1,
+                        delivery: Delivery::ReceiveBuffer,
+                        parks: false,
+                    }),
+                );
+            }
+        }
+    }
+}
+
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => "\\PC{0,20}".prop_map(String::into_bytes),
+        2 => proptest::collection::vec(any::<u8>(), 0..40),
+        2 => select(vectors::UTF8).prop_map(<[u8]>::to_vec),
+        1 => select(vectors::NOT_UTF8).prop_map(|(bytes, _)| bytes.to_vec()),
+        1 => (120_usize..140).prop_map(|len| vec![b'a'; len]),
+        1 => (980_usize..1100).prop_map(|len| vec![b'b'; len]),
+    ]
+}
+
+fn close_body() -> impl Strategy<Value = Vec<u8>> {
+    let code = prop_oneof![
+        select(vectors::CODES_ON_WIRE),
+        select(vectors::CODES_NEVER_ON_WIRE)
+    ];
+    prop_oneof![
+        Just(vec![]),
+        Just(vec![3]),
+        (code, "\\PC{0,10}")
+            .prop_map(|(code, reason)| [&code.to_be_bytes(), reason.as_bytes()].concat()),
+        Just(b"\x03\xe8\xff".to_vec()),
+    ]
+}
+
+/// Mostly good frames, in any order.
+fn frame() -> impl Strategy<Value = Frame> {
+    let kind = prop_oneof![
+        8 => (select(vec![0x0, 0x1, 0x2]), payload()),
+        3 => (select(vec![0x9, 0xa]), payload()),
+        1 => (Just(0x8), close_body()),
+        1 => (0x0..=0xf_u8, payload()),
+    ];
+    let twist = prop_oneof![
+        30 => Just(0),
+        1 => 1..=7_u8,
+    ];
+    let form = prop_oneof![
+        30 => Just(LengthForm::Shortest),
+        1 => select(vec![LengthForm::Two, LengthForm::Eight]),
+    ];
+    let announced = prop_oneof![
+        30 => Just(None),
+        1 => any::<u64>().prop_map(Some),
+    ];
+    (
+        kind,
+        any::<bool>(),
+        any::<[u8; 4]>(),
+        twist,
+        form,
+        announced,
+    )
+        .prop_map(
+            |((opcode, payload), fin, key, rsv, length_form, announced)| Frame {
+                // A control frame is mostly final.
+                fin: fin || opcode >= 8 && rsv == 0,
+                rsv,
+                opcode,
+                mask: Some(key),
+                length_form,
+                announced,
+                payload,
+            },
+        )
+}
+
+/// A sensible sequence of fragments and control frames, which random order hardly ever gives.
+fn conversation() -> impl Strategy<Value = Vec<Frame>> {
+    let message = (
+        select(vec![0x1, 0x2]),
+        proptest::collection::vec(payload(), 1..4),
+        any::<bool>(),
+    )
+        .prop_map(|(opcode, payloads, pinged)| {
+            let last = payloads.len() - 1;
+            let mut frames = Vec::new();
+            for (index, payload) in payloads.into_iter().enumerate() {
+                let opcode = if index == 0 { opcode } else { 0 };
+                let mut frame = Frame::new(opcode, payload).masked([index as u8 + 1; 4]);
+                frame.fin = index == last;
+                frames.push(frame);
+                if pinged {
+                    frames.push(Frame::ping([index as u8]).masked([9; 4]));
+                }
+            }
+            frames
+        });
+    let messages = proptest::collection::vec(message, 0..5).prop_map(|all| all.concat());
+    let rest = proptest::collection::vec(frame(), 0..4);
+    (messages, rest).prop_map(|(messages, rest)| [messages, rest].concat())
+}
+
+fn receiver() -> impl Strategy<Value = Receiver> {
+    let limits = select(vec![
+        (u64::MAX, u64::MAX, u64::from(u32::MAX)),
+        (1000, 2000, 1000),
+        (30, 100, 3),
+    ]);
+    (any::<bool>(), limits).prop_map(|(is_server, (frame, message, fragments))| Receiver {
+        is_server,
+        max_frame_size: frame,
+        max_message_size: message,
+        max_fragments: fragments,
+    })
+}
+
+fn pieces() -> impl Strategy<Value = Vec<Piece>> {
+    let piece = (
+        prop_oneof![0_usize..4, 0_usize..40, 0_usize..2000],
+        select(&DELIVERIES),
+        any::<bool>(),
+    )
+        .prop_map(|(len, delivery, parks)| Piece {
+            len,
+            delivery,
+            parks,
+        });
+    proptest::collection::vec(piece, 0..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn any_cut_of_any_frames(
+        receiver in receiver(),
+        frames in conversation(),
+        one_is_wrongly_masked in prop::bool::weighted(0.05),
+        pieces in pieces(),
+    ) {
+        // spec: F-09, F-16, S-06
+        let mut frames = frames;
+        for frame in &mut frames {
+            if !receiver.is_server {
+                frame.mask = None;
+            }
+        }
+        if let Some(frame) = frames.last_mut().filter(|_| one_is_wrongly_masked) {
+            frame.mask = if frame.mask.is_some() { None } else { Some([1, 2, 3, 4]) };
+        }
+        let bytes: Vec<u8> = frames.iter().flat_map(Frame::bytes).collect();
+        assert_agrees(receiver, &bytes, pieces);
+    }
+
+    #[test]
+    fn any_cut_of_any_bytes(
+        receiver in receiver(),
+        bytes in proptest::collection::vec(any::<u8>(), 0..60),
+        pieces in pieces(),
+    ) {
+        // spec: F-09, S-06
+        assert_agrees(receiver, &bytes, pieces);
+    }
+}
