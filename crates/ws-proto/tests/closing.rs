@@ -286,6 +286,8 @@ fn the_server_ends_tcp_and_the_client_waits_for_it() {
     assert!(!client.connection.wants_shutdown());
     assert!(!client.connection.is_finished());
     assert_eq!(client.receive_eof(), []);
+    // Now it follows.
+    assert!(client.connection.wants_shutdown());
     assert!(client.connection.is_finished());
     assert_eq!(client.error, None);
     assert!(info(&client).clean);

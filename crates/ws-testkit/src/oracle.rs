@@ -34,7 +34,7 @@ pub struct Receiver {
     pub max_frame_size: u64,
     /// Largest message.
     pub max_message_size: u64,
-    /// Most frames of a message.
+    /// Most continuation frames of a message.
     pub max_fragments: u64,
 }
 
@@ -135,7 +135,7 @@ impl Receiver {
         let (so_far, frames) = message.map_or((0, 0), |m| (m.payload.len() as u64, m.frames));
         let too_large = header.length > self.max_frame_size
             || so_far.saturating_add(header.length) > self.max_message_size
-            || frames + 1 > self.max_fragments;
+            || frames > self.max_fragments;
         if too_large { Err(1009) } else { Ok(()) }
     }
 }
