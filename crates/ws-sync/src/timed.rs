@@ -45,9 +45,8 @@ impl<S: Stream> Timed<S> {
         }
     }
 
-    /// Bounds the next writes by `deadline`.
-    pub(crate) fn before_write(&mut self, deadline: Option<Instant>) -> io::Result<()> {
-        let timeout = remaining(deadline);
+    /// Bounds each of the next writes.
+    pub(crate) fn before_write(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         if timeout != self.write_timeout {
             self.stream.set_write_timeout(timeout)?;
             self.write_timeout = timeout;
@@ -62,7 +61,7 @@ impl<S: Stream> Timed<S> {
         deadline: Option<Instant>,
     ) -> io::Result<()> {
         while !bytes.is_empty() {
-            self.before_write(deadline)?;
+            self.before_write(remaining(deadline))?;
             match self.stream.write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
@@ -82,7 +81,8 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
-fn remaining(deadline: Option<Instant>) -> Option<Duration> {
+/// What is left until `deadline`, as a bound for one wait.
+pub(crate) fn remaining(deadline: Option<Instant>) -> Option<Duration> {
     deadline.map(|deadline| {
         deadline
             .saturating_duration_since(Instant::now())

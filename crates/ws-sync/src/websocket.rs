@@ -1,7 +1,7 @@
 //! The connection over a blocking stream: read, write, wait, and nothing else.
 
 use std::io::{self, IoSlice};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use ws_handshake::Negotiated;
@@ -10,7 +10,7 @@ use ws_proto::{
 };
 
 use crate::mask_keys::OsMaskKeys;
-use crate::timed::{SHORTEST_WAIT, Timed, is_timeout};
+use crate::timed::{SHORTEST_WAIT, Timed, is_timeout, remaining};
 use crate::{Error, Stream};
 
 /// Chunks handed to one vectored write.
@@ -22,6 +22,12 @@ const READ_MIN: usize = 4 * 1024;
 /// The read buffer grows to this while reads fill it: 4 KiB reads would split bursts, and 64 KiB measured as fast as
 /// anything larger.
 const READ_MAX: usize = 64 * 1024;
+
+/// How long `recv` waits for the peer to take what is queued before it goes on reading.
+const WRITE_PATIENCE: Duration = Duration::from_millis(5);
+
+/// How long `recv` waits for input before it looks again whether the peer takes what is queued.
+const WRITE_RETRY: Duration = Duration::from_millis(20);
 
 /// A WebSocket connection over a blocking [`Stream`].
 ///
@@ -99,7 +105,9 @@ impl<S: Stream> WebSocket<S> {
 
     /// The next message; `None` when the connection was closed cleanly ([`close_info`](Self::close_info) tells how).
     ///
-    /// Before it waits it writes what is queued.
+    /// Before it waits it writes what is queued, and goes on reading when the peer does not take it: two peers that
+    /// both have Pongs to write must not wait for each other. (On an [`Untimed`](crate::Untimed) stream that write
+    /// cannot be bounded.)
     ///
     /// # Errors
     ///
@@ -126,13 +134,13 @@ impl<S: Stream> WebSocket<S> {
         loop {
             match self.connection.poll_event() {
                 Ok(Some(event)) => {
-                    self.before_event(&event)?;
+                    self.before_event(&event);
                     return Ok(Some(event));
                 }
                 Err(error) => self.failure = Some(self.blame(error)),
                 Ok(None) => {}
             }
-            self.write_and_shut_down()?;
+            self.write_and_shut_down();
             if self.connection.is_finished() {
                 return self.failure.take().map_or(Ok(None), Err);
             }
@@ -172,7 +180,11 @@ impl<S: Stream> WebSocket<S> {
     /// [`Error::Io`] when the transport failed; what was queued is dropped, while reading may still go on. If the
     /// stream only [would have blocked](Self#streams-that-do-not-block), what is not written stays queued.
     pub fn flush(&mut self) -> Result<(), Error> {
-        let written = self.write();
+        let timeout = match self.connection.state() {
+            State::Open => None,
+            State::Closing | State::Closed => remaining(self.deadline()),
+        };
+        let written = self.write(timeout);
         if written.as_ref().is_err_and(|error| !is_timeout(error)) {
             self.connection.handle_write_failed();
         }
@@ -248,22 +260,24 @@ impl<S: Stream> WebSocket<S> {
     }
 
     /// A Pong does not wait until the application, which may be busy with this message, calls again.
-    fn before_event(&mut self, event: &Event) -> Result<(), Error> {
+    fn before_event(&mut self, event: &Event) {
         match event {
             Event::Ping(_) => self.owes_pong = true,
-            Event::Message(_) if self.owes_pong => self.write_and_shut_down()?,
+            Event::Message(_) if self.owes_pong => self.write_and_shut_down(),
             _ => {}
         }
-        Ok(())
     }
 
-    fn write_and_shut_down(&mut self) -> Result<(), Error> {
+    fn write_and_shut_down(&mut self) {
         self.owes_pong = false;
-        match self.flush() {
-            Err(Error::Io(error)) if is_timeout(&error) => self.after_timeout(error)?,
+        match self.write(Some(WRITE_PATIENCE)) {
+            // What the peer does not take stays queued; `read` sees to it that it is tried again.
+            Err(error) if is_timeout(&error) => {}
             // Reading goes on: the peer may have closed the connection properly before it left.
-            Err(Error::Io(error)) => _ = self.transport_error.get_or_insert(error),
-            Err(error) => return Err(error),
+            Err(error) => {
+                self.transport_error.get_or_insert(error);
+                self.connection.handle_write_failed();
+            }
             Ok(()) => {}
         }
         if !self.shut_down && self.connection.wants_shutdown() {
@@ -273,18 +287,13 @@ impl<S: Stream> WebSocket<S> {
                 self.transport_error.get_or_insert(error);
             }
         }
-        Ok(())
     }
 
-    fn write(&mut self) -> io::Result<()> {
+    /// Writes what is queued, waiting `timeout` at most for each piece.
+    fn write(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let vectored = self.stream.stream.writes_vectored();
         while self.connection.transmit().has_remaining() {
-            // Only the closing handshake bounds a write.
-            let deadline = match self.connection.state() {
-                State::Open => None,
-                State::Closing | State::Closed => self.deadline(),
-            };
-            self.stream.before_write(deadline)?;
+            self.stream.before_write(timeout)?;
             let transmit = self.connection.transmit();
             // Most writes are one chunk, and need no array of them.
             let written = if vectored && transmit.chunk().len() < transmit.remaining() {
@@ -313,7 +322,11 @@ impl<S: Stream> WebSocket<S> {
         if self.read_buffer.is_empty() {
             self.read_buffer.resize(READ_MIN, 0);
         }
-        let deadline = self.deadline();
+        let mut deadline = self.deadline();
+        if self.connection.transmit().has_remaining() {
+            let retry = Instant::now() + WRITE_RETRY;
+            deadline = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
+        }
         match self.stream.read(&mut self.read_buffer, deadline) {
             Ok(0) => self.connection.handle_eof(),
             Ok(count) => {
@@ -323,7 +336,7 @@ impl<S: Stream> WebSocket<S> {
                     self.read_buffer.resize(count * 2, 0);
                 }
             }
-            Err(error) if is_timeout(&error) => self.after_timeout(error)?,
+            Err(error) if is_timeout(&error) => self.after_timeout(deadline, error)?,
             Err(error) => {
                 self.transport_error.get_or_insert(error);
                 self.connection.handle_eof();
@@ -338,15 +351,14 @@ impl<S: Stream> WebSocket<S> {
         self.opened.checked_add(deadline)
     }
 
-    /// A wait ended early: because one of our deadlines passed, or because the stream does not block.
-    fn after_timeout(&mut self, error: io::Error) -> Result<(), Error> {
+    /// A wait ended: because `deadline` has come, or because the stream does not block.
+    fn after_timeout(&mut self, deadline: Option<Instant>, error: io::Error) -> Result<(), Error> {
         // Timeouts are rounded on their way through the operating system; one that ends a little early is repeated.
-        match self.deadline() {
-            Some(deadline) if deadline <= Instant::now() + SHORTEST_WAIT => {
-                self.connection.handle_timeout(self.opened.elapsed());
-                Ok(())
-            }
-            _ => Err(Error::Io(error)),
+        if deadline.is_none_or(|deadline| deadline > Instant::now() + SHORTEST_WAIT) {
+            return Err(Error::Io(error));
         }
+        // If it was only time to write again, nothing is due.
+        self.connection.handle_timeout(self.opened.elapsed());
+        Ok(())
     }
 }
