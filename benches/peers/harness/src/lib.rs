@@ -18,9 +18,11 @@ pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 #[cfg(feature = "tokio")]
 pub fn run_tokio<F, Fut>(serve: F) -> Outcome
 where
-    F: Fn(tokio::net::TcpStream) -> Fut,
+    F: Fn(tokio::net::TcpStream) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Outcome> + Send + 'static,
 {
+    // One server per process: it lives as long as that, and a task holds no copy of it.
+    let serve: &'static F = Box::leak(Box::new(serve));
     let listener = listen()?;
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -31,8 +33,8 @@ where
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let connection = serve(stream);
-            tokio::spawn(async move { report(connection.await) });
+            // The future is made inside the task: captured and then awaited, it would take its room twice.
+            tokio::spawn(async move { report(serve(stream).await) });
         }
     })
 }

@@ -8,6 +8,7 @@ use std::task::Poll;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, accept_async_with_config};
 
 fn main() -> harness::Outcome {
@@ -15,48 +16,42 @@ fn main() -> harness::Outcome {
     if let Some(size) = harness::size_argument() {
         config = config.read_buffer_size(size);
     }
-    // Two branches and not one closure, so that the plain loop's task does not carry the batched one's state.
+    // Two branches and not one loop, so that each task carries its own state only.
     if harness::has_flag("--batch") {
-        harness::run_tokio(|stream| async move {
-            batched(accept_async_with_config(stream, Some(config)).await?).await
+        harness::run_tokio(move |stream| async move {
+            let mut ws = accept_async_with_config(stream, Some(config)).await?;
+            while let Some(message) = next_or_flush(&mut ws).await? {
+                if message.is_text() || message.is_binary() {
+                    ws.feed(message).await?;
+                }
+            }
+            Ok(())
         })
     } else {
-        harness::run_tokio(|stream| async move {
-            plain(accept_async_with_config(stream, Some(config)).await?).await
-        })
-    }
-}
-
-async fn plain(mut ws: WebSocketStream<TcpStream>) -> harness::Outcome {
-    while let Some(message) = ws.next().await {
-        let message = message?;
-        if message.is_text() || message.is_binary() {
-            ws.send(message).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn batched(mut ws: WebSocketStream<TcpStream>) -> harness::Outcome {
-    loop {
-        let ready = poll_fn(|cx| match ws.poll_next_unpin(cx) {
-            Poll::Ready(message) => Poll::Ready(Some(message)),
-            Poll::Pending => Poll::Ready(None),
-        })
-        .await;
-        let message = match ready {
-            Some(message) => message,
-            None => {
-                ws.flush().await?;
-                ws.next().await
+        harness::run_tokio(move |stream| async move {
+            let mut ws = accept_async_with_config(stream, Some(config)).await?;
+            while let Some(message) = ws.next().await {
+                let message = message?;
+                if message.is_text() || message.is_binary() {
+                    ws.send(message).await?;
+                }
             }
-        };
-        let Some(message) = message else {
-            return Ok(());
-        };
-        let message = message?;
-        if message.is_text() || message.is_binary() {
-            ws.feed(message).await?;
+            Ok(())
+        })
+    }
+}
+
+/// The next message; the replies leave when there is none yet.
+async fn next_or_flush(ws: &mut WebSocketStream<TcpStream>) -> Result<Option<Message>, Error> {
+    let ready = poll_fn(|cx| match ws.poll_next_unpin(cx) {
+        Poll::Ready(message) => Poll::Ready(Some(message)),
+        Poll::Pending => Poll::Ready(None),
+    });
+    match ready.await {
+        Some(message) => message.transpose(),
+        None => {
+            ws.flush().await?;
+            ws.next().await.transpose()
         }
     }
 }

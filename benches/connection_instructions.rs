@@ -1,0 +1,84 @@
+//! Instructions to decode a masked frame and to encode its echo, in memory, per message: the same for the same binary
+//! on any machine, however busy. It runs itself under callgrind and prints a Markdown table.
+//!
+//! `cargo bench -p ws-benches --bench connection_instructions`
+//!
+//! To see where they go, take the path of the binary that cargo prints:
+//! `valgrind --tool=callgrind BINARY 0 1000`, then `callgrind_annotate`; 0 is the number of the case, 1000 the reads.
+
+mod echo;
+
+use std::error::Error;
+use std::hint::black_box;
+use std::process::{Command, ExitCode};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Two runs that differ by this many reads differ by their instructions alone: starting up cancels out.
+const READS: u64 = 200;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.as_slice() {
+        [case, reads] => run(case, reads),
+        // `cargo bench` says this; `cargo test` says something else or nothing.
+        arguments if arguments.iter().any(|argument| argument == "--bench") => print_table(),
+        _ => echo_each_case_once(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_table() -> Result<()> {
+    println!("| case | frames per read | instructions per message |");
+    println!("|---|---:|---:|");
+    for (number, case) in echo::CASES.iter().enumerate() {
+        let few = count(number, READS)?;
+        let many = count(number, 2 * READS)?;
+        let messages = READS * case.frames_per_read as u64;
+        let per_message = many.saturating_sub(few) / messages;
+        println!(
+            "| {} | {} | {per_message} |",
+            case.name, case.frames_per_read
+        );
+    }
+    Ok(())
+}
+
+/// What the child under callgrind does.
+fn run(case: &str, reads: &str) -> Result<()> {
+    let case = echo::CASES.get(case.parse::<usize>()?);
+    let mut server = case.ok_or("there is no such case")?.server();
+    for _ in 0..reads.parse::<u64>()? {
+        black_box(server.turn());
+    }
+    Ok(())
+}
+
+fn count(case: usize, reads: u64) -> Result<u64> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(std::env::current_exe()?)
+        .args([case.to_string(), reads.to_string()])
+        .output()
+        .map_err(|error| format!("valgrind did not start: {error}"))?;
+    let report = String::from_utf8(output.stderr)?;
+    let collected = report
+        .lines()
+        .find_map(|line| line.split_once("Collected : "))
+        .ok_or_else(|| format!("no count in what valgrind said:\n{report}"))?;
+    Ok(collected.1.trim().parse()?)
+}
+
+fn echo_each_case_once() -> Result<()> {
+    for case in &echo::CASES {
+        // The constructor compares every byte.
+        case.server();
+    }
+    Ok(())
+}

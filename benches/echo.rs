@@ -1,0 +1,153 @@
+//! An echo server without sockets: masked frames in, their echo out, through one `Connection`, with the buffers a
+//! binding uses. Shared by the two benchmarks of the connection.
+
+use bytes::{Buf, BytesMut};
+use ws_frame::{FrameHeader, MaskKey, Opcode, Rsv};
+use ws_proto::{Config, Connection, Event};
+
+/// What one read brings.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    opcode: Opcode,
+    payload: fn() -> Vec<u8>,
+    pub(crate) frames_per_read: usize,
+}
+
+pub(crate) const CASES: [Case; 8] = [
+    Case::new("125 B binary", Opcode::Binary, || binary(125), 1),
+    Case::new("125 B binary", Opcode::Binary, || binary(125), 16),
+    Case::new("4 KiB binary", Opcode::Binary, || binary(4096), 1),
+    Case::new("4 KiB binary", Opcode::Binary, || binary(4096), 16),
+    Case::new("64 KiB binary", Opcode::Binary, || binary(65_536), 1),
+    Case::new("64 KiB binary", Opcode::Binary, || binary(65_536), 16),
+    Case::new("4 KiB Chinese text", Opcode::Text, || chinese(4096), 1),
+    Case::new("4 KiB Chinese text", Opcode::Text, || chinese(4096), 16),
+];
+
+/// A binding's read buffer, which is shared by all connections of a thread.
+const READ_BUFFER_MIN: usize = 256 * 1024;
+
+pub(crate) struct Echo {
+    connection: Connection,
+    read_buffer: BytesMut,
+    read_buffer_len: usize,
+    input: Vec<u8>,
+    written: usize,
+}
+
+impl Case {
+    const fn new(
+        name: &'static str,
+        opcode: Opcode,
+        payload: fn() -> Vec<u8>,
+        frames_per_read: usize,
+    ) -> Self {
+        Self {
+            name,
+            opcode,
+            payload,
+            frames_per_read,
+        }
+    }
+
+    /// The server, once it has echoed this case's bytes correctly.
+    pub(crate) fn server(&self) -> Echo {
+        let payload = (self.payload)();
+        let (mut input, mut expected) = (Vec::new(), Vec::new());
+        for number in 0..self.frames_per_read {
+            let key = MaskKey::new([0x37, 0xfa, 0x21, number as u8]);
+            put_frame(&mut input, self.opcode, Some(key), &payload);
+            put_frame(&mut expected, self.opcode, None, &payload);
+        }
+        let mut echo = Echo {
+            connection: Connection::server(Config::default()),
+            read_buffer: BytesMut::new(),
+            read_buffer_len: input.len().max(READ_BUFFER_MIN),
+            input,
+            written: 0,
+        };
+        let mut sent = Vec::new();
+        echo.turn_into(|chunk| sent.extend_from_slice(chunk));
+        assert!(sent == expected, "{}: the echo is wrong", self.name);
+        echo
+    }
+}
+
+impl Echo {
+    /// One read, the echo of every message in it, and the writes. Gives the number of bytes written.
+    #[inline(never)]
+    pub(crate) fn turn(&mut self) -> usize {
+        self.written = 0;
+        self.turn_into(|_| {});
+        self.written
+    }
+
+    #[inline(always)]
+    fn turn_into(&mut self, mut wire: impl FnMut(&[u8])) {
+        if !self.read_buffer.try_reclaim(self.read_buffer_len) {
+            self.read_buffer = BytesMut::with_capacity(self.read_buffer_len);
+        }
+        self.read_buffer.extend_from_slice(&self.input);
+        self.connection.handle_received(self.read_buffer.split());
+        while let Some(event) = self
+            .connection
+            .poll_event()
+            .expect("the input breaks no rule")
+        {
+            let Event::Message(message) = event else {
+                continue;
+            };
+            if self.connection.wants_flush() {
+                self.write(&mut wire);
+            }
+            self.connection
+                .send(message)
+                .expect("what was queued has been written");
+        }
+        self.write(&mut wire);
+        self.connection.park();
+    }
+
+    /// Takes everything that is owed, chunk by chunk.
+    fn write(&mut self, wire: &mut impl FnMut(&[u8])) {
+        let transmit = self.connection.transmit();
+        while transmit.has_remaining() {
+            let chunk = transmit.chunk();
+            wire(chunk);
+            let count = chunk.len();
+            transmit.advance(count);
+            self.written += count;
+        }
+    }
+}
+
+fn put_frame(to: &mut Vec<u8>, opcode: Opcode, mask: Option<MaskKey>, payload: &[u8]) {
+    let header = FrameHeader {
+        fin: true,
+        rsv: Rsv::NONE,
+        opcode,
+        mask,
+        payload_len: payload.len() as u64,
+    };
+    let mut encoded = [0; FrameHeader::MAX_LEN];
+    let len = header.encode(&mut encoded);
+    to.extend_from_slice(&encoded[..len]);
+    let start = to.len();
+    to.extend_from_slice(payload);
+    if let Some(key) = mask {
+        key.apply(0, &mut to[start..]);
+    }
+}
+
+fn binary(len: usize) -> Vec<u8> {
+    (0..len).map(|index| (index * 31) as u8).collect()
+}
+
+/// Running text of three-byte characters with some ASCII in it, filled up with ASCII.
+fn chinese(len: usize) -> Vec<u8> {
+    const SENTENCE: &str = "这是一个用来测量速度的句子，它有 30 个字左右。";
+    let mut text = SENTENCE.repeat(len / SENTENCE.len()).into_bytes();
+    text.resize(len, b'.');
+    text
+}
