@@ -23,7 +23,9 @@ fn a_peer_that_pings_and_does_not_read_is_read_to_the_end() {
     let server = thread::spawn(move || {
         let config = Config::default().with_ping_interval(None);
         let mut server = WebSocket::server(server, config, BytesMut::new());
-        let message = server.recv().expect("the Pings are answered or not, but read");
+        let message = server
+            .recv()
+            .expect("the Pings are answered or not, but read");
         drop(server);
         message
     });
@@ -33,12 +35,18 @@ fn a_peer_that_pings_and_does_not_read_is_read_to_the_end() {
     for _ in 0..PINGS / 1000 {
         client.write_all(&batch).expect("the server reads");
     }
-    client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).expect("the server reads");
+    client
+        .write_all(&[0x81, 0x80, 0, 0, 0, 0])
+        .expect("the server reads");
     assert_eq!(server.join().expect("no panic"), Some(Message::text("")));
     let mut pongs = Vec::new();
     // The server left with input unread or output unsent; a reset is as good an end as any here.
     let _ended = client.read_to_end(&mut pongs);
-    assert!(!pongs.is_empty() && pongs.len() < PINGS * 127, "{} bytes of Pongs", pongs.len());
+    assert!(
+        !pongs.is_empty() && pongs.len() < PINGS * 127,
+        "{} bytes of Pongs",
+        pongs.len()
+    );
 }
 
 /// What the peer did not take at first arrives once it reads.
@@ -63,6 +71,8 @@ fn what_is_queued_is_written_when_the_peer_takes_it() {
     });
     let mut received = vec![0; MESSAGES * (LEN + 4)];
     client.read_exact(&mut received).expect("all of it arrives");
-    client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).expect("written");
+    client
+        .write_all(&[0x81, 0x80, 0, 0, 0, 0])
+        .expect("written");
     assert_eq!(server.join().expect("no panic"), Some(Message::text("")));
 }
