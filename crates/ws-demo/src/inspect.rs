@@ -2,9 +2,9 @@
 //! answered, told in the first message, because browsers show scripts neither.
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use ws_async::handshake::GUID;
+use ws_async::handshake::server::{Acceptance, Request};
 use ws_async::{CloseCode, Error, WebSocket};
-use ws_handshake::GUID;
-use ws_handshake::server::{Acceptance, Request};
 
 use crate::GOING_AWAY;
 use crate::json::ObjectWriter;

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 pub use server::Server;
 pub use settings::Settings;
-pub use ws_handshake::{InvalidOrigin, Origin};
+pub use ws_async::handshake::{InvalidOrigin, Origin};
 
 /// The reason in the Close frame of a server that stops (RFC 6455 section 7.4.1: 1001).
 const GOING_AWAY: &str = "the server stops";

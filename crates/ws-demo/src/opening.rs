@@ -1,16 +1,12 @@
 //! A connection from its first byte: one HTTP request, and what it leads to.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
-use ws_async::{Config, Error, WebSocket};
-use ws_handshake::Limits;
-use ws_handshake::server::{Rejection, Request, RequestReader};
+use tokio::time::sleep;
+use ws_async::handshake::server::Rejection;
+use ws_async::{Acceptor, Config, Incoming};
 
 use crate::rooms::Rooms;
 use crate::routes::{self, Outcome, Route};
@@ -18,22 +14,17 @@ use crate::settings::Settings;
 use crate::shutdown::ShutdownWatch;
 use crate::{chat, echo, inspect};
 
-/// How long the peer may take to read an HTTP response.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// After the response the rest of what the peer sends is read and dropped, within these bounds:
-/// closing a socket with unread bytes makes TCP throw away the response too.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 256 * 1024;
-
-/// How long a peer that is turned away may take to say what it wanted.
-const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Room for the head of a usual browser request at the first read.
-const READ_BYTES: usize = 2048;
-
 /// The closing handshake has less time than the whole shutdown, so that it can fail within it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a peer that is turned away may take to say what it wanted and to read the answer.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long an HTTP response that is on its way when the shutdown begins may still take.
+const LAST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why a connection ended other than by being closed. It concerns nobody but the peer.
+type Ended = Box<dyn std::error::Error + Send + Sync>;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -42,127 +33,77 @@ pub(crate) struct Shared {
     pub(crate) rooms: Arc<Rooms>,
 }
 
-/// Serves a connection until it ends. How it ended concerns nobody but the peer: the error is for the
-/// one who cares to look.
+/// Serves a connection until it ends.
 pub(crate) async fn serve(
-    mut stream: TcpStream,
+    stream: TcpStream,
     shared: &Shared,
-    shutdown: ShutdownWatch,
-) -> Result<(), Error> {
-    let mut received = BytesMut::new();
-    let deadline = shared.settings.handshake_timeout;
-    let mut stopping = shutdown.clone();
-    let opening = tokio::select! {
+    mut shutdown: ShutdownWatch,
+) -> Result<(), Ended> {
+    let acceptor = acceptor(shared.settings.handshake_timeout);
+    let incoming = tokio::select! {
         biased;
-        () = stopping.begun() => Err(Rejection::service_unavailable(None)),
-        opening = timeout(deadline, read_request(&mut stream, &mut received)) => match opening {
-            Ok(opening) => opening?,
-            // With nothing received nobody has asked anything.
-            Err(_elapsed) if received.is_empty() => return Ok(()),
-            Err(_elapsed) => Err(Rejection::timeout()),
-        },
+        // Nobody has asked anything yet, so nobody waits for an answer.
+        () = shutdown.begun() => return Ok(()),
+        incoming = acceptor.read_request(stream) => incoming?,
     };
-    let (request, outcome) = match opening {
-        Ok(request) => {
-            let outcome = routes::decide(&request, &shared.settings);
-            (Some(request), outcome)
-        }
-        Err(rejection) => (None, routes::refuse(&rejection)),
-    };
-    match (request, outcome) {
-        (Some(request), Outcome::Socket(route, acceptance)) => {
+    match routes::decide(incoming.request(), &shared.settings) {
+        Outcome::Response(response) => respond(incoming, &response, shutdown).await,
+        Outcome::Refusal(rejection) => {
             let mut response = Vec::new();
-            acceptance.encode(&mut response);
-            respond(&mut stream, &response).await?;
-            let early = received.split_off(request.head_len());
-            let report = (route == Route::Inspect).then(|| inspect::report(&request, &acceptance));
-            drop((request, acceptance, received));
-            serve_socket(stream, route, early, report, shared, shutdown).await
+            rejection.encode(&mut response);
+            respond(incoming, &response, shutdown).await
         }
-        (_, Outcome::Response(response)) => finish(stream, &response).await.map_err(Error::Io),
-        (None, Outcome::Socket(..)) => Ok(()),
+        Outcome::Socket(route, acceptance) => {
+            let config = Config::default().with_close_timeout(Some(CLOSE_TIMEOUT));
+            match route {
+                Route::Echo(answer) => {
+                    let ws = incoming.accept_with(config, &acceptance).await?;
+                    echo::serve(ws, answer, shutdown).await?;
+                }
+                Route::Chat => {
+                    let config = config
+                        .with_max_message_size(chat::MAX_MESSAGE_SIZE)
+                        .with_max_frame_size(chat::MAX_MESSAGE_SIZE);
+                    let ws = incoming.accept_with(config, &acceptance).await?;
+                    chat::serve(ws, Arc::clone(&shared.rooms), shutdown).await?;
+                }
+                Route::Inspect => {
+                    let report = inspect::report(incoming.request(), &acceptance);
+                    let ws = incoming.accept_with(config, &acceptance).await?;
+                    inspect::serve(ws, report, shutdown).await?;
+                }
+            }
+            Ok(())
+        }
     }
 }
 
 /// Answers 503 to a connection that there is no room for.
-pub(crate) async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
-    let mut received = BytesMut::new();
-    let asked = timeout(TURN_AWAY_TIMEOUT, read_request(&mut stream, &mut received)).await;
-    if matches!(asked, Ok(Err(_))) || received.is_empty() {
-        return Ok(());
-    }
-    let mut response = Vec::new();
-    Rejection::service_unavailable(Some(10)).encode(&mut response);
-    finish(stream, &response).await
+pub(crate) async fn turn_away(stream: TcpStream) -> Result<(), Ended> {
+    let incoming = acceptor(TURN_AWAY_TIMEOUT).read_request(stream).await?;
+    let retry_after_seconds = Some(10);
+    let rejection = Rejection::service_unavailable(retry_after_seconds);
+    Ok(incoming.reject(&rejection).await?)
 }
 
-async fn read_request(
-    stream: &mut TcpStream,
-    received: &mut BytesMut,
-) -> io::Result<Result<Request, Rejection>> {
-    let mut reader = RequestReader::new(Limits::default());
-    loop {
-        received.reserve(READ_BYTES);
-        if stream.read_buf(received).await? == 0 {
-            return Ok(Err(reader.handle_eof()));
-        }
-        match reader.read(received) {
-            Ok(None) => {}
-            Ok(Some(request)) => return Ok(Ok(request)),
-            Err(rejection) => return Ok(Err(rejection)),
-        }
-    }
+fn acceptor(handshake_timeout: Duration) -> Acceptor {
+    Acceptor::new().with_config(Config::default().with_handshake_timeout(Some(handshake_timeout)))
 }
 
-async fn serve_socket(
-    stream: TcpStream,
-    route: Route,
-    early: BytesMut,
-    report: Option<String>,
-    shared: &Shared,
-    shutdown: ShutdownWatch,
-) -> Result<(), Error> {
-    let config = Config::default().with_close_timeout(Some(CLOSE_TIMEOUT));
-    match route {
-        Route::Echo(answer) => {
-            echo::serve(WebSocket::server(stream, config, early), answer, shutdown).await
-        }
-        Route::Chat => {
-            let config = config
-                .with_max_message_size(chat::MAX_MESSAGE_SIZE)
-                .with_max_frame_size(chat::MAX_MESSAGE_SIZE);
-            let rooms = Arc::clone(&shared.rooms);
-            chat::serve(WebSocket::server(stream, config, early), rooms, shutdown).await
-        }
-        Route::Inspect => {
-            let report = report.unwrap_or_default();
-            inspect::serve(WebSocket::server(stream, config, early), report, shutdown).await
-        }
-    }
-}
-
-/// Sends the last thing of a connection so that it arrives.
-async fn finish(mut stream: TcpStream, response: &[u8]) -> io::Result<()> {
-    if response.is_empty() {
-        return Ok(());
-    }
-    respond(&mut stream, response).await?;
-    stream.shutdown().await?;
-    let drain = async {
-        let mut scrap = [0; 4096];
-        let mut left = LINGER_BYTES;
-        while left > 0 {
-            match stream.read(&mut scrap).await? {
-                0 => break,
-                read => left = left.saturating_sub(read),
-            }
-        }
-        Ok(())
+/// Sends an HTTP response, and waits for the peer to leave: within the time that the request had, or
+/// less when the server stops.
+async fn respond(
+    incoming: Incoming<TcpStream>,
+    response: &[u8],
+    mut shutdown: ShutdownWatch,
+) -> Result<(), Ended> {
+    let enough = async {
+        shutdown.begun().await;
+        sleep(LAST_RESPONSE_TIMEOUT).await;
     };
-    // A peer that keeps the connection open longer has had its answer.
-    timeout(LINGER_TIMEOUT, drain).await.unwrap_or(Ok(()))
-}
-
-async fn respond(stream: &mut TcpStream, response: &[u8]) -> io::Result<()> {
-    timeout(RESPONSE_TIMEOUT, stream.write_all(response)).await?
+    tokio::select! {
+        biased;
+        sent = incoming.respond(response) => Ok(sent?),
+        () = enough => Ok(()),
+    }
 }

@@ -1,8 +1,8 @@
 //! Which request goes where.
 
-use ws_handshake::OriginPolicy;
-use ws_handshake::Preference;
-use ws_handshake::server::{Acceptance, Rejection, Request, ResponseError};
+use ws_async::handshake::OriginPolicy;
+use ws_async::handshake::Preference;
+use ws_async::handshake::server::{Acceptance, Rejection, Request, ResponseError};
 
 use crate::echo::Answer;
 use crate::page;
@@ -25,6 +25,7 @@ pub(crate) enum Route {
 pub(crate) enum Outcome {
     /// An HTTP response, after which the connection is closed.
     Response(Vec<u8>),
+    Refusal(Box<Rejection>),
     Socket(Route, Box<Acceptance>),
 }
 
@@ -35,14 +36,12 @@ pub(crate) fn decide(request: &Request, settings: &Settings) -> Outcome {
     };
     match accept(request, origin_required, settings) {
         Ok(acceptance) => Outcome::Socket(route, Box::new(acceptance)),
-        Err(rejection) => refuse(&rejection),
+        Err(rejection) => refuse(rejection),
     }
 }
 
-pub(crate) fn refuse(rejection: &Rejection) -> Outcome {
-    let mut response = Vec::new();
-    rejection.encode(&mut response);
-    Outcome::Response(response)
+fn refuse(rejection: Rejection) -> Outcome {
+    Outcome::Refusal(Box::new(rejection))
 }
 
 fn route(path: &str) -> Option<(Route, bool)> {
@@ -58,14 +57,14 @@ fn route(path: &str) -> Option<(Route, bool)> {
 
 fn page_or_nothing(request: &Request) -> Outcome {
     match page::file(request.path()) {
-        Some(_) if request.wants_websocket() => refuse(&Rejection::not_found()),
+        Some(_) if request.wants_websocket() => refuse(Rejection::not_found()),
         Some(file) => Outcome::Response(match request.method() {
             "GET" => file.response(true),
             "HEAD" => file.response(false),
             _ => page::method_not_allowed(),
         }),
-        None if request.method() == "HEAD" => refuse(&Rejection::not_found().without_content()),
-        None => refuse(&Rejection::not_found()),
+        None if request.method() == "HEAD" => refuse(Rejection::not_found().without_content()),
+        None => refuse(Rejection::not_found()),
     }
 }
 

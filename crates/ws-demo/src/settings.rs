@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use ws_handshake::Origin;
+use ws_async::handshake::Origin;
 
 /// How the server is to run.
 #[derive(Clone, Debug)]

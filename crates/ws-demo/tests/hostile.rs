@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use client::{Running, read_to_end, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use ws_async::Message;
+use ws_async::{Connector, Message};
 
 // spec: S-08. A server that reads the request in its accept loop is stalled by one silent client.
 #[tokio::test]
@@ -64,18 +64,20 @@ async fn garbage_stops_nobody() {
 async fn a_frame_without_a_mask_ends_its_connection_with_1002() {
     let server = Running::start();
     let mut other = server.open("/echo").await;
-    let (mut stream, _, _) = server
-        .handshake("/echo", |request| request)
-        .await
-        .expect("accepted");
-    within(stream.write_all(b"\x81\x05hello"))
+    let mut stream = server.stream().await;
+    let request = b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let frame = b"\x81\x05hello";
+    stream
+        .write_all(&[&request[..], frame].concat())
         .await
         .expect("it reads");
     let mut answer = Vec::new();
     within(stream.read_to_end(&mut answer))
         .await
         .expect("it closes in good order");
-    assert_eq!(answer.get(2..4), Some(&[0x03, 0xea][..]), "{answer:?}");
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    assert!(answer.ends_with(b"\r\n\r\n\x88\x02\x03\xea"), "{answer:?}");
     other.echo(Message::text("hello")).await;
     server.end((other, stream)).await;
 }
@@ -103,7 +105,7 @@ async fn above_the_limit_there_is_503_until_a_place_is_free() {
     let mut only = server.open("/echo").await;
     only.echo(Message::text("hello")).await;
     assert_eq!(
-        server.try_open("/echo", |request| request).await.err(),
+        server.open_with("/echo", &Connector::new()).await.err(),
         Some(503)
     );
     let response = server.get("/").await;
@@ -113,7 +115,7 @@ async fn above_the_limit_there_is_503_until_a_place_is_free() {
     drop(only);
     // The place is free once the server has seen the end; until then it says 503.
     let mut next = loop {
-        match server.try_open("/echo", |request| request).await {
+        match server.open_with("/echo", &Connector::new()).await {
             Ok(client) => break client,
             Err(status) => assert_eq!(status, 503),
         }

@@ -2,9 +2,10 @@
 
 mod client;
 
-use client::Running;
-use ws_async::{CloseCode, Message};
-use ws_handshake::Origin;
+use client::{Client, Running};
+use ws_async::handshake::client::RawRequest;
+use ws_async::{CloseCode, Connector, Message};
+use ws_demo::Origin;
 
 // spec: BT-02, B-46
 #[tokio::test]
@@ -85,11 +86,8 @@ async fn a_page_from_elsewhere_is_refused() {
             (&other_port, false),
             ("null", false),
         ] {
-            let opened = server
-                .try_open(path, |request| {
-                    request.origin(origin).expect("a field value")
-                })
-                .await;
+            let from_there = Connector::new().with_origin(origin);
+            let opened = server.open_with(path, &from_there).await;
             assert_eq!(
                 opened.err(),
                 (!allowed).then_some(403),
@@ -98,8 +96,9 @@ async fn a_page_from_elsewhere_is_refused() {
         }
     }
     // A program that is no browser sends no Origin.
-    assert!(server.try_open("/echo", |request| request).await.is_ok());
-    let unnamed = server.try_open("/origin-checked", |request| request).await;
+    let program = Connector::new();
+    assert!(server.open_with("/echo", &program).await.is_ok());
+    let unnamed = server.open_with("/origin-checked", &program).await;
     assert_eq!(unnamed.err(), Some(403));
     server.end(()).await;
 }
@@ -113,15 +112,12 @@ async fn the_clients_first_known_subprotocol_is_taken() {
         (&["mqtt"], None),
         (&[], None),
     ] {
+        let connector = Connector::new().with_subprotocols(offered.iter().copied());
         let client = server
-            .try_open("/echo", |request| {
-                offered.iter().fold(request, |request, name| {
-                    request.subprotocol(name).expect("a token")
-                })
-            })
+            .open_with("/echo", &connector)
             .await
             .expect("accepted");
-        assert_eq!(client.subprotocol.as_deref(), taken, "{offered:?}");
+        assert_eq!(client.ws.subprotocol(), taken, "{offered:?}");
     }
     server.end(()).await;
 }
@@ -130,12 +126,22 @@ async fn the_clients_first_known_subprotocol_is_taken() {
 #[tokio::test]
 async fn inspect_tells_the_handshake() {
     let server = Running::start();
-    let mut client = server
-        .try_open("/inspect?a=b", |request| {
-            request.header("X-Twice", "one \"1\"").expect("a field")
-        })
+    let host = format!("Host: {}", server.address);
+    let request = RawRequest::from_lines([
+        "GET /inspect?a=b HTTP/1.1",
+        &host,
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+        "X-Twice: one \"1\"",
+    ])
+    .expect("a request");
+    let ws = Connector::new()
+        .handshake_raw(server.stream().await, &request)
         .await
         .expect("accepted");
+    let mut client = Client { ws };
     let report = client.text().await;
     for part in [
         r#""request_line":"GET /inspect?a=b HTTP/1.1""#,

@@ -10,15 +10,13 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use ws_async::{CloseFrame, Config, Error, Message, WebSocket};
+use ws_async::handshake::client::HandshakeError;
+use ws_async::{CloseFrame, ConnectError, Connector, Error, Message, WebSocket};
 use ws_demo::{Server, Settings};
-use ws_handshake::client::{Request, ResponseReader};
-use ws_handshake::{Limits, Negotiated, Uri};
 
 /// Longer than anything here takes; a test that hangs fails instead.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -77,46 +75,20 @@ impl Running {
     }
 
     pub(crate) async fn open(&self, path: &str) -> Client {
-        self.try_open(path, |request| request)
+        self.open_with(path, &Connector::new())
             .await
             .unwrap_or_else(|status| panic!("{path} answered {status}"))
     }
 
     /// Opens a socket, or gives the status of the refusal.
-    pub(crate) async fn try_open(
-        &self,
-        path: &str,
-        change: impl FnOnce(Request) -> Request,
-    ) -> Result<Client, u16> {
-        let (stream, early, negotiated) = self.handshake(path, change).await?;
-        Ok(Client {
-            ws: WebSocket::client(stream, Config::default(), early),
-            subprotocol: negotiated.subprotocol,
-        })
-    }
-
-    /// The opening handshake alone, and what came behind it.
-    pub(crate) async fn handshake(
-        &self,
-        path: &str,
-        change: impl FnOnce(Request) -> Request,
-    ) -> Result<(TcpStream, BytesMut, Negotiated), u16> {
-        let uri = Uri::parse(&format!("ws://{}{path}", self.address)).expect("a good address");
-        let (bytes, expectation) = change(Request::new(&uri)).encode(*b"the sample nonce");
-        let mut stream = self.stream().await;
-        within(stream.write_all(&bytes)).await.expect("it reads");
-        let mut received = BytesMut::new();
-        let mut reader = ResponseReader::new(Limits::default());
-        loop {
-            let read = within(stream.read_buf(&mut received)).await;
-            assert_ne!(read.expect("it answers"), 0, "it answers before it closes");
-            if let Some(response) = reader.read(&received).expect("an HTTP response") {
-                let negotiated = expectation
-                    .verify(&response)
-                    .map_err(|_| response.status())?;
-                let early = received.split_off(response.head_len());
-                return Ok((stream, early, negotiated));
+    pub(crate) async fn open_with(&self, path: &str, connector: &Connector) -> Result<Client, u16> {
+        let uri = format!("ws://{}{path}", self.address);
+        match within(connector.connect(&uri)).await {
+            Ok(ws) => Ok(Client { ws }),
+            Err(ConnectError::Handshake(HandshakeError::Refused(refusal))) => {
+                Err(refusal.response().status())
             }
+            Err(error) => panic!("{path}: {error}"),
         }
     }
 
@@ -132,11 +104,9 @@ impl Running {
     }
 
     pub(crate) async fn get(&self, path: &str) -> String {
-        self.exchange(&format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n",
-            self.address
-        ))
-        .await
+        let host = self.address;
+        self.exchange(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+            .await
     }
 }
 
@@ -148,7 +118,6 @@ pub(crate) async fn read_to_end(stream: &mut TcpStream) -> io::Result<String> {
 
 pub(crate) struct Client {
     pub(crate) ws: WebSocket<TcpStream>,
-    pub(crate) subprotocol: Option<String>,
 }
 
 impl Client {
@@ -186,12 +155,11 @@ impl Client {
 
     /// Reads until the server has closed; the Close frame it sent.
     pub(crate) async fn closed(mut self) -> CloseFrame {
-        within(async {
+        let end = async {
             while self.ws.recv().await?.is_some() {}
             Ok::<_, Error>(())
-        })
-        .await
-        .expect("a clean end");
+        };
+        within(end).await.expect("a clean end");
         let info = self.ws.close_info().expect("closed");
         assert!(info.clean);
         info.received.expect("a Close frame").expect("with a code")
