@@ -108,3 +108,33 @@ export async function runCase(number, peer, checks) {
     checks.failed(`case ${number}, ${cases[number].name}`, error);
   }
 }
+
+/** What the server does when it is asked: it pings, and it closes. */
+export async function commands(connect, checks) {
+  const peer = await connect([]);
+  peer.sendText('!ping');
+  checks.equal("after the server's Ping", await peer.receive(), 'pong');
+  await peer.close(1000, '');
+  for (const [code, reason] of table.closes) {
+    const peer = await connect([]);
+    peer.sendText(`!close ${code} ${reason}`);
+    checks.equal("the server's Close", await peer.ended(), [code, reason]);
+  }
+}
+
+/** Each line of the table: what is offered, and what the server then speaks. */
+export async function subprotocols(connect, checks) {
+  for (const [offered, expected] of table.subprotocols) {
+    if (offered.length > 0 && expected === null) {
+      // This library does what browsers do: with an offer and no answer it fails by itself.
+      const refused = await connect(offered).then(() => 'opened', (error) => error.message);
+      checks.equal('subprotocol', refused, 'Server sent no subprotocol');
+      continue;
+    }
+    const peer = await connect(offered);
+    checks.equal(`subprotocol for ${offered}`, peer.socket.protocol, expected ?? '');
+    peer.sendText('!subprotocol');
+    checks.equal("the server's view of it", await peer.receive(), expected ?? 'none');
+    await peer.close(1000, '');
+  }
+}

@@ -5,10 +5,13 @@ import { once } from 'node:events';
 import process from 'node:process';
 import { WebSocket, WebSocketServer } from 'ws';
 
-import { Checks, cases, runCase } from './scenarios.mjs';
+import { Checks, cases, commands, runCase, subprotocols } from './scenarios.mjs';
 
 // For one message or one handshake, in milliseconds. Everything happens on the loopback.
 const TIMEOUT = 20_000;
+
+// What this peer speaks as a server, beside no subprotocol at all.
+const SUBPROTOCOL = 'chat.v1';
 
 /** One connection: its messages, Pongs and end wait in queues until they are asked for. */
 class Peer {
@@ -21,8 +24,8 @@ class Peer {
       this.messages.put(isBinary ? data : data.toString('utf8'));
     });
     socket.on('pong', (data) => this.pongs.put(data));
-    socket.on('close', (code) => {
-      this.closed.put(code);
+    socket.on('close', (code, reason) => {
+      this.closed.put([code, reason.toString('utf8')]);
       this.messages.end(new Error(`closed with ${code}`));
     });
     socket.on('error', (error) => this.messages.end(error));
@@ -54,6 +57,12 @@ class Peer {
   /** The code in the Close of the other side: `ws` reports it when both have closed. */
   async close(code, reason) {
     this.socket.close(code, reason);
+    const [answered] = await this.closed.take();
+    return answered;
+  }
+
+  /** The code and the reason of a closing handshake that the other side begins. */
+  ended() {
     return this.closed.take();
   }
 }
@@ -96,18 +105,25 @@ class Queue {
 
 async function runClient(url) {
   const checks = new Checks();
-  for (let number = 0; number < cases.length; number += 1) {
-    const socket = new WebSocket(url, { handshakeTimeout: TIMEOUT });
+  const connect = async (offered) => {
+    const socket = new WebSocket(url, offered, { handshakeTimeout: TIMEOUT });
     const peer = new Peer(socket);
     await once(socket, 'open');
-    await runCase(number, peer, checks);
+    return peer;
+  };
+  for (let number = 0; number < cases.length; number += 1) {
+    await runCase(number, await connect([]), checks);
+  }
+  for (const more of [commands, subprotocols]) {
+    await more(connect, checks).catch((error) => checks.failed(more.name, error));
   }
   return checks.finish();
 }
 
 async function runServer() {
   const checks = new Checks();
-  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  const handleProtocols = (offered) => offered.has(SUBPROTOCOL) && SUBPROTOCOL;
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols });
   const finished = new Promise((resolve) => {
     server.on('connection', (socket, request) => {
       serve(new Peer(socket), new URL(request.url, 'ws://localhost'), checks)
@@ -141,9 +157,8 @@ async function serve(peer, url, checks) {
       await peer.closed.take();
       return false;
     case '/closing': {
-      await peer.receive();
-      const code = Number(query.code);
-      checks.equal(`the answer to Close ${code}`, await peer.close(code, query.reason), code);
+      const [, code, reason] = (await peer.receive()).match(/^(\d+) ?(.*)$/);
+      checks.equal('the answer to Close', await peer.close(Number(code), reason), Number(code));
       return false;
     }
     default:

@@ -7,6 +7,8 @@ A peer is a module with a class that adapts one library to this surface:
     receive() -> str or bytes
     ping(bytes)                               returns when the matching Pong has come
     close(code or None, reason) -> code       the whole closing handshake; 1005 for an empty answer
+    closed() -> (code, reason)                the same, begun by the other side
+    subprotocol                               what was agreed on, or None
 """
 import json
 import pathlib
@@ -16,6 +18,9 @@ import traceback
 import urllib.parse
 
 TABLE = json.loads((pathlib.Path(__file__).parent.parent / "scenarios.json").read_text("utf-8"))
+
+# What a peer speaks as a server, beside no subprotocol at all.
+SUBPROTOCOL = "chat.v1"
 
 # For one receive or one handshake. Everything happens on the loopback.
 TIMEOUT = 20
@@ -119,11 +124,46 @@ def run_case(number, peer, checks):
         checks.failed("case %d, %s" % (number, case.__qualname__))
 
 
-def as_client(connect, url):
-    """Every case against an echo server. `connect` takes a URL and gives a peer."""
+def commands(connect, url, checks):
+    """What the server does when it is asked: it pings, and it closes."""
+    peer = connect(url, [])
+    peer.send_text("!ping")
+    checks.equal("after the server's Ping", peer.receive(), "pong")
+    peer.close(1000, "")
+    for code, reason in TABLE["closes"]:
+        peer = connect(url, [])
+        peer.send_text("!close %d %s" % (code, reason))
+        checks.equal("the server's Close", peer.closed(), (code, reason))
+
+
+def subprotocols(connect, url, checks, refusal):
+    """Each line of the table: what is offered, and what the server then speaks."""
+    for offered, expected in TABLE["subprotocols"]:
+        if offered and not expected and refusal:
+            # This library does what browsers do: with an offer and no answer it fails by itself.
+            try:
+                connect(url, offered)
+                checks.equal("subprotocol for %s" % offered, "opened", "refused")
+            except refusal:
+                checks.equal("subprotocol for %s" % offered, "refused", "refused")
+            continue
+        peer = connect(url, offered)
+        checks.equal("subprotocol for %s" % offered, peer.subprotocol, expected)
+        peer.send_text("!subprotocol")
+        checks.equal("the server's view of it", peer.receive(), expected or "none")
+        peer.close(1000, "")
+
+
+def as_client(connect, url, refusal):
+    """Every case against our server."""
     checks = Checks()
-    for number in range(len(CASES)):
-        run_case(number, connect(url), checks)
+    try:
+        for number in range(len(CASES)):
+            run_case(number, connect(url, []), checks)
+        commands(connect, url, checks)
+        subprotocols(connect, url, checks, refusal)
+    except Exception:
+        checks.failed("as a client")
     return checks.finish()
 
 
@@ -131,8 +171,8 @@ class Server:
     """Every case for a client that asks like this:
 
     /getCaseCount tells how many cases there are, /runCase?case=N is case N from 1, to be echoed
-    until it closes, and /updateReports ends the server. Beside these, /echo echoes, and
-    /closing?code=N&reason=R closes with that after the first message.
+    until it closes, and /updateReports ends the server. Beside these, /echo echoes, and /closing
+    closes with the code and the reason of the first message, as in `1001 going`.
     """
 
     def __init__(self):
@@ -155,9 +195,9 @@ class Server:
             elif url.path == "/echo":
                 peer.echo()
             elif url.path == "/closing":
-                peer.receive()
-                code = int(query["code"])
-                self.checks.equal("the answer to Close %d" % code, peer.close(code, query["reason"]), code)
+                code, _, reason = peer.receive().partition(" ")
+                answer = peer.close(int(code), reason)
+                self.checks.equal("the answer to Close", answer, int(code))
             else:
                 raise ValueError("nothing is served at %s" % target)
         except Exception:
@@ -168,10 +208,15 @@ class Server:
         return self.checks.finish()
 
 
-def main(connect, serve):
-    """The two roles of a peer, from the command line."""
+def main(connect, serve=None, refusal=None):
+    """The roles of a peer, from the command line.
+
+    `connect` takes a URL and a list of subprotocols, and gives a peer; `serve` takes a Server and
+    runs until it is finished; `refusal` is what `connect` raises if none of the subprotocols is
+    agreed on, for a library that fails then.
+    """
     if sys.argv[1:2] == ["client"] and len(sys.argv) == 3:
-        return as_client(connect, sys.argv[2])
+        return as_client(connect, sys.argv[2], refusal)
     if sys.argv[1:] == ["server"] and serve:
         return serve(Server())
     print("usage: %s client URL%s" % (sys.argv[0], " | server" if serve else ""), file=sys.stderr)

@@ -12,6 +12,7 @@ from scenarios import TIMEOUT
 class Peer:
     def __init__(self, socket):
         self.socket = socket
+        self.subprotocol = socket.getsubprotocol()
 
     def send_text(self, text):
         self.socket.send(text)
@@ -50,10 +51,18 @@ class Peer:
         self.socket.shutdown()
         return struct.unpack("!H", data[:2])[0] if data else 1005
 
+    def closed(self):
+        # The library answers by itself.
+        opcode, data = self.socket.recv_data(control_frame=True)
+        if opcode != ABNF.OPCODE_CLOSE:
+            raise ConnectionError("opcode %d where a Close was due" % opcode)
+        self.socket.shutdown()
+        return struct.unpack("!H", data[:2])[0], data[2:].decode()
 
-def open_client(url):
-    return Peer(websocket.create_connection(url, timeout=TIMEOUT))
+
+def open_client(url, subprotocols):
+    return Peer(websocket.create_connection(url, timeout=TIMEOUT, subprotocols=subprotocols))
 
 
 if __name__ == "__main__":
-    sys.exit(scenarios.main(open_client, None))
+    sys.exit(scenarios.main(open_client, refusal=websocket.WebSocketException))

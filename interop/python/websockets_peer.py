@@ -13,6 +13,7 @@ from scenarios import TIMEOUT
 class Peer:
     def __init__(self, connection):
         self.connection = connection
+        self.subprotocol = connection.subprotocol
 
     def send_text(self, text):
         self.connection.send(text)
@@ -43,21 +44,37 @@ class Peer:
             self.connection.close(code, reason)
         return self.connection.protocol.close_rcvd.code
 
+    def closed(self):
+        try:
+            message = self.receive()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code, closed.rcvd.reason
+        raise ConnectionError("%r where a Close was due" % (message,))
+
     def echo(self):
-        for message in self.connection:
-            self.connection.send(message)
+        try:
+            while True:
+                self.connection.send(self.receive())
+        except ConnectionClosed:
+            pass  # It has been answered.
 
 
-def open_client(url):
+def open_client(url, subprotocols):
     # Each connection outlives this function: `legacy` is the library's word for that.
-    return Peer(connect(url, legacy=True, open_timeout=TIMEOUT, close_timeout=TIMEOUT, max_size=None))
+    return Peer(connect(url, legacy=True, subprotocols=subprotocols or None, open_timeout=TIMEOUT,
+                        close_timeout=TIMEOUT, max_size=None))
+
+
+def select(connection, subprotocols):
+    return scenarios.SUBPROTOCOL if scenarios.SUBPROTOCOL in subprotocols else None
 
 
 def run_server(server):
     def handle(connection):
         server.serve(Peer(connection), connection.request.path)
 
-    with serve(handle, "127.0.0.1", 0, max_size=None, ping_interval=None) as listener:
+    with serve(handle, "127.0.0.1", 0, max_size=None, ping_interval=None,
+               select_subprotocol=select) as listener:
         print("listening on ws://127.0.0.1:%d" % listener.socket.getsockname()[1], flush=True)
         threading.Thread(target=listener.serve_forever, daemon=True).start()
         return server.finish()

@@ -19,8 +19,8 @@ class Peer:
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.stream = stream
         self.connection = WSConnection(role)
-        self.parts = []
         self.ended = False
+        self.subprotocol = None
 
     def put(self, event):
         self.stream.sendall(self.connection.send(event))
@@ -79,6 +79,14 @@ class Peer:
         self.stream.close()
         return int(event.code)
 
+    def closed(self):
+        event = self.next_event()
+        if not isinstance(event, CloseConnection):
+            raise ConnectionError("%r where a Close was due" % (event,))
+        self.put(event.response())
+        self.stream.close()
+        return int(event.code), event.reason or ""
+
     def echo(self):
         while True:
             event = self.next_event()
@@ -89,14 +97,15 @@ class Peer:
             self.put(Message(data=event.data, message_finished=event.message_finished))
 
 
-def open_client(url):
+def open_client(url, subprotocols):
     parts = urllib.parse.urlsplit(url)
     stream = socket.create_connection((parts.hostname, parts.port), TIMEOUT)
     peer = Peer(stream, ConnectionType.CLIENT)
-    peer.put(Request(host=parts.netloc, target=parts.path or "/"))
+    peer.put(Request(host=parts.netloc, target=parts.path or "/", subprotocols=subprotocols))
     event = peer.next_event()
     if not isinstance(event, AcceptConnection):
         raise ConnectionError("%r where an AcceptConnection was due" % (event,))
+    peer.subprotocol = event.subprotocol
     return peer
 
 
@@ -105,7 +114,8 @@ def run_server(server):
         peer = Peer(stream, ConnectionType.SERVER)
         request = peer.next_event()
         if isinstance(request, Request):
-            peer.put(AcceptConnection())
+            spoken = scenarios.SUBPROTOCOL
+            peer.put(AcceptConnection(subprotocol=spoken if spoken in request.subprotocols else None))
             server.serve(peer, request.target)
         else:
             peer.put(RejectConnection())

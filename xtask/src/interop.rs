@@ -52,7 +52,7 @@ const LIBRARIES: &[Library] = &[
     },
 ];
 
-/// The bindings, by the ends of the names of their examples.
+/// The bindings, by the ends of the names of their crates and examples.
 const BINDINGS: &[&str] = &["sync", "async"];
 
 /// All of a peer's cases together; they take about a second.
@@ -97,20 +97,34 @@ pub(crate) fn run(workspace: &Workspace) -> Verdict {
 /// The programs of one binding.
 struct Ours {
     binding: &'static str,
-    server: PathBuf,
+    /// `ws-interop`, which is both ends over both bindings.
+    program: PathBuf,
     echo_client: PathBuf,
     case_client: PathBuf,
 }
 
 impl Ours {
     fn build(workspace: &Workspace, binding: &'static str) -> Result<Self, Failure> {
-        let build = |name: &str| examples::build_release(workspace, &format!("{name}_{binding}"));
+        let example = |name: &str| examples::build_release(workspace, &format!("{name}_{binding}"));
+        command::run(workspace.cargo().args([
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "ws-interop",
+        ]))?;
         Ok(Self {
             binding,
-            server: build("echo_server")?,
-            echo_client: build("echo_client")?,
-            case_client: build("autobahn_client")?,
+            program: workspace.build_dir().join("release/ws-interop"),
+            echo_client: example("echo_client")?,
+            case_client: example("autobahn_client")?,
         })
+    }
+
+    fn program(&self, role: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args([role, self.binding]);
+        command
     }
 }
 
@@ -126,7 +140,7 @@ impl Meeting<'_> {
     /// Their client runs its cases against our server.
     fn their_client(&self) -> Result<usize, Failure> {
         let mut server = Peer::start(
-            Command::new(&self.ours.server).args(["--port", "0"]),
+            &mut self.ours.program("server"),
             "listening on ",
             &self.log("our-server"),
         )?;
@@ -137,27 +151,31 @@ impl Meeting<'_> {
         passed_checks(&std::fs::read_to_string(log)?)
     }
 
-    /// Their server runs its cases against our client, which echoes whatever it is sent, and gives
-    /// its verdict when the client says that it is done.
+    /// Our client and the examples talk to their server; then their server runs its cases against a
+    /// client that echoes whatever it is sent, and gives its verdict when that says it is done.
     fn their_server(&self) -> Result<usize, Failure> {
-        let log = self.log("their-server");
+        let their_log = self.log("their-server");
         let mut program = self.their_program()?;
-        let server = Peer::start(program.arg("server"), "listening on ", &log)?;
+        let server = Peer::start(program.arg("server"), "listening on ", &their_log)?;
         let url = server.address().to_owned();
 
         let messages = ["hello", "中文 🦀", ""];
         let said = self.our_client(&format!("{url}/echo"), &messages)?;
         expect(&said, "text: hello\ntext: 中文 🦀\ntext: \nclosed: 1000 \n")?;
-        let said = self.our_client(&format!("{url}/closing?code=4001&reason=bye"), &["any"])?;
+        let said = self.our_client(&format!("{url}/closing"), &["4001 bye"])?;
         expect(&said, "closed: 4001 bye\n")?;
+
+        let log = self.log("our-checks");
+        command::run_logged(self.ours.program("client").arg(&url), &log, PEER_LIMIT)?;
+        let our_checks = passed_checks(&std::fs::read_to_string(log)?)?;
 
         command::run_logged(
             Command::new(&self.ours.case_client).args([&*url, "peer"]),
             &self.log("our-case-client"),
             PEER_LIMIT,
         )?;
-        let said = server.finish(PEER_LIMIT, &log)?;
-        Ok(passed_checks(&said)? + 2)
+        let their_checks = passed_checks(&server.finish(PEER_LIMIT, &their_log)?)?;
+        Ok(our_checks + their_checks + 2)
     }
 
     fn our_client(&self, url: &str, messages: &[&str]) -> Result<String, Failure> {

@@ -78,7 +78,7 @@ const ALLOWED: &[Allowed] = &[
 ];
 
 /// Packages that are not crates to depend on: they may use whatever is in the workspace.
-const PROGRAMS: &[&str] = &["ws-benches", "ws-examples"];
+const PROGRAMS: &[&str] = &["ws-benches", "ws-examples", "ws-interop"];
 
 /// What only test code may depend on.
 const ENDS: &[&str] = &[
