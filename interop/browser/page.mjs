@@ -14,7 +14,7 @@ import { chromium } from 'playwright-core';
 import { Checks } from '../node/scenarios.mjs';
 
 // For one step on the page, in milliseconds.
-const STEP_LIMIT = 15_000;
+const STEP_LIMIT = 30_000;
 // From the signal to the end of the program, pages and all.
 const SHUTDOWN_LIMIT = 10_000;
 

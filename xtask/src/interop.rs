@@ -215,7 +215,7 @@ fn expect(said: &str, expected: &str) -> Result<(), Failure> {
 }
 
 /// The number in a peer's last line, `247 checks passed, 0 failed`.
-fn passed_checks(said: &str) -> Result<usize, Failure> {
+pub(crate) fn passed_checks(said: &str) -> Result<usize, Failure> {
     let last = said.lines().last().unwrap_or_default();
     last.strip_suffix(" checks passed, 0 failed")
         .and_then(|count| count.parse().ok())
