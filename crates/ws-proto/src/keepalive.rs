@@ -4,6 +4,10 @@ use core::time::Duration;
 
 use crate::Config;
 
+/// A deadline for the peer that is noticed later than this proves nothing: its answer may lie unread, because the
+/// application was busy and nobody listened. The peer then has this much longer, in which the binding reads.
+const LATE: Duration = Duration::from_secs(1);
+
 /// Deadlines as time since the connection opened; there is no clock here.
 ///
 /// Nothing is measured while messages flow: a received byte only sets a flag. Deadlines are armed when the binding,
@@ -80,10 +84,13 @@ impl Keepalive {
         if closing {
             return passed(self.close_deadline).then_some(Due::CloseTimeout);
         }
-        if passed(self.pong_deadline) {
+        if let Some(deadline) = self.pong_deadline.filter(|deadline| *deadline <= now) {
             self.pong_deadline = None;
-            if !self.heard {
+            if !self.heard && now.saturating_sub(deadline) <= LATE {
                 return Some(Due::PongTimeout);
+            }
+            if !self.heard {
+                self.pong_deadline = Some(now.saturating_add(LATE));
             }
         }
         if passed(self.next_ping) {

@@ -194,6 +194,30 @@ fn a_short_interval_does_not_put_the_deadline_off() {
 }
 
 #[test]
+fn a_deadline_noticed_late_proves_nothing() {
+    // spec: C-35
+    // The application was busy for a minute, and the peer's Pong lies unread in the socket.
+    for answers in [true, false] {
+        let mut server = Alone::server();
+        server.connection.poll_timeout(seconds(0));
+        wait_until(&mut server, seconds(30));
+        assert_eq!(server.sent().len(), 10);
+        wait_until(&mut server, seconds(90));
+        assert_eq!(server.error, None);
+        assert_eq!(
+            server.connection.poll_timeout(seconds(90)),
+            Some(seconds(91))
+        );
+        if answers {
+            server.receive(&Frame::pong("").masked(vectors::KEY).bytes());
+        }
+        wait_until(&mut server, seconds(91));
+        let error = (!answers).then_some(ProtocolError::PongTimeout);
+        assert_eq!(server.error, error);
+    }
+}
+
+#[test]
 fn no_interval_no_ping() {
     let mut server = Alone::server_with(config().with_ping_interval(None));
     assert_eq!(server.connection.poll_timeout(seconds(0)), None);
