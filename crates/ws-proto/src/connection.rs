@@ -286,7 +286,7 @@ impl Connection {
         match received {
             Received::Message(message) => Event::Message(message),
             Received::Ping(data) => {
-                self.outbound.answer(Reply::Pong(data.clone()));
+                self.outbound.answer(Reply::Pong(&data));
                 Event::Ping(data)
             }
             Received::Pong(data) => Event::Pong(data),

@@ -8,7 +8,8 @@ use crate::Message;
 
 /// The peer broke the protocol, or left without closing. The connection is over.
 ///
-/// What the peer was told about it is [`close_code`](Self::close_code).
+/// What the peer was told about it is [`close_code`](Self::close_code), unless a Close frame of ours had gone before:
+/// there is only one ([`CloseInfo::sent`](crate::CloseInfo::sent)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {

@@ -38,8 +38,8 @@ pub(crate) struct Outbound {
 
 /// What a received frame, or an error about one, obliges us to send.
 #[derive(Debug)]
-pub(crate) enum Reply {
-    Pong(Bytes),
+pub(crate) enum Reply<'a> {
+    Pong(&'a Bytes),
     /// The Close frame that answers a Close frame.
     Close(Option<CloseCode>),
     /// The Close frame that fails the connection.
@@ -129,7 +129,7 @@ impl Outbound {
     }
 
     /// Sends what receiving obliges us to send. There is at most one Close frame (§5.5.1).
-    pub(crate) fn answer(&mut self, reply: Reply) {
+    pub(crate) fn answer(&mut self, reply: Reply<'_>) {
         match reply {
             // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received
             // a Close frame" (§5.5.2): also after it has sent one, which only forbids further data.
@@ -138,8 +138,12 @@ impl Outbound {
                 // "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
                 // Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed
                 // Ping frame" (§5.5.3): a peer that pings and never reads costs one remembered Ping.
-                self.unanswered_ping = Some(data);
-                self.answer_ping();
+                if self.is_above_high() {
+                    self.unanswered_ping = Some(data.clone());
+                } else {
+                    self.unanswered_ping = None;
+                    self.pong(data);
+                }
             }
             Reply::Close(code) => {
                 // "When sending a Close frame in response, the endpoint typically echos the status code" (§5.5.1).
@@ -192,17 +196,22 @@ impl Outbound {
         self.side.role()
     }
 
+    /// Answers the Ping that waits, if there is room again.
     fn answer_ping(&mut self) {
         if self.is_above_high() {
             return;
         }
         if let Some(data) = self.unanswered_ping.take() {
-            let before = self.transmit.remaining();
-            self.frame(true, Opcode::Pong, &data);
-            if self.sent_close.is_some() {
-                let pong = self.transmit.remaining().saturating_sub(before);
-                self.behind_close = self.behind_close.saturating_add(pong);
-            }
+            self.pong(&data);
+        }
+    }
+
+    fn pong(&mut self, data: &[u8]) {
+        let before = self.transmit.remaining();
+        self.frame(true, Opcode::Pong, data);
+        if self.sent_close.is_some() {
+            let pong = self.transmit.remaining().saturating_sub(before);
+            self.behind_close = self.behind_close.saturating_add(pong);
         }
     }
 

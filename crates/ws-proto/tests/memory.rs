@@ -211,6 +211,23 @@ fn a_small_message_does_not_hold_the_read_buffer() {
 }
 
 #[test]
+fn a_large_message_is_not_copied() {
+    for text in [false, true] {
+        let opcode = if text { 1 } else { 2 };
+        let frame = Frame::new(opcode, vec![b'a'; 10_000]).masked(KEY);
+        let received = BytesMut::from(&*frame.bytes());
+        let payload = received[frame.header().len()..].as_ptr();
+        let mut connection = Connection::server(Config::default());
+        connection.handle_received(received);
+        let Ok(Some(Event::Message(message))) = connection.poll_event() else {
+            panic!("a good message");
+        };
+        assert_eq!(message.is_text(), text);
+        assert_eq!(message.as_bytes().as_ptr(), payload);
+    }
+}
+
+#[test]
 fn a_parked_connection_does_not_hold_the_read_buffer() {
     let mut read_buffer = BytesMut::with_capacity(64 * KIB);
     read_buffer.extend_from_slice(&vectors::CLIENT_TEXT[..8]);
