@@ -2,6 +2,8 @@
 
 use core::net::Ipv6Addr;
 
+use crate::fields::Class;
+
 /// A host and the port written after it. The host keeps its spelling; an IPv6 address keeps its
 /// brackets. The host may be empty when nothing at all was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,39 +59,22 @@ pub(crate) fn parse_port(text: &[u8]) -> Option<Option<u16>> {
     }
 }
 
-/// A name of letters, digits, `-._~`, `!$&'()*+,;=` and percent escapes (RFC 3986 section 3.2.2).
-pub(crate) fn is_registered_name(mut name: &[u8]) -> bool {
-    loop {
-        name = match name {
-            [] => return true,
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest
-            }
-            [byte, rest @ ..] if is_name_byte(*byte) => rest,
-            _ => return false,
-        };
-    }
-}
+/// Letters, digits, `-._~` and `!$&'()*+,;=` (RFC 3986 section 3.2.2).
+static NAME: Class = Class::alphanumeric_and(b"-._~!$&'()*+,;=");
 
-const fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-        )
+/// A name of such bytes and percent escapes.
+pub(crate) fn is_registered_name(mut name: &[u8]) -> bool {
+    while let Some(other) = name.iter().position(|byte| !NAME.has(*byte)) {
+        match name.get(other..) {
+            Some([b'%', high, low, rest @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                name = rest;
+            }
+            _ => return false,
+        }
+    }
+    true
 }
 
 fn is_ipv6(literal: &[u8]) -> bool {

@@ -9,10 +9,9 @@
 //! iterator over the bytes of the field.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
 use core::fmt;
 
-use crate::fields::{is_tchar, token};
+use crate::fields::is_tchar;
 
 /// Most extensions in one handshake, and most parameters of one extension. Real offers have one or two.
 pub const MAX_ITEMS: usize = 32;
@@ -54,9 +53,9 @@ pub(crate) fn check<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<(), Ext
     let mut extensions: usize = 0;
     for line in lines {
         let mut cursor = Cursor(line);
-        while let Some(extension) = cursor.extension()? {
+        while cursor.extension()?.is_some() {
             extensions = extensions.saturating_add(1);
-            if extensions > MAX_ITEMS || extension.parameters().count() > MAX_ITEMS {
+            if extensions > MAX_ITEMS {
                 return Err(ExtensionError::TooMany);
             }
         }
@@ -81,7 +80,7 @@ pub(crate) fn checked<'a>(
 /// One item of the list: a name and its parameters. `Display` writes it in canonical form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extension<'a> {
-    name: &'a str,
+    name: &'a [u8],
     parameters: &'a [u8],
 }
 
@@ -89,7 +88,7 @@ impl<'a> Extension<'a> {
     /// The name, a token; compare it with its letter case.
     #[must_use]
     pub fn name(&self) -> &'a str {
-        self.name
+        core::str::from_utf8(self.name).unwrap_or_default()
     }
 
     /// The parameters in order. The same name may occur twice; whether that is an error is the
@@ -102,7 +101,7 @@ impl<'a> Extension<'a> {
 
 impl fmt::Display for Extension<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)?;
+        f.write_str(self.name())?;
         self.parameters()
             .try_for_each(|parameter| match parameter.value() {
                 None => write!(f, "; {}", parameter.name()),
@@ -114,22 +113,24 @@ impl fmt::Display for Extension<'_> {
 /// A parameter of an extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter<'a> {
-    name: &'a str,
-    value: Option<Cow<'a, str>>,
+    name: &'a [u8],
+    value: Option<Cow<'a, [u8]>>,
 }
 
 impl<'a> Parameter<'a> {
     /// The name, a token; compare it with its letter case.
     #[must_use]
     pub fn name(&self) -> &'a str {
-        self.name
+        core::str::from_utf8(self.name).unwrap_or_default()
     }
 
     /// The value without quotes and escapes. It is a token even if it was quoted (RFC 6455
     /// section 9.1).
     #[must_use]
     pub fn value(&self) -> Option<&str> {
-        self.value.as_deref()
+        self.value
+            .as_deref()
+            .map(|value| core::str::from_utf8(value).unwrap_or_default())
     }
 }
 
@@ -166,7 +167,13 @@ impl<'a> Cursor<'a> {
         }
         let name = self.token()?;
         let whole = self.0;
-        while self.parameter()?.is_some() {}
+        let mut count: usize = 0;
+        while self.parameter()?.is_some() {
+            count = count.saturating_add(1);
+            if count > MAX_ITEMS {
+                return Err(ExtensionError::TooMany);
+            }
+        }
         let consumed = whole.len().saturating_sub(self.0.len());
         let parameters = whole.get(..consumed).unwrap_or_default();
         self.skip_blanks();
@@ -200,23 +207,25 @@ impl<'a> Cursor<'a> {
         }))
     }
 
-    fn token(&mut self) -> Result<&'a str, ExtensionError> {
-        let text = self.skip(is_tchar);
-        token(text).ok_or(ExtensionError::Malformed)
+    fn token(&mut self) -> Result<&'a [u8], ExtensionError> {
+        match self.skip(is_tchar) {
+            [] => Err(ExtensionError::Malformed),
+            token => Ok(token),
+        }
     }
 
     /// The rest of a quoted-string whose first quote is behind us. What it says once unescaped must be
     /// a token, so a byte that is none ends the search.
-    fn quoted(&mut self) -> Result<Cow<'a, str>, ExtensionError> {
-        let plain = self.token().unwrap_or_default();
+    fn quoted(&mut self) -> Result<Cow<'a, [u8]>, ExtensionError> {
+        let plain = self.skip(is_tchar);
         if !plain.is_empty() && self.eat(b'"') {
             return Ok(Cow::Borrowed(plain));
         }
-        let mut text = String::from(plain);
+        let mut text = plain.to_vec();
         loop {
             self.0 = match self.0 {
                 [b'\\', byte, rest @ ..] | [byte, rest @ ..] if is_tchar(*byte) => {
-                    text.push(char::from(*byte));
+                    text.push(*byte);
                     rest
                 }
                 [b'"', rest @ ..] if !text.is_empty() => {

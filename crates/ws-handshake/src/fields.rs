@@ -3,39 +3,47 @@
 //! Everything here is one pass over bytes. A value is never assumed to be UTF-8: bytes from 0x80 on
 //! are legal in it and mean nothing (RFC 9110 section 5.5).
 
+/// A class of bytes as a table, because most bytes of a head are looked up in one.
+pub(crate) struct Class([bool; 256]);
+
+impl Class {
+    /// The letters, the digits and these bytes.
+    pub(crate) const fn alphanumeric_and(others: &[u8]) -> Self {
+        let mut table = [false; 256];
+        let mut rest: &mut [bool] = &mut table;
+        let mut byte: u8 = 0;
+        while let [entry, after @ ..] = rest {
+            *entry = byte.is_ascii_alphanumeric() || contains(others, byte);
+            byte = byte.wrapping_add(1);
+            rest = after;
+        }
+        Self(table)
+    }
+
+    pub(crate) fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).copied().unwrap_or_default()
+    }
+}
+
+const fn contains(mut bytes: &[u8], wanted: u8) -> bool {
+    while let [byte, after @ ..] = bytes {
+        if *byte == wanted {
+            return true;
+        }
+        bytes = after;
+    }
+    false
+}
+
+static TCHAR: Class = Class::alphanumeric_and(b"!#$%&'*+-.^_`|~");
+
 /// A byte of a token (RFC 9110 section 5.6.2).
-pub(crate) const fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+pub(crate) fn is_tchar(byte: u8) -> bool {
+    TCHAR.has(byte)
 }
 
 pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|byte| is_tchar(*byte))
-}
-
-/// The text of a token, or `None` when it is not one.
-pub(crate) fn token(text: &[u8]) -> Option<&str> {
-    if is_token(text) {
-        core::str::from_utf8(text).ok()
-    } else {
-        None
-    }
 }
 
 const fn is_blank(byte: u8) -> bool {

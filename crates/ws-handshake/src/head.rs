@@ -1,9 +1,13 @@
 //! A parsed head: one buffer and where its parts lie in it.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
+use httparse::Status;
+
+use crate::Limits;
 
 /// A range of bytes of a head. Heads are at most [`crate::Limits::HEAD_CEILING`] long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,9 +31,9 @@ impl Span {
     }
 
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
-        let start = usize::try_from(self.start).unwrap_or(usize::MAX);
-        let end = usize::try_from(self.end).unwrap_or(usize::MAX);
-        bytes.get(start..end).unwrap_or_default()
+        bytes
+            .get(to_usize(self.start)..to_usize(self.end))
+            .unwrap_or_default()
     }
 
     /// The same as text; only for parts that were checked to be ASCII.
@@ -41,7 +45,7 @@ impl Span {
 /// The fields that the handshake itself reads, told apart once so that no look-up compares names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
-    Host,
+    Host = 0,
     Upgrade,
     Connection,
     Origin,
@@ -53,6 +57,7 @@ pub(crate) enum Name {
     Protocol,
     Extensions,
     Accept,
+    /// Last, because it has no place in [`Head::known`].
     Other,
 }
 
@@ -91,6 +96,114 @@ impl Name {
     }
 }
 
+/// Cheap to clone: everything is shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
+    bytes: Bytes,
+    index: Index,
+}
+
+/// A head with no more fields is parsed without a temporary allocation.
+const USUAL_FIELDS: usize = 24;
+
+impl Head {
+    /// Parses the field lines that begin at `fields_at`, blank line included, of a complete head with
+    /// at most `field_lines` lines. `None` if a line is not of the form `name: value`.
+    pub(crate) fn parse(bytes: Bytes, fields_at: usize, field_lines: usize) -> Option<Self> {
+        let mut few = [httparse::EMPTY_HEADER; USUAL_FIELDS];
+        let mut many = Vec::new();
+        let parsed = if field_lines > USUAL_FIELDS {
+            many.resize(field_lines, httparse::EMPTY_HEADER);
+            many.as_mut_slice()
+        } else {
+            few.as_mut_slice()
+        };
+        let Ok(Status::Complete((_, fields))) =
+            httparse::parse_headers(bytes.get(fields_at..)?, parsed)
+        else {
+            return None;
+        };
+        let index = Index::new(&bytes, fields);
+        Some(Self(Arc::new(Parts { bytes, index })))
+    }
+
+    /// The same for a head that has not been scanned, in one pass. It succeeds for the head of a usual
+    /// request that arrived in one piece, and only where scanning first would end in the same head.
+    /// `None` decides nothing.
+    pub(crate) fn parse_unscanned(
+        received: &[u8],
+        fields_at: usize,
+        limits: &Limits,
+    ) -> Option<Self> {
+        let mut parsed = [httparse::EMPTY_HEADER; USUAL_FIELDS];
+        let section = received.get(fields_at..)?;
+        let Ok(Status::Complete((length, fields))) = httparse::parse_headers(section, &mut parsed)
+        else {
+            return None;
+        };
+        let head = received.get(..fields_at.saturating_add(length))?;
+        let is_allowed = head.len() <= limits.head()
+            && fields.len() <= limits.max_fields
+            && has_strict_lines(section.get(..length)?, fields, limits.max_field_line);
+        is_allowed.then(|| {
+            let index = Index::new(head, fields);
+            Self(Arc::new(Parts {
+                bytes: Bytes::copy_from_slice(head),
+                index,
+            }))
+        })
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.0.bytes
+    }
+
+    /// The values of a field, one per line, in order.
+    pub(crate) fn values(&self, name: Name) -> impl Iterator<Item = &[u8]> + Clone {
+        let parts = &*self.0;
+        let places = parts.index.places(name);
+        let from = parts
+            .index
+            .fields
+            .get(to_usize(places.first)..)
+            .unwrap_or_default();
+        from.iter()
+            .filter(move |field| field.kind == name)
+            .take(to_usize(places.count))
+            .map(|field| field.value.of(&parts.bytes))
+    }
+
+    /// How often a field occurs, with its value if that is once.
+    pub(crate) fn single(&self, name: Name) -> Occurrence<'_> {
+        let parts = &*self.0;
+        let places = parts.index.places(name);
+        match (places.count, parts.index.fields.get(to_usize(places.first))) {
+            (1, Some(field)) => Occurrence::Once(field.value.of(&parts.bytes)),
+            (2.., _) => Occurrence::Repeated,
+            _ => Occurrence::Absent,
+        }
+    }
+
+    pub(crate) fn headers(&self) -> Headers<'_> {
+        Headers {
+            bytes: &self.0.bytes,
+            fields: self.0.index.fields.iter(),
+        }
+    }
+}
+
+/// Where the fields of a head are.
+#[derive(Debug, PartialEq, Eq)]
+struct Index {
+    fields: Box<[Field]>,
+    /// Where the fields with these names begin in `fields` and how many there are, so that asking for
+    /// one does not go through all.
+    known: [Places; Name::Other as usize],
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Field {
     kind: Name,
@@ -98,67 +211,64 @@ struct Field {
     value: Span,
 }
 
-/// Cheap to clone: both parts are shared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    bytes: Bytes,
-    fields: Arc<[Field]>,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Places {
+    first: u32,
+    count: u32,
 }
 
-impl Head {
-    /// Parses the field lines that begin at `fields_at`, blank line included, of a complete head with
-    /// at most `field_lines` lines.
-    pub(crate) fn parse(
-        bytes: Bytes,
-        fields_at: usize,
-        field_lines: usize,
-    ) -> Result<Self, httparse::Error> {
-        let mut parsed = vec![httparse::EMPTY_HEADER; field_lines];
-        let section = bytes.get(fields_at..).unwrap_or_default();
-        let fields = match httparse::parse_headers(section, &mut parsed)? {
-            httparse::Status::Complete((_, fields)) => fields,
-            // The blank line is there, so the parser reaches it or fails before.
-            httparse::Status::Partial => return Err(httparse::Error::NewLine),
-        };
+impl Index {
+    fn new(head: &[u8], fields: &[httparse::Header<'_>]) -> Self {
+        let mut known = [Places::default(); Name::Other as usize];
+        let mut position: u32 = 0;
         let fields = fields
             .iter()
-            .map(|field| Field {
-                kind: Name::of(field.name.as_bytes()),
-                name: Span::within(&bytes, field.name.as_bytes()),
-                value: Span::within(&bytes, field.value),
+            .map(|field| {
+                let kind = Name::of(field.name.as_bytes());
+                if let Some(places) = known.get_mut(kind as usize) {
+                    if places.count == 0 {
+                        places.first = position;
+                    }
+                    places.count = places.count.saturating_add(1);
+                }
+                position = position.saturating_add(1);
+                let name = Span::within(head, field.name.as_bytes());
+                Field {
+                    kind,
+                    name,
+                    value: Span::within(head, field.value),
+                }
             })
             .collect();
-        Ok(Self { fields, bytes })
+        Self { fields, known }
     }
 
-    pub(crate) fn bytes(&self) -> &Bytes {
-        &self.bytes
+    fn places(&self, name: Name) -> Places {
+        self.known.get(name as usize).copied().unwrap_or_default()
     }
+}
 
-    /// The values of a field, one per line, in order.
-    pub(crate) fn values(&self, name: Name) -> impl Iterator<Item = &[u8]> + Clone {
-        self.fields
-            .iter()
-            .filter(move |field| field.kind == name)
-            .map(|field| field.value.of(&self.bytes))
-    }
-
-    /// How often a field occurs, with its value if that is once.
-    pub(crate) fn single(&self, name: Name) -> Occurrence<'_> {
-        let mut values = self.values(name);
-        match (values.next(), values.next()) {
-            (None, _) => Occurrence::Absent,
-            (Some(value), None) => Occurrence::Once(value),
-            (Some(_), Some(_)) => Occurrence::Repeated,
+/// Whether each line of a parsed section ends with CRLF and keeps to the limit. The parser has seen to
+/// everything else.
+fn has_strict_lines(
+    section: &[u8],
+    fields: &[httparse::Header<'_>],
+    max_field_line: usize,
+) -> bool {
+    let Some(mut rest) = section.strip_suffix(b"\r\n") else {
+        return false;
+    };
+    for field in fields.iter().rev() {
+        let name = Span::within(section, field.name.as_bytes());
+        let Some((before, line)) = rest.split_at_checked(to_usize(name.start)) else {
+            return false;
+        };
+        match line.strip_suffix(b"\r\n") {
+            Some(line) if line.len() <= max_field_line => rest = before,
+            _ => return false,
         }
     }
-
-    pub(crate) fn headers(&self) -> Headers<'_> {
-        Headers {
-            bytes: &self.bytes,
-            fields: self.fields.iter(),
-        }
-    }
+    true
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,3 +308,7 @@ impl<'a> Iterator for Headers<'a> {
 }
 
 impl ExactSizeIterator for Headers<'_> {}
+
+fn to_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -65,13 +65,11 @@ impl OriginPolicy {
                 ));
             }
         };
-        let origin = core::str::from_utf8(value)
-            .ok()
-            .and_then(|text| Origin::parse(text).ok());
-        let is_allowed = match self {
-            Self::AllowAny => true,
-            Self::AllowList(allowed) => origin.is_some_and(|origin| allowed.contains(&origin)),
-            Self::SameHost => origin.is_some_and(|origin| origin.is_same_host(request.host())),
+        let is_allowed = match (self, View::parse(value)) {
+            (Self::AllowAny, _) => true,
+            (_, None) => false,
+            (Self::AllowList(allowed), Some(origin)) => allowed.iter().any(|one| one.is(&origin)),
+            (Self::SameHost, Some(origin)) => origin.is_same_host(request.host()),
         };
         if is_allowed {
             Ok(())
@@ -105,31 +103,72 @@ impl Origin {
     /// # Errors
     /// It is neither; whoever wrote it is at fault.
     pub fn parse(text: &str) -> Result<Self, InvalidOrigin> {
-        if text == "null" {
-            return Ok(Self(Form::Null));
+        Ok(Self(
+            match View::parse(text.as_bytes()).ok_or(InvalidOrigin)? {
+                View::Null => Form::Null,
+                View::Tuple { scheme, host, port } => Form::Tuple {
+                    scheme: scheme.to_ascii_lowercase(),
+                    host: host.to_ascii_lowercase(),
+                    port,
+                },
+            },
+        ))
+    }
+
+    fn is(&self, view: &View<'_>) -> bool {
+        match (&self.0, view) {
+            (Form::Null, View::Null) => true,
+            (
+                Form::Tuple { scheme, host, port },
+                View::Tuple {
+                    scheme: s,
+                    host: h,
+                    port: p,
+                },
+            ) => scheme.eq_ignore_ascii_case(s) && host.eq_ignore_ascii_case(h) && port == p,
+            _ => false,
         }
-        let (scheme, authority) = text.split_once("://").ok_or(InvalidOrigin)?;
-        let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+    }
+}
+
+/// An origin as it stands in a request: nothing copied, letter case as received.
+enum View<'a> {
+    Null,
+    Tuple {
+        scheme: &'a str,
+        host: &'a str,
+        port: Option<u16>,
+    },
+}
+
+impl<'a> View<'a> {
+    fn parse(text: &'a [u8]) -> Option<Self> {
+        if text == b"null" {
+            return Some(Self::Null);
+        }
+        let colon = text.iter().position(|byte| *byte == b':')?;
+        let (scheme, rest) = text.split_at_checked(colon)?;
+        let is_scheme = scheme.first()?.is_ascii_alphabetic()
             && scheme
-                .bytes()
+                .iter()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-        let authority = Authority::parse(authority.as_bytes()).ok_or(InvalidOrigin)?;
+        let authority = Authority::parse(rest.strip_prefix(b"://")?)?;
         if !is_scheme || authority.host.is_empty() {
-            return Err(InvalidOrigin);
+            return None;
         }
-        let scheme = scheme.to_ascii_lowercase();
-        let port = authority.port.or_else(|| default_port(&scheme));
-        Ok(Self(Form::Tuple {
+        let scheme = core::str::from_utf8(scheme).ok()?;
+        let port = authority.port.or_else(|| default_port(scheme));
+        Some(Self::Tuple {
             scheme,
-            host: authority.host.to_ascii_lowercase(),
+            host: authority.host,
             port,
-        }))
+        })
     }
 
     /// Whether a page of this origin belongs to the host and port a request is addressed to.
     fn is_same_host(&self, request_host: &str) -> bool {
-        let (Form::Tuple { scheme, host, port }, Some(request)) =
-            (&self.0, Authority::parse(request_host.as_bytes()))
+        let (Self::Tuple { scheme, host, port }, Some(request)) =
+            (self, Authority::parse(request_host.as_bytes()))
         else {
             return false;
         };
@@ -174,9 +213,11 @@ impl fmt::Display for InvalidOrigin {
 impl core::error::Error for InvalidOrigin {}
 
 fn default_port(scheme: &str) -> Option<u16> {
-    match scheme {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
+    if scheme.eq_ignore_ascii_case("https") {
+        Some(443)
+    } else if scheme.eq_ignore_ascii_case("http") {
+        Some(80)
+    } else {
+        None
     }
 }

@@ -146,6 +146,7 @@ struct LineScanner {
 }
 
 impl LineScanner {
+    #[inline(always)]
     fn next_line(
         &mut self,
         received: &[u8],
@@ -206,4 +207,102 @@ fn find_control(bytes: &[u8]) -> Option<usize> {
     }
     let in_tail = tail.iter().position(|byte| *byte < 0x20)?;
     Some(words.len().saturating_mul(8).saturating_add(in_tail))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// spec: H1 of the security notes: the work is linear in the bytes received, however they are cut.
+    #[test]
+    fn every_byte_is_looked_at_once() {
+        let fields = (0..60)
+            .map(|number| format!("Name-{number}: {}\r\n", "v".repeat(number)))
+            .collect::<Vec<_>>();
+        let head = format!("GET / HTTP/1.1\r\n{}\r\n", fields.concat());
+        for step in [1, 2, 3, 7, 64, 1000, head.len()] {
+            let limits = Limits::default();
+            let mut start_line = StartLineScanner::new(LineEnds::Strict, 0);
+            let mut scanner: Option<FieldScanner> = None;
+            let mut end = None;
+            for received in (step..head.len()).step_by(step).chain([head.len()]) {
+                let received = &head.as_bytes()[..received];
+                if scanner.is_none() {
+                    scanner = start_line
+                        .scan(received, &limits)
+                        .expect("good")
+                        .map(|(_, scanner)| scanner);
+                }
+                if let Some(scanner) = &mut scanner {
+                    end = scanner.scan(received, &limits).expect("good");
+                }
+            }
+            let scanner = scanner.expect("the request line is complete");
+            assert_eq!((end, scanner.count()), (Some(head.len()), 60));
+            // A CR at the end of a piece is looked at again with the LF; nothing else is.
+            let examined = scanner.lines.examined;
+            assert!(
+                examined <= head.len() + head.len() / step,
+                "{examined} of {} by {step}",
+                head.len()
+            );
+            assert!(
+                step > 1 || examined <= head.len() + 62,
+                "{examined} of {}",
+                head.len()
+            );
+        }
+    }
+
+    /// An endless line stops being looked at when it is too long.
+    #[test]
+    fn nothing_is_looked_at_after_the_limit() {
+        let limits = Limits::default();
+        let endless = [b'a'; 9000];
+        let mut scanner = StartLineScanner::new(LineEnds::Strict, 0);
+        assert_eq!(
+            scanner
+                .scan(&endless[..8192], &limits)
+                .map(|found| found.is_some()),
+            Ok(false)
+        );
+        assert_eq!(scanner.0.examined, 8192);
+        assert_eq!(
+            scanner.scan(&endless[..8193], &limits).err(),
+            Some(ScanError::StartLineTooLong)
+        );
+        assert_eq!(scanner.0.examined, 8193);
+    }
+
+    /// The search by words finds what a search by bytes finds.
+    #[test]
+    fn control_bytes() {
+        for length in 0..40 {
+            let mut bytes = [b'a'; 40];
+            assert_eq!(find_control(&bytes[..length]), None);
+            for at in 0..length {
+                for other in [0x20, 0x7e, 0x7f, 0x80, 0x81, 0x9f, 0xff] {
+                    bytes.fill(other);
+                    for control in [0x00, 0x01, 0x09, 0x0a, 0x0d, 0x1f] {
+                        bytes[at] = control;
+                        assert_eq!(
+                            find_control(&bytes[..length]),
+                            Some(at),
+                            "{control} among {other}"
+                        );
+                        bytes[length - 1] = 0;
+                        assert_eq!(
+                            find_control(&bytes[..length]),
+                            Some(at),
+                            "{control} among {other}"
+                        );
+                        bytes[length - 1] = other;
+                    }
+                }
+            }
+        }
+    }
 }

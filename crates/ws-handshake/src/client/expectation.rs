@@ -36,6 +36,11 @@ impl Expectation {
         &self.accept
     }
 
+    /// The subprotocols offered, in order of preference.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.subprotocols.iter().map(String::as_str)
+    }
+
     /// Checks the server's opening handshake. After `Ok` the connection is open, and the bytes after
     /// [`Response::head_len`] are frames.
     ///

@@ -136,7 +136,7 @@ impl ResponseReader {
                         unfold(&mut bytes, fields_at);
                     }
                     let head = Head::parse(bytes.into(), fields_at, scanner.count())
-                        .map_err(|_| HandshakeError::MalformedResponse)?;
+                        .ok_or(HandshakeError::MalformedResponse)?;
                     return Ok(Some(Response::new(*line, head, end)));
                 }
                 Stage::Failed(error) => return Err(error.clone()),

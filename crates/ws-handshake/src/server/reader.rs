@@ -142,16 +142,25 @@ impl RequestReader {
                     let Some((line, fields)) = scanned else {
                         return Ok(None);
                     };
-                    self.stage = Stage::Fields(fields, RequestLine::parse(received, line)?);
+                    let line = RequestLine::parse(received, line)?;
+                    let head = Head::parse_unscanned(received, fields.start(), &self.limits);
+                    self.stage = Stage::Fields(fields, line);
+                    if let Some(head) = head {
+                        return Request::new(line, head).map(Some);
+                    }
                 }
                 Stage::Fields(scanner, line) => {
                     let scanned = scanner
                         .scan(received, &self.limits)
                         .map_err(scan_rejection)?;
                     let Some(end) = scanned else { return Ok(None) };
-                    let head = Bytes::copy_from_slice(received.get(..end).unwrap_or_default());
-                    let head = Head::parse(head, scanner.start(), scanner.count())
-                        .map_err(field_rejection)?;
+                    let bytes = Bytes::copy_from_slice(received.get(..end).unwrap_or_default());
+                    let head =
+                        Head::parse(bytes, scanner.start(), scanner.count()).ok_or_else(|| {
+                            Rejection::bad_request(
+                                "A header line is not of the form `name: value`.",
+                            )
+                        })?;
                     return Request::new(*line, head).map(Some);
                 }
                 Stage::Failed(rejection) => return Err(rejection.clone()),
@@ -179,14 +188,5 @@ fn scan_rejection(error: ScanError) -> Rejection {
             Rejection::bad_request("There is a control character in the request head.")
         }
         ScanError::Folded => Rejection::bad_request("A header line begins with a blank."),
-    }
-}
-
-fn field_rejection(error: httparse::Error) -> Rejection {
-    match error {
-        httparse::Error::HeaderValue => {
-            Rejection::bad_request("A header value has a forbidden character.")
-        }
-        _ => Rejection::bad_request("A header line is not of the form `name: value`."),
     }
 }

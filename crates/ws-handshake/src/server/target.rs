@@ -1,6 +1,7 @@
 //! The request target: what the client asks for (RFC 9112 section 3.2, RFC 6455 section 4.2.1 item 1).
 
 use crate::authority::Authority;
+use crate::fields::Class;
 use crate::head::Span;
 
 /// An origin-form or absolute-form target; the other two forms have no resource name.
@@ -29,10 +30,10 @@ impl Target {
             .position(|byte| *byte == b'?')
             .unwrap_or(resource.len());
         let (path, query) = resource.split_at_checked(end).unwrap_or((resource, &[]));
-        if !path.iter().all(|byte| is_path_byte(*byte)) {
+        if !path.iter().all(|byte| PATH.has(*byte)) {
             return Err("The path has a character that must be percent-encoded.");
         }
-        if !query.iter().all(|byte| is_query_byte(*byte)) {
+        if !query.iter().all(|byte| QUERY.has(*byte)) {
             return Err("The query has a character that must be percent-encoded.");
         }
         Ok(Self {
@@ -69,10 +70,7 @@ fn split_absolute(target: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
 
 /// RFC 3986 wants more characters escaped than browsers escape (WHATWG URL): they send `[`, `]` and
 /// `|` as they are, so these pass. Everything that browsers always escape is refused.
-const fn is_path_byte(byte: u8) -> bool {
-    is_query_byte(byte) && !matches!(byte, b'\\' | b'^' | b'{' | b'}' | b'`')
-}
+static PATH: Class = Class::alphanumeric_and(b"-._~!$&'()*+,;=:@%/[]|");
 
-const fn is_query_byte(byte: u8) -> bool {
-    matches!(byte, 0x21..=0x7e) && !matches!(byte, b'"' | b'<' | b'>' | b'#')
-}
+/// In a query browsers leave still more as it is, such as the braces of JSON.
+static QUERY: Class = Class::alphanumeric_and(b"-._~!$&'()*+,;=:@%/[]|?^{}\\`");
