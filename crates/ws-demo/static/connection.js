@@ -99,7 +99,7 @@ export class ConnectionPanel {
   #measureReason() {
     const size = utf8Length(this.#reason.value);
     const label = byId("reason-size");
-    label.textContent = `${size} of ${REASON_BYTES} bytes`;
+    label.textContent = `${size} of ${REASON_BYTES} B`;
     label.classList.toggle("bad", size > REASON_BYTES);
   }
 
