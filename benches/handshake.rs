@@ -51,8 +51,14 @@ fn handshake(criterion: &mut Criterion) {
                 .read(black_box(BROWSER_REQUEST))
                 .expect("it is valid")
                 .expect("it is complete");
-            OriginPolicy::SameHost.check(&request).expect("it is the same host");
-            request.offer().expect("it is a handshake").accept().encode(&mut out);
+            OriginPolicy::SameHost
+                .check(&request)
+                .expect("it is the same host");
+            request
+                .offer()
+                .expect("it is a handshake")
+                .accept()
+                .encode(&mut out);
             black_box(out.len())
         });
     });
@@ -60,8 +66,11 @@ fn handshake(criterion: &mut Criterion) {
     group.bench_function("server/byte_by_byte", |bencher| {
         bencher.iter(|| {
             let mut reader = RequestReader::new(Limits::default());
-            (1..=BROWSER_REQUEST.len())
-                .find_map(|end| reader.read(black_box(&BROWSER_REQUEST[..end])).expect("it is valid"))
+            (1..=BROWSER_REQUEST.len()).find_map(|end| {
+                reader
+                    .read(black_box(&BROWSER_REQUEST[..end]))
+                    .expect("it is valid")
+            })
         });
     });
 

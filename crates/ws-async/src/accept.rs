@@ -109,7 +109,8 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.read_request(stream).await?.accept(self).await
+        // Boxed: the future of a connection's whole life would otherwise keep room for its first moment.
+        Box::pin(async { self.read(stream).await?.answer(self).await }).await
     }
 
     /// Reads a request and leaves it to the caller whether and how to accept it: the way to route by path, to look at
@@ -123,6 +124,13 @@ impl Acceptor {
     ///
     /// Not cancel safe: the stream is consumed, and dropped with the future.
     pub async fn read_request<S>(&self, stream: S) -> Result<Incoming<S>, AcceptError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        Box::pin(self.read(stream)).await
+    }
+
+    async fn read<S>(&self, stream: S) -> Result<Incoming<S>, AcceptError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -217,7 +225,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     /// # Cancel safety
     ///
     /// Not cancel safe: the stream is consumed, and dropped with the future.
-    pub async fn accept(mut self, acceptor: &Acceptor) -> Result<WebSocket<S>, AcceptError> {
+    pub async fn accept(self, acceptor: &Acceptor) -> Result<WebSocket<S>, AcceptError> {
+        Box::pin(self.answer(acceptor)).await
+    }
+
+    async fn answer(mut self, acceptor: &Acceptor) -> Result<WebSocket<S>, AcceptError> {
         let acceptance = match acceptor.check(&self.request) {
             Ok(acceptance) => acceptance,
             Err(error) => {

@@ -132,7 +132,7 @@ impl Connector {
         let stream = connect_tcp(uri.host(), uri.port(), deadline)
             .await
             .map_err(ConnectError::from_io)?;
-        self.exchange(stream, deadline, &request).await
+        Box::pin(self.exchange(stream, deadline, &request)).await
     }
 
     /// Carries out the opening handshake for `uri` on a stream that leads to its host already: a TLS stream for a
@@ -151,7 +151,7 @@ impl Connector {
     {
         let uri = Uri::parse(uri).map_err(HandshakeError::from)?;
         let request = self.request(&uri)?;
-        self.exchange(stream, self.deadline(), &request).await
+        Box::pin(self.exchange(stream, self.deadline(), &request)).await
     }
 
     /// Carries out the opening handshake with a request made by hand, with no guard against what it says.
@@ -171,7 +171,7 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.open(stream, self.deadline(), request.encode()).await
+        Box::pin(self.open(stream, self.deadline(), request.encode())).await
     }
 
     fn request(&self, uri: &Uri) -> Result<Request, ConnectError> {
