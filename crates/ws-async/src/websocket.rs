@@ -297,6 +297,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// The polled form of [`flush`](Self::flush).
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let written = self.poll_write_queued(cx);
+        if written.is_pending() {
+            // The wait may be long, and input that has not been looked at yet pins the thread's read buffer.
+            self.connection.park();
+        }
+        written
+    }
+
+    fn poll_write_queued(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let written = ready!(self.poll_write(cx));
         if written.is_err() {
             self.connection.handle_write_failed();
@@ -325,7 +334,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// both have Pongs to write would wait for each other.
     fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
         self.owes_pong = false;
-        if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
+        if let Poll::Ready(Err(error)) = self.poll_write_queued(cx) {
             // Reading goes on: the peer may have closed the connection properly before it left.
             self.transport_error.get_or_insert(error);
         }
