@@ -155,3 +155,40 @@ pub(crate) fn write_field(out: &mut alloc::vec::Vec<u8>, name: &str, value: &[u8
     out.extend_from_slice(trim(value));
     out.extend_from_slice(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// spec: P-04: the table, byte by byte.
+    #[test]
+    fn token_bytes() {
+        for byte in 0..=255 {
+            let is_separator = b"()<>@,;:\\\"/[]?={} ".contains(&byte);
+            assert_eq!(
+                is_tchar(byte),
+                byte.is_ascii_graphic() && !is_separator,
+                "{byte}"
+            );
+        }
+        let class = Class::alphanumeric_and(b"-\xff");
+        for byte in 0..=255 {
+            assert_eq!(
+                class.has(byte),
+                byte.is_ascii_alphanumeric() || byte == b'-' || byte == 0xff
+            );
+        }
+        assert!(!is_token(b"") && is_token(b"a") && !is_token(b"a b"));
+    }
+
+    /// spec: P-05, P-07
+    #[test]
+    fn blanks_and_empty_items() {
+        for text in [&b"a"[..], b" a", b"a\t", b" \t a \t "] {
+            assert_eq!(trim(text), b"a");
+        }
+        assert_eq!(trim(b" \t "), b"");
+        assert!(list(b",, a ,\t,b c,").eq([&b"a"[..], b"b c"]));
+        assert_eq!(list(b" , ").count(), 0);
+    }
+}

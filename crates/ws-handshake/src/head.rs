@@ -259,12 +259,14 @@ fn has_strict_lines(
         return false;
     };
     for field in fields.iter().rev() {
-        let name = Span::within(section, field.name.as_bytes());
-        let Some((before, line)) = rest.split_at_checked(to_usize(name.start)) else {
-            return false;
-        };
-        match line.strip_suffix(b"\r\n") {
-            Some(line) if line.len() <= max_field_line => rest = before,
+        let start = to_usize(Span::within(section, field.name.as_bytes()).start);
+        match rest
+            .get(start..)
+            .and_then(|line| line.strip_suffix(b"\r\n"))
+        {
+            Some(line) if line.len() <= max_field_line => {
+                rest = rest.get(..start).unwrap_or_default()
+            }
             _ => return false,
         }
     }

@@ -216,7 +216,7 @@ mod tests {
 
     use super::*;
 
-    /// spec: H1 of the security notes: the work is linear in the bytes received, however they are cut.
+    /// spec: H-25: the work is linear in the bytes received, however they are cut.
     #[test]
     fn every_byte_is_looked_at_once() {
         let fields = (0..60)

@@ -12,7 +12,7 @@ fn text(request: &Request) -> String {
     String::from_utf8(request.encode(*b"the sample nonce").0).expect("ASCII")
 }
 
-/// spec: K-05, K-06, K-07, K-08, K-09, K-10, VEC-13
+/// spec: K-05, K-06, K-07, K-08, K-09, K-10, K-12, VEC-13: no extension is offered that nobody asked for.
 #[test]
 fn plain() {
     assert_eq!(
@@ -153,7 +153,7 @@ fn forbidden_fields() {
     );
 }
 
-/// spec: K-05 to K-13: whatever the builder allows, our own server accepts.
+/// spec: K-05..K-13: whatever the builder allows, our own server accepts.
 #[test]
 fn accepted_by_our_server() {
     let request = request("ws://h:81/\u{e9}?{}")
@@ -174,7 +174,7 @@ fn accepted_by_our_server() {
     assert_ne!(request.encode([8; 16]).0, bytes);
 }
 
-/// spec: H8, X22, K-13: a request written by hand ends properly and is verified like any other.
+/// spec: K-13: a request written by hand (H8, X22) ends properly and is verified like any other.
 #[test]
 fn raw() {
     let lines = [
@@ -262,6 +262,10 @@ fn errors() {
         assert_eq!(handshake.to_string(), error.to_string());
         assert!(!error.to_string().is_empty());
     }
+    assert_eq!(
+        RequestError::from(UriError::Port),
+        RequestError::Uri(UriError::Port)
+    );
     assert_eq!(
         HandshakeError::from(UriError::Port),
         HandshakeError::Request(RequestError::Uri(UriError::Port))

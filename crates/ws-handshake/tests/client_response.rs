@@ -56,7 +56,7 @@ fn verdict(received: &[u8]) -> Result<Negotiated, HandshakeError> {
     expectation().verify(&read_response(received)?)
 }
 
-/// spec: P-60, K-16, K-17, K-18, H11, P-80, P-81, P-88
+/// spec: P-60, K-16, K-17, K-18, K-28, P-80, P-81, P-84, P-88
 #[test]
 fn good() {
     let cases: [Changes; 9] = [
@@ -102,12 +102,12 @@ fn good() {
     assert!(verdict(tight.as_bytes()).is_ok());
 }
 
-/// spec: P-63, K-16 to K-20, H10, X10: each item of RFC 6455 section 4.1.
+/// spec: P-63, K-16..K-20, X-06: each item of RFC 6455 section 4.1.
 #[test]
 fn bad_101() {
     use HandshakeError::*;
     let swapped = ACCEPT.to_ascii_lowercase();
-    let cases: [(Changes, HandshakeError); 31] = [
+    let cases: [(Changes, HandshakeError); 32] = [
         (&[("Upgrade", None)], InvalidUpgrade),
         (&[("Upgrade", Some(""))], InvalidUpgrade),
         (&[("Upgrade", Some("h2c"))], InvalidUpgrade),
@@ -161,6 +161,13 @@ fn bad_101() {
         ),
         (
             &[("Sec-WebSocket-Extensions", Some("permessage-deflate"))],
+            InvalidExtensions,
+        ),
+        (
+            &[(
+                "Sec-WebSocket-Extensions",
+                Some("permessage-deflate, permessage-deflate"),
+            )],
             InvalidExtensions,
         ),
         (
@@ -553,9 +560,9 @@ fn refusals() {
         );
         let (_, body) = received.split_once("\r\n\r\n").expect("a head");
         assert_eq!(refusal.body(), body);
-        let shown = refusal.to_string();
+        let (shown, hint_text) = (refusal.to_string(), refusal.hint());
         let error = HandshakeError::from(refusal);
-        assert_eq!(error.fault(), Fault::Peer);
+        assert_eq!((error.fault(), error.hint()), (Fault::Peer, hint_text));
         assert_eq!(error.to_string(), shown);
         assert!(shown.contains(&status.to_string()) && shown.contains(hint.unwrap_or_default()));
     }

@@ -8,7 +8,7 @@ fn parsed(lines: &[&str]) -> Result<Vec<String>, ExtensionError> {
         .map(|extensions| extensions.map(|extension| extension.to_string()).collect())
 }
 
-/// spec, PN-09, H5
+/// spec, P-06
 #[test]
 fn good() {
     let cases: [(&[&str], &[&str]); 16] = [

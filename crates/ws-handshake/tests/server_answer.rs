@@ -19,7 +19,7 @@ fn response(acceptance: &Acceptance) -> String {
     String::from_utf8(out).expect("ASCII")
 }
 
-/// spec: H-11, H-12, H-21, VEC-13
+/// spec: H-11, H-12, H-21, P-14, VEC-13
 #[test]
 fn plain_101() {
     let acceptance = acceptance(None);
@@ -63,7 +63,7 @@ fn full_101() {
     );
 }
 
-/// spec: H-13, X-08: nothing that was not offered, and a bug of ours is a 500.
+/// spec: H-13, P-57, X-08: nothing that was not offered, and a bug of ours is a 500.
 #[test]
 fn foreign_subprotocol() {
     for (offered, chosen) in [
@@ -129,7 +129,7 @@ fn forbidden_fields() {
     );
 }
 
-/// spec: H-29, P-13, P-56, S-14: the form of a refusal.
+/// spec: H-17, H-18, H-29, P-13, P-56, S-14: the form of a refusal.
 #[test]
 fn refusals() {
     assert_eq!(
@@ -259,6 +259,23 @@ fn other_content() {
         Rejection::not_found().content("a\r\nX: y", "").err(),
         Some(ResponseError::InvalidFieldValue)
     );
+}
+
+/// Every error of ours has a text of its own.
+#[test]
+fn error_texts() {
+    let errors = [
+        ResponseError::SubprotocolNotOffered,
+        ResponseError::InvalidFieldName,
+        ResponseError::InvalidFieldValue,
+        ResponseError::ReservedField,
+        ResponseError::InvalidStatus,
+    ];
+    let texts = errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(texts.len(), errors.len());
 }
 
 /// Errors travel in every result, so they stay small.

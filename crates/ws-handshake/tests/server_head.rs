@@ -63,6 +63,7 @@ fn request_lines() {
         ("GET  /chat HTTP/1.1", Some(400)),
         ("GET /chat  HTTP/1.1", Some(400)),
         (" GET /chat HTTP/1.1", Some(400)),
+        (" /chat HTTP/1.1", Some(400)),
         ("GET /chat HTTP/1.1 ", Some(400)),
         ("GET\t/chat HTTP/1.1", Some(400)),
         ("GET /chat\tHTTP/1.1", Some(400)),
@@ -252,14 +253,14 @@ fn not_http_at_all() {
         assert!(rejection.closes_silently());
         assert_eq!(rejection.status(), None);
         assert_eq!(encoded(&rejection), "");
-        assert!(!rejection.reason().is_empty());
+        assert_eq!(rejection.to_string(), rejection.reason());
     }
     // Text that is not HTTP is told so.
     assert_eq!(status(b"SSH-2.0-OpenSSH_9.2\r\n"), Some(400));
     assert_eq!(status(b"{\"json\": true}\r\n"), Some(400));
 }
 
-/// spec: P-45: an end inside the head is no reason to speak.
+/// spec: P-45, H-30: an end inside the head is no reason to speak.
 #[test]
 fn end_of_input() {
     let mut reader = RequestReader::new(Limits::default());
@@ -349,7 +350,7 @@ fn fields_as_received() {
     assert_eq!((request.method(), request.minor_version()), ("GET", 1));
 }
 
-/// spec: P-46, P-35, U8: a page load on the same port is a request like any other.
+/// spec: P-12, P-35, P-46: a page load on the same port is a request like any other.
 #[test]
 fn page_loads() {
     for method in ["GET", "HEAD", "POST", "BREW"] {

@@ -182,7 +182,7 @@ fn keys() {
     );
 }
 
-/// spec: H-09, H-10, P-49, P-50, H3
+/// spec: H-09, H-10, P-49, P-50, X-10
 #[test]
 fn versions() {
     let required = [
@@ -264,7 +264,7 @@ fn subprotocols() {
     }
 }
 
-/// spec: H4, X-08: the choice, by whose order.
+/// spec: X-08, H-14: the choice, by whose order.
 #[test]
 fn subprotocol_selection() {
     let request = handshake(&[("Sec-WebSocket-Protocol", Some("one, two, three"))]);

@@ -116,7 +116,7 @@ fn assert_client(received: &[u8]) {
     }
 }
 
-/// spec: X1, H-22, P-30, P-42: good and bad requests, with and without bytes behind them.
+/// spec: H-22, P-30, P-42: good and bad requests, with and without bytes behind them.
 #[test]
 fn requests_at_every_cut() {
     let tails: [&[u8]; 3] = [
@@ -143,9 +143,10 @@ fn requests_at_every_cut() {
             assert_server(&[request, tail].concat());
         }
     }
-    let broken: [&[u8]; 22] = [
+    let broken: [&[u8]; 23] = [
         b"\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n",
         b"\r\rGET",
+        b"\r\n\r\n\r\0",
         b"\n",
         b"\x16\x03\x01",
         b"GET\r\n\r\n",

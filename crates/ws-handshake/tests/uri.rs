@@ -68,7 +68,7 @@ fn good() {
     }
 }
 
-/// spec: CU-01 to CU-09, CU-11, K-01: what is wrong, and that it is said.
+/// spec: CU-01..CU-09, CU-11, K-01: what is wrong, and that it is said.
 #[test]
 fn bad() {
     use UriError::*;

@@ -165,8 +165,10 @@ impl fmt::Display for HandshakeError {
             Self::InvalidSubprotocol => "the server chose a subprotocol that was not offered",
             Self::MissingSubprotocol => "the server chose no subprotocol",
         };
-        f.write_str(text)?;
-        self.hint().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+        match self.hint() {
+            None => f.write_str(text),
+            Some(hint) => write!(f, "{text} ({hint})"),
+        }
     }
 }
 
@@ -253,12 +255,11 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the server answered with status {}",
-            self.response.status()
-        )?;
-        self.hint().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+        let status = self.response.status();
+        match self.hint() {
+            None => write!(f, "the server answered with status {status}"),
+            Some(hint) => write!(f, "the server answered with status {status} ({hint})"),
+        }
     }
 }
 

@@ -173,18 +173,13 @@ fn scan_error(error: ScanError) -> HandshakeError {
 
 /// Overwrites each line end before a blank by blanks (RFC 9112 section 5.2), so that nothing moves.
 fn unfold(head: &mut [u8], fields_at: usize) {
-    let mut previous = (b'\n', b'\n');
     for at in fields_at..head.len() {
-        let Some(byte) = head.get(at).copied() else {
-            return;
-        };
-        if matches!(byte, b' ' | b'\t') && previous.1 == b'\n' {
-            let line_end = if previous.0 == b'\r' { 2 } else { 1 };
-            let start = at.saturating_sub(line_end).max(fields_at);
-            if let Some(line_end) = head.get_mut(start..at) {
-                line_end.fill(b' ');
+        let around = at.saturating_sub(1)..at.saturating_add(2);
+        if let Some([before, line_feed @ b'\n', b' ' | b'\t']) = head.get_mut(around) {
+            *line_feed = b' ';
+            if *before == b'\r' {
+                *before = b' ';
             }
         }
-        previous = (previous.1, byte);
     }
 }

@@ -80,10 +80,8 @@ impl Offer {
     /// The client's key as received: 24 base64 characters.
     #[must_use]
     pub fn key(&self) -> &str {
-        match self.head.single(Name::Key) {
-            Occurrence::Once(key) => core::str::from_utf8(key).unwrap_or_default(),
-            Occurrence::Absent | Occurrence::Repeated => "",
-        }
+        let key = self.head.values(Name::Key).next().unwrap_or_default();
+        core::str::from_utf8(key).unwrap_or_default()
     }
 
     /// The answer to the key.

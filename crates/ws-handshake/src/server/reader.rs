@@ -88,7 +88,7 @@ impl RequestReader {
                 Stage::Leading { position, forgiven } => {
                     match received.get(*position..).unwrap_or_default() {
                         [] => return Ok(None),
-                        [b'\r'] | [b'\r', b'\n', ..] if *forgiven == MAX_EMPTY_LINES => {
+                        [b'\r', ..] if *forgiven == MAX_EMPTY_LINES => {
                             return Err(Rejection::bad_request(
                                 "There are empty lines before the request line.",
                             ));
@@ -117,7 +117,7 @@ impl RequestReader {
                     let length = position.saturating_sub(*start);
                     match received.get(*position) {
                         None => return Ok(None),
-                        Some(b' ') => {
+                        Some(b' ') if length > 0 => {
                             self.stage =
                                 Stage::RequestLine(StartLineScanner::new(LineEnds::Strict, *start));
                         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::target::Target;
 use super::{Offer, Rejection};
 use crate::authority::Authority;
-use crate::fields::{is_tchar, list_contains};
+use crate::fields::list_contains;
 use crate::head::{Head, Headers, Name, Occurrence, Span};
 
 /// A complete request head. It owns its bytes and is cheap to clone.
@@ -158,7 +158,8 @@ pub(super) struct RequestLine {
 }
 
 impl RequestLine {
-    /// Parses the line at `range`, line end excluded (RFC 9112 section 3).
+    /// Parses the line at `range`, line end excluded (RFC 9112 section 3). It is known to begin with a
+    /// method and a space.
     pub(super) fn parse(received: &[u8], range: Range<usize>) -> Result<Self, Rejection> {
         let line = received.get(range).unwrap_or_default();
         let mut parts = line.split(|byte| *byte == b' ');
@@ -185,9 +186,6 @@ impl RequestLine {
             }
             _ => return Err(Rejection::bad_request("The HTTP version is malformed.")),
         };
-        if method.is_empty() || !method.iter().all(|byte| is_tchar(*byte)) {
-            return Err(Rejection::bad_request("The method is malformed."));
-        }
         let parts = Target::parse(target, received).map_err(Rejection::bad_request)?;
         Ok(Self {
             method: Span::within(received, method),
