@@ -1,0 +1,157 @@
+"""The programs under test as processes, and what the operating system knows of them."""
+import os
+import resource
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+from suite import Unexpected, expect
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Server:
+    """A server program that was told `--port 0` and printed where it listens."""
+
+    def __init__(self, binary, open_files=None):
+        self.binary = binary
+        self.log = tempfile.TemporaryFile()
+        self._open_files = open_files
+        self._process = subprocess.Popen(
+            [binary, "--port", "0"], stdout=subprocess.PIPE, stderr=self.log, preexec_fn=self._limit
+        )
+        line = self._process.stdout.readline().decode()
+        expect("listening on " in line and ":" in line, "%s printed %r and not where it listens", binary, line)
+        self.port = int(line.strip().rstrip("/").rpartition(":")[2])
+        self.pid = self._process.pid
+
+    def another(self, **options):
+        """A fresh process of the same program, to measure."""
+        return Server(self.binary, **options)
+
+    def is_alive(self):
+        return self._process.poll() is None
+
+    def check_log(self):
+        """A server that panicked in one of its threads may well serve on, and is broken all the same."""
+        self.log.seek(0)
+        text = self.log.read().decode("utf-8", "replace")
+        expect("panicked" not in text, "the server panicked: %s", text[-2000:])
+
+    def stop(self):
+        if self.is_alive():
+            os.kill(self.pid, signal.SIGTERM)
+        self._process.wait(10)
+        self._process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, problem, trace):
+        died = not self.is_alive()
+        self.stop()
+        if kind is None:
+            expect(not died, "the server ended by itself")
+            self.check_log()
+        self.log.close()
+
+    def resident(self):
+        """Bytes of memory in use now."""
+        return self._status("VmRSS")
+
+    def peak(self):
+        """The most that was in use since `forget_peak`."""
+        return self._status("VmHWM")
+
+    def forget_peak(self):
+        with open("/proc/%d/clear_refs" % self.pid, "w") as file:
+            file.write("5")
+
+    def open_files(self):
+        return len(os.listdir("/proc/%d/fd" % self.pid))
+
+    def threads(self):
+        return len(os.listdir("/proc/%d/task" % self.pid))
+
+    def processor_seconds(self):
+        with open("/proc/%d/stat" % self.pid) as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def wait_for_open_files(self, expected, seconds):
+        """Waits until no more than `expected` descriptors are open, and says how many there are."""
+        deadline = time.monotonic() + seconds
+        while self.open_files() > expected and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.open_files()
+
+    def _status(self, name):
+        with open("/proc/%d/status" % self.pid) as file:
+            for line in file:
+                if line.startswith(name + ":"):
+                    return int(line.split()[1]) * KIB
+        raise Unexpected("there is no %s for process %d" % (name, self.pid))
+
+    def _limit(self):
+        if self._open_files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self._open_files, self._open_files))
+
+
+class Outcome:
+    """What a client program did."""
+
+    def __init__(self, code, lines, error, seconds, peak):
+        self.code = code
+        self.lines = lines
+        self.error = error
+        self.seconds = seconds
+        self.peak = peak
+
+    def __repr__(self):
+        return "exit code %d after %.1f s, %r, %r" % (self.code, self.seconds, self.lines, self.error[-300:])
+
+
+class Client:
+    """A client program that takes a URI and messages, and says what came back."""
+
+    def __init__(self, binary):
+        self.binary = binary
+
+    def start(self, uri, *messages):
+        return Run([self.binary, uri, *messages])
+
+
+class Run:
+    """One run of a client program."""
+
+    def __init__(self, command):
+        self._begun = time.monotonic()
+        self._output = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(command, stdout=self._output, stderr=self._errors)
+
+    def finish(self, seconds):
+        """Waits for the end of the program, kills it if that takes too long, and says how it went."""
+        killer = threading.Timer(max(0.1, seconds), self._process.kill)
+        killer.start()
+        # `wait4` tells the peak of this one child's memory, which the process itself cannot any more.
+        _, status, usage = os.wait4(self._process.pid, 0)
+        killer.cancel()
+        elapsed = time.monotonic() - self._begun
+        code = os.waitstatus_to_exitcode(status)
+        self._process.returncode = code
+        outcome = Outcome(code, self._read(self._output).splitlines(), self._read(self._errors), elapsed,
+                          usage.ru_maxrss * KIB)
+        expect(code != -signal.SIGKILL, "the client did not end within %.1f s", elapsed)
+        expect("panicked" not in outcome.error, "the client panicked: %s", outcome.error)
+        return outcome
+
+    @staticmethod
+    def _read(file):
+        file.seek(0)
+        text = file.read().decode("utf-8", "replace")
+        file.close()
+        return text
