@@ -218,6 +218,20 @@ fn a_pong_that_waits_is_dropped_by_the_peers_close() {
 }
 
 #[test]
+fn a_pong_that_waits_is_dropped_when_writing_fails() {
+    // spec: C-03
+    let config = Config::default().with_write_buffer_high(10);
+    let mut server = Alone::server_with(config);
+    server
+        .connection
+        .send(Message::text("long enough"))
+        .expect("open");
+    server.receive(vectors::CLIENT_PING);
+    server.connection.handle_write_failed();
+    assert_eq!(server.sent(), b"");
+}
+
+#[test]
 fn control_frames_cross_in_both_directions() {
     // spec: C-03, M-01, M-03
     let mut pair = Pair::new();

@@ -198,10 +198,11 @@ fn the_mark_says_when_to_write() {
     let mut server = Alone::server_with(config);
     server
         .connection
-        .send(Message::binary(vec![1; 97]))
+        .send(Message::binary(vec![1; 96]))
         .expect("open");
     assert!(!server.connection.wants_flush());
     server.connection.send(Message::text("")).expect("open");
+    assert_eq!(server.connection.transmit().remaining(), 100);
     assert!(server.connection.wants_flush());
     server.connection.transmit().advance(2);
     assert!(!server.connection.wants_flush());
