@@ -4,6 +4,11 @@ use alloc::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+/// What an empty staging buffer reserves at least, so that a batch of small frames does not grow it frame by frame.
+/// Echoing bursts of four messages of 125 bytes in memory takes 61 ns a message with it and 71 to 120 without; single
+/// messages take the same time either way, which they do not beyond the 1032 bytes that malloc keeps at hand.
+const STAGING_MIN: usize = 1024;
+
 /// Bytes owed to the wire, in order: what a binding writes next.
 ///
 /// It is a [`Buf`]: write [`chunk`](Buf::chunk), or [`chunks_vectored`](Buf::chunks_vectored) with the feature `std`,
@@ -37,6 +42,11 @@ impl Transmit {
 
     /// Makes room for `additional` more bytes in one step.
     pub(crate) fn reserve(&mut self, additional: usize) {
+        let additional = if self.staging.capacity() == 0 {
+            additional.max(STAGING_MIN)
+        } else {
+            additional
+        };
         self.staging.reserve(additional);
     }
 
