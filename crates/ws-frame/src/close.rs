@@ -151,16 +151,18 @@ impl ClosePayload {
         if !code.is_allowed_on_wire() {
             return Err(ClosePayloadError::Code(code));
         }
-        let too_long = ClosePayloadError::ReasonTooLong(reason.len());
-        let mut payload = Self::EMPTY;
+        if reason.len() > Self::MAX_REASON_LEN {
+            return Err(ClosePayloadError::ReasonTooLong(reason.len()));
+        }
+        let mut payload = Self {
+            len: (reason.len() as u8).saturating_add(2),
+            ..Self::EMPTY
+        };
         let [high, low, rest @ ..] = &mut payload.bytes;
         [*high, *low] = code.get().to_be_bytes();
-        rest.get_mut(..reason.len())
-            .ok_or(too_long)?
-            .copy_from_slice(reason.as_bytes());
-        payload.len = u8::try_from(reason.len())
-            .map_err(|_| too_long)?
-            .saturating_add(2);
+        for (to, from) in rest.iter_mut().zip(reason.bytes()) {
+            *to = from;
+        }
         Ok(payload)
     }
 

@@ -61,7 +61,7 @@ pub(super) fn portable(word: u64, mut span: impl Span) {
     }
 }
 
-/// Masks `N` to `2 * N` bytes as two overlapping blocks, without a loop.
+/// Masks `N` to `2 * N` bytes as two overlapping blocks, without a loop. Leaves fewer alone.
 #[inline(always)]
 pub(super) fn ends<const N: usize>(word: u64, mut span: impl Span) {
     let (Some(first), Some(last)) = (span.first::<N>(), span.last::<N>()) else {
@@ -73,7 +73,7 @@ pub(super) fn ends<const N: usize>(word: u64, mut span: impl Span) {
 }
 
 /// Masks blocks of `N` bytes at addresses that are multiples of `ALIGN`, between two that are not
-/// and overlap them. Needs `N` bytes, and `N >= ALIGN`.
+/// and overlap them. `N` is at least `ALIGN`; leaves less than `N` bytes alone.
 ///
 /// A store that crosses a cache line costs two; at odd addresses every other store of 32 bytes
 /// would.

@@ -157,3 +157,12 @@ fn long_data_masks_literally() {
         }
     }
 }
+
+/// What needs a block leaves less than one alone; it is never called with less.
+#[test]
+fn block_kernels_leave_data_shorter_than_a_block_alone() {
+    let mut data = [0x5a; 63];
+    kernel::ends::<64>(u64::MAX, InPlace(&mut data));
+    kernel::aligned::<64, 32>(u64::MAX, InPlace(&mut data));
+    assert_eq!(data, [0x5a; 63]);
+}
