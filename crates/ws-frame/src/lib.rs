@@ -46,7 +46,7 @@
 //!
 //! # Features
 //!
-//! - `simd` (default): picks an AVX2 or AVX-512 mask kernel at run time and validates UTF-8 with
+//! - `simd` (default): picks an AVX2 mask kernel at run time and validates UTF-8 with
 //!   simdutf8. Implies `std`, the only place where a CPU can be asked what it has.
 //! - `std`: nothing but that question. Without features the crate depends on `core` alone.
 //!
