@@ -94,7 +94,7 @@ async fn the_server_ends_the_transport_first() {
     assert!(server.await.expect("no panic").is_ok());
 }
 
-/// spec: C-23, C-44
+/// spec: C-23, CC-44
 #[tokio::test]
 async fn a_lost_connection_is_an_error_and_then_the_end() {
     let (mut client, server) = pair(1024);
