@@ -396,6 +396,7 @@ const VIEWS = [
 
 /** Pictures for a person to look at, and one thing that a program can see: nothing sticks out. */
 async function thePageLooksRight(scope, folder, checks) {
+  await connected(scope);
   for (const [name, size, colorScheme] of VIEWS) {
     await scope.page.setViewportSize(size);
     await scope.page.emulateMedia({ colorScheme });
@@ -403,7 +404,10 @@ async function thePageLooksRight(scope, folder, checks) {
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     );
     checks.equal(`${name}: width that sticks out`, overflow, 0);
-    await scope.page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+    // As high as the page: the bar that sticks to the top of the window stays there.
+    const height = await scope.page.evaluate(() => document.documentElement.scrollHeight);
+    await scope.page.setViewportSize({ width: size.width, height });
+    await scope.page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' });
   }
   await scope.page.setViewportSize(VIEWS[0][1]);
 }

@@ -81,7 +81,7 @@ impl From<std::io::Error> for Failure {
 #[derive(Default)]
 pub(crate) struct Tally {
     passed: usize,
-    skipped: usize,
+    skipped: Vec<(&'static str, String)>,
     failed: Vec<(&'static str, Failure)>,
 }
 
@@ -108,8 +108,8 @@ impl Tally {
                 println!("-- {}: passed, {count} {what} ({seconds:.1} s)\n", name);
             }
             Ok(Done::NotRun(reason)) => {
-                self.skipped += 1;
-                println!("-- NOT RUN {}: {reason} ({seconds:.1} s)\n", name);
+                println!("-- NOT RUN {name}: {reason} ({seconds:.1} s)\n");
+                self.skipped.push((name, reason));
             }
             Err(failure) => {
                 println!("-- {}: FAILED ({seconds:.1} s)", name);
@@ -125,8 +125,11 @@ impl Tally {
         }
     }
 
-    /// Repeats what failed and prints the closing line.
+    /// Repeats what was not run and what failed, and prints the closing line.
     pub(crate) fn finish(&self) -> ExitCode {
+        for (name, reason) in &self.skipped {
+            println!("NOT RUN {name}: {reason}");
+        }
         for (name, failure) in &self.failed {
             println!("FAILED {name}:");
             print_findings(failure);
@@ -135,7 +138,7 @@ impl Tally {
             "{} passed, {} failed, {} skipped",
             self.passed,
             self.failed.len(),
-            self.skipped
+            self.skipped.len()
         );
         if self.failed.is_empty() {
             ExitCode::SUCCESS
