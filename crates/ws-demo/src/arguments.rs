@@ -1,122 +1,107 @@
-//! The command line. Four options do not need a parser of somebody else's.
+//! The command line.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 
+use clap::builder::RangedU64ValueParser;
+use clap::{Arg, ArgAction, Command, value_parser};
 use ws_demo::{Origin, Settings};
 
-pub(crate) const HELP: &str = "\
-Serves a page that takes a WebSocket connection apart, and the sockets it talks to.
-
-Usage: ws-demo [OPTION]...
-
-  --port PORT            listen on this port; 0 chooses a free one (default 9001)
-  --bind ADDRESS         listen on this IP address (default 127.0.0.1)
-  --allow-origin ORIGIN  let pages of this origin connect too, as in http://localhost:3000;
-                         may be given several times
-  --max-connections N    serve so many connections at once, answer 503 to more (default 1000)
-  --help                 show this and exit
-
-It prints the address to open, and runs until Ctrl-C or SIGTERM.
-";
-
-#[derive(Debug)]
-pub(crate) enum Command {
-    Serve(Settings),
-    Help,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum UsageError {
-    Unknown(String),
-    NoValue(&'static str),
-    BadValue(&'static str, String),
-}
-
-/// Both `--port 9001` and `--port=9001`.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+/// Reads the arguments, of which the first is the name of the program.
+///
+/// # Errors
+///
+/// What to print instead of serving: what is wrong with the arguments, or the help they ask for.
+pub(crate) fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Settings, clap::Error> {
     let mut settings = Settings::default();
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        let argument = argument.to_string_lossy().into_owned();
-        let (name, value) = match argument.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (argument.as_str(), None),
-        };
-        let mut value = |option| {
-            let next = || {
-                arguments
-                    .next()
-                    .map(|value| value.to_string_lossy().into_owned())
-            };
-            value
-                .clone()
-                .or_else(next)
-                .ok_or(UsageError::NoValue(option))
-        };
-        match name {
-            "--help" | "-h" => return Ok(Command::Help),
-            "--port" => settings
-                .address
-                .set_port(parsed("--port", value("--port")?)?),
-            "--bind" => settings
-                .address
-                .set_ip(parsed::<IpAddr>("--bind", value("--bind")?)?),
-            "--max-connections" => {
-                settings.max_connections =
-                    parsed("--max-connections", value("--max-connections")?)?;
-            }
-            "--allow-origin" => {
-                let text = value("--allow-origin")?;
-                let origin = Origin::parse(&text);
-                settings
-                    .allowed_origins
-                    .push(origin.map_err(|_| UsageError::BadValue("--allow-origin", text))?);
-            }
-            _ => return Err(UsageError::Unknown(argument)),
-        }
+    let mut matches = command(&settings).try_get_matches_from(arguments)?;
+    if let Some(port) = matches.remove_one("port") {
+        settings.address.set_port(port);
     }
-    Ok(Command::Serve(settings))
-}
-
-fn parsed<T: FromStr>(option: &'static str, value: String) -> Result<T, UsageError> {
-    value
-        .parse()
-        .map_err(|_| UsageError::BadValue(option, value))
-}
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(argument) => write!(f, "there is no option `{argument}`"),
-            Self::NoValue(option) => write!(f, "{option} needs a value"),
-            Self::BadValue(option, value) => write!(f, "{option} cannot be `{value}`"),
-        }
+    if let Some(ip) = matches.remove_one("bind") {
+        settings.address.set_ip(ip);
     }
+    if let Some(origins) = matches.remove_many("allow-origin") {
+        settings.allowed_origins = origins.collect();
+    }
+    if let Some(number) = matches.remove_one("max-connections") {
+        settings.max_connections = number;
+    }
+    Ok(settings)
 }
 
-impl std::error::Error for UsageError {}
+/// What the defaults are is for [`Settings`] to say.
+fn command(defaults: &Settings) -> Command {
+    Command::new("ws-demo")
+        .about(
+            "Serves a page that takes a WebSocket connection apart, and the sockets it talks to.",
+        )
+        .after_help("It prints the address to open, and runs until Ctrl-C or SIGTERM.")
+        // The last one counts, so that a script's choice can be overruled behind it.
+        .args_override_self(true)
+        .arg(
+            Arg::new("port")
+                .long("port")
+                .value_name("PORT")
+                .help("Listen on this port; 0 chooses a free one")
+                .value_parser(value_parser!(u16))
+                .allow_negative_numbers(true)
+                .default_value(defaults.address.port().to_string()),
+        )
+        .arg(
+            Arg::new("bind")
+                .long("bind")
+                .value_name("ADDRESS")
+                .help("Listen on this IP address")
+                .value_parser(value_parser!(IpAddr))
+                .default_value(defaults.address.ip().to_string()),
+        )
+        .arg(
+            Arg::new("allow-origin")
+                .long("allow-origin")
+                .value_name("ORIGIN")
+                .help("Let pages of this origin, http://host:port, connect too; repeatable")
+                .value_parser(Origin::parse)
+                .action(ArgAction::Append),
+        )
+        .arg(
+            Arg::new("max-connections")
+                .long("max-connections")
+                .value_name("N")
+                .help("Serve so many connections at once, answer 503 to more")
+                .value_parser(RangedU64ValueParser::<usize>::new().range(1..))
+                .allow_negative_numbers(true)
+                .default_value(defaults.max_connections.to_string()),
+        )
+}
 
 #[cfg(test)]
 mod tests {
+    use clap::error::ErrorKind;
+
     use super::*;
 
-    fn settings(arguments: &[&str]) -> Settings {
-        match parse(arguments.iter().map(OsString::from)) {
-            Ok(Command::Serve(settings)) => settings,
-            other => panic!("{arguments:?} gave {other:?}"),
-        }
+    fn parsed(arguments: &[&str]) -> Result<Settings, clap::Error> {
+        parse(["ws-demo"].iter().chain(arguments).map(OsString::from))
     }
 
-    fn error(arguments: &[&str]) -> UsageError {
-        parse(arguments.iter().map(OsString::from)).expect_err("refused")
+    fn settings(arguments: &[&str]) -> Settings {
+        parsed(arguments).unwrap_or_else(|error| panic!("{arguments:?} gave {error}"))
+    }
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        command(&Settings::default()).debug_assert();
     }
 
     #[test]
     fn without_options_it_listens_on_loopback() {
-        assert_eq!(settings(&[]).address.to_string(), "127.0.0.1:9001");
+        let given = settings(&[]);
+        assert_eq!(given.address.to_string(), "127.0.0.1:9001");
+        assert_eq!(given.max_connections, 1_000);
+        assert_eq!(given.allowed_origins, []);
     }
 
     #[test]
@@ -142,30 +127,49 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
-        assert_eq!(
-            error(&["--prot", "1"]),
-            UsageError::Unknown("--prot".into())
-        );
-        assert_eq!(error(&["9001"]), UsageError::Unknown("9001".into()));
-        assert_eq!(error(&["--port"]), UsageError::NoValue("--port"));
-        assert_eq!(
-            error(&["--port", "65536"]),
-            UsageError::BadValue("--port", "65536".into())
-        );
-        assert_eq!(
-            error(&["--bind", "localhost"]),
-            UsageError::BadValue("--bind", "localhost".into())
-        );
-        assert_eq!(
-            error(&["--allow-origin", "http://a.example/"]),
-            UsageError::BadValue("--allow-origin", "http://a.example/".into())
-        );
+    fn of_two_values_the_last_counts() {
+        let given = settings(&["--port", "1", "--bind=::1", "--port=2", "--bind=::"]);
+        assert_eq!(given.address.to_string(), "[::]:2");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_name() {
+        for (arguments, kind, named) in [
+            (&["--prot", "1"][..], ErrorKind::UnknownArgument, "'--prot'"),
+            (&["9001"], ErrorKind::UnknownArgument, "'9001'"),
+            (&["--port"], ErrorKind::InvalidValue, "'--port <PORT>'"),
+            (&["--port="], ErrorKind::ValueValidation, "'--port <PORT>'"),
+            (&["--port", "65536"], ErrorKind::ValueValidation, "'65536'"),
+            (&["--port", "-1"], ErrorKind::ValueValidation, "'-1'"),
+            (&["--port", "http"], ErrorKind::ValueValidation, "'http'"),
+            (
+                &["--bind", "localhost"],
+                ErrorKind::ValueValidation,
+                "'localhost'",
+            ),
+            (
+                &["--allow-origin", "http://a.example/"],
+                ErrorKind::ValueValidation,
+                "'http://a.example/'",
+            ),
+            (
+                &["--max-connections", "0"],
+                ErrorKind::ValueValidation,
+                "'0'",
+            ),
+        ] {
+            let error = parsed(arguments).expect_err("refused");
+            assert_eq!(error.kind(), kind, "{arguments:?}: {error}");
+            assert!(error.to_string().contains(named), "{arguments:?}: {error}");
+            assert_eq!(error.exit_code(), 2);
+        }
     }
 
     #[test]
     fn help_is_asked_for_anywhere() {
-        let arguments = ["--port", "1", "--help", "--nonsense"].map(OsString::from);
-        assert!(matches!(parse(arguments), Ok(Command::Help)));
+        for help in ["--help", "-h"] {
+            let error = parsed(&["--port", "1", help, "--nonsense"]).expect_err("help");
+            assert_eq!(error.kind(), ErrorKind::DisplayHelp, "{error}");
+        }
     }
 }

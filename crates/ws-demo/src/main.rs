@@ -11,15 +11,15 @@ use std::process::ExitCode;
 
 use ws_demo::{Server, Settings};
 
-use crate::arguments::Command;
-
 fn main() -> ExitCode {
-    let settings = match arguments::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Serve(settings)) => settings,
-        Ok(Command::Help) => return end(write!(io::stdout(), "{}", arguments::HELP)),
-        Err(error) => {
-            eprintln!("ws-demo: {error}\nTry `ws-demo --help`.");
-            return ExitCode::from(2);
+    let settings = match arguments::parse(std::env::args_os()) {
+        Ok(settings) => settings,
+        Err(instead) => {
+            // Help goes to standard output and is a success, if it can be written.
+            return match instead.print() {
+                Ok(()) if instead.use_stderr() => ExitCode::from(2),
+                printed => end(printed),
+            };
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

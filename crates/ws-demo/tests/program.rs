@@ -34,7 +34,7 @@ fn an_unknown_option_is_an_error() {
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
     let error = String::from_utf8(output.stderr).expect("text");
-    assert!(error.contains("`--prot`"), "{error}");
+    assert!(error.contains("'--prot'"), "{error}");
 }
 
 #[test]
