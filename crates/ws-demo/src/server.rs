@@ -97,7 +97,9 @@ async fn run(
     until: impl Future<Output = ()>,
 ) -> usize {
     let shutdown = Shutdown::new();
-    let places = Arc::new(Semaphore::new(shared.settings.max_connections));
+    // A limit above what a semaphore counts is no limit, and not a reason to panic.
+    let max_connections = shared.settings.max_connections.min(Semaphore::MAX_PERMITS);
+    let places = Arc::new(Semaphore::new(max_connections));
     let lobby = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
     let mut connections = JoinSet::new();
     let mut backoff = BACKOFF_FIRST;
@@ -210,6 +212,19 @@ mod tests {
         (client, server)
     }
 
+    async fn gets_the_page(mut client: TcpStream) {
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await
+            .expect("it reads");
+        let mut answer = String::new();
+        client
+            .read_to_string(&mut answer)
+            .await
+            .expect("it answers");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+
     fn out_of_files() -> io::Error {
         io::Error::from(io::ErrorKind::Other)
     }
@@ -217,7 +232,7 @@ mod tests {
     // spec: CD-09
     #[tokio::test]
     async fn errors_of_accept_do_not_end_the_server() {
-        let (mut client, server) = pair().await;
+        let (client, server) = pair().await;
         let listener = Scripted(VecDeque::from([
             Err(io::ErrorKind::ConnectionAborted.into()),
             Err(out_of_files()),
@@ -228,19 +243,21 @@ mod tests {
             settings: Settings::default(),
             rooms: Arc::default(),
         });
-        let talk = async move {
-            client
-                .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                .await
-                .expect("it reads");
-            let mut answer = String::new();
-            client
-                .read_to_string(&mut answer)
-                .await
-                .expect("it answers");
-            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        };
-        assert_eq!(run(listener, shared, talk).await, 0);
+        assert_eq!(run(listener, shared, gets_the_page(client)).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_limit_beyond_counting_is_served_without_one() {
+        let (client, server) = pair().await;
+        let shared = Arc::new(Shared {
+            settings: Settings {
+                max_connections: usize::MAX,
+                ..Settings::default()
+            },
+            rooms: Arc::default(),
+        });
+        let listener = Scripted([Ok(server)].into());
+        assert_eq!(run(listener, shared, gets_the_page(client)).await, 0);
     }
 
     #[tokio::test(start_paused = true)]
