@@ -7,8 +7,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 use ws_async::{CloseCode, Error, Message, WebSocket};
 
-use crate::json::{self, ObjectWriter};
-use crate::rooms::{self, Membership, Refusal, Rooms};
+use crate::protocol::{ErrorCode, ErrorEvent, Event, Object};
+use crate::rooms::{Membership, Refusal, Rooms};
 use crate::shutdown::ShutdownWatch;
 use crate::{GOING_AWAY, STALL_TIMEOUT};
 
@@ -70,19 +70,23 @@ fn answer(
     rooms: &Arc<Rooms>,
     member: &mut Option<Membership>,
 ) -> Option<Message> {
-    let Some(object) = message.as_text().and_then(json::read_object) else {
+    let Some(object) = message.as_text().and_then(Object::read) else {
         return Some(refuse(
-            "bad_message",
+            ErrorCode::BadMessage,
             "Say it as a flat JSON object of strings.",
         ));
     };
     match (object.text("type"), &member) {
-        (Some("join"), Some(_)) => {
-            Some(refuse("already_joined", "Leave first: one room at a time."))
-        }
+        (Some("join"), Some(_)) => Some(refuse(
+            ErrorCode::AlreadyJoined,
+            "Leave first: one room at a time.",
+        )),
         (Some("join"), None) => {
             let (Some(room), Some(nick)) = (object.text("room"), object.text("nick")) else {
-                return Some(refuse("bad_message", "To join takes a room and a nick."));
+                return Some(refuse(
+                    ErrorCode::BadMessage,
+                    "To join takes a room and a nick.",
+                ));
             };
             match rooms.join(room, nick) {
                 Ok(joined) => {
@@ -97,14 +101,17 @@ fn answer(
                 member.say(text);
                 None
             }
-            _ => Some(refuse("bad_text", "A line has 1 to 2000 characters.")),
+            _ => Some(refuse(
+                ErrorCode::BadText,
+                "A line has 1 to 2000 characters.",
+            )),
         },
         (Some("leave"), Some(_)) => member
             .take()
-            .map(|left| rooms::event("left").text("room", left.room()).message()),
-        (Some("say" | "leave"), None) => Some(refuse("not_joined", "Join a room first.")),
+            .map(|left| Event::Left { room: left.room() }.message()),
+        (Some("say" | "leave"), None) => Some(refuse(ErrorCode::NotJoined, "Join a room first.")),
         _ => Some(refuse(
-            "bad_message",
+            ErrorCode::BadMessage,
             "The type is one of join, say and leave.",
         )),
     }
@@ -167,22 +174,25 @@ async fn evicted(member: &mut Option<Membership>) {
 
 fn explain(refusal: Refusal) -> Message {
     match refusal {
-        Refusal::BadNick => refuse("bad_nick", "A nick has 1 to 32 visible characters."),
-        Refusal::BadRoom => refuse("bad_room", "A room’s name has 1 to 32 visible characters."),
-        Refusal::NickTaken => refuse("nick_taken", "Somebody in this room has that nick already."),
-        Refusal::RoomFull => refuse("room_full", "This room is full."),
+        Refusal::BadNick => refuse(ErrorCode::BadNick, "A nick has 1 to 32 visible characters."),
+        Refusal::BadRoom => refuse(
+            ErrorCode::BadRoom,
+            "A room’s name has 1 to 32 visible characters.",
+        ),
+        Refusal::NickTaken => refuse(
+            ErrorCode::NickTaken,
+            "Somebody in this room has that nick already.",
+        ),
+        Refusal::RoomFull => refuse(ErrorCode::RoomFull, "This room is full."),
         Refusal::TooManyRooms => refuse(
-            "too_many_rooms",
+            ErrorCode::TooManyRooms,
             "There are too many rooms; join one that exists.",
         ),
     }
 }
 
-fn refuse(code: &str, text: &str) -> Message {
-    let error = ObjectWriter::of_type("error")
-        .text("code", code)
-        .text("text", text);
-    Message::text(error.finish())
+fn refuse(code: ErrorCode, text: &'static str) -> Message {
+    ErrorEvent { code, text }.message()
 }
 
 /// How soon the next message is read: a bucket that holds [`BURST`] and fills by one each
@@ -220,6 +230,7 @@ mod tests {
     use ws_async::Config;
 
     use super::*;
+    use crate::rooms::QUEUE_EVENTS;
     use crate::shutdown::Shutdown;
 
     struct Guest {
@@ -360,7 +371,7 @@ mod tests {
             ada.text_with(&line).await;
         }
         let before = Instant::now();
-        ada.text_with(r#""departed","at""#).await;
+        ada.text_with(r#""type":"departed""#).await;
         assert!(before.elapsed() <= STALL_TIMEOUT, "{:?}", before.elapsed());
 
         // It reads again, and learns why.
@@ -384,7 +395,7 @@ mod tests {
         stuck.text_with("arrived").await;
         let before = Instant::now();
         for _ in 0..2 {
-            for n in 0..=rooms::QUEUE_EVENTS {
+            for n in 0..=QUEUE_EVENTS {
                 talker.say(&n.to_string());
             }
             tokio::task::yield_now().await;

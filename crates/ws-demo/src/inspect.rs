@@ -1,13 +1,15 @@
 //! The route `/inspect`: what the server saw of this connection's opening handshake and what it
 //! answered, told in the first message, because browsers show scripts neither.
 
+use std::borrow::Cow;
+
+use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_async::handshake::GUID;
 use ws_async::handshake::server::{Acceptance, Request};
 use ws_async::{CloseCode, Error, WebSocket};
 
 use crate::GOING_AWAY;
-use crate::json::ObjectWriter;
 use crate::shutdown::ShutdownWatch;
 
 /// Serves one connection: one message, then it waits to be closed.
@@ -32,39 +34,48 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// The handshake as JSON; the README lists the members.
+/// What is told, in this order; the README says what each member is.
+#[derive(Serialize)]
+struct Report<'a> {
+    request_line: String,
+    headers: Vec<(&'a str, Cow<'a, str>)>,
+    key: &'a str,
+    guid: &'a str,
+    concatenated: String,
+    sha1_hex: String,
+    accept: &'a str,
+    status_line: &'a str,
+    response_headers: Vec<(&'a str, &'a str)>,
+}
+
+/// The handshake as JSON.
 pub(crate) fn report(request: &Request, acceptance: &Acceptance) -> String {
     let key = acceptance.offer().key();
     let accept = acceptance.offer().accept_key();
-    let request_line = format!(
-        "{} {} HTTP/1.{}",
-        request.method(),
-        request.target(),
-        request.minor_version()
-    );
-    let headers: Vec<_> = request
-        .headers()
-        .map(|(name, value)| (name, String::from_utf8_lossy(value)))
-        .collect();
     let mut response = Vec::new();
     acceptance.encode(&mut response);
     let response = String::from_utf8_lossy(&response);
     let (status_line, response_headers) = split_head(&response);
-
-    ObjectWriter::new()
-        .text("request_line", &request_line)
-        .pairs(
-            "headers",
-            headers.iter().map(|(name, value)| (*name, &**value)),
-        )
-        .text("key", key)
-        .text("guid", GUID)
-        .text("concatenated", &format!("{key}{GUID}"))
-        .text("sha1_hex", &format!("{accept:x}"))
-        .text("accept", accept.as_str())
-        .text("status_line", status_line)
-        .pairs("response_headers", response_headers)
-        .finish()
+    let report = Report {
+        request_line: format!(
+            "{} {} HTTP/1.{}",
+            request.method(),
+            request.target(),
+            request.minor_version()
+        ),
+        headers: request
+            .headers()
+            .map(|(name, value)| (name, String::from_utf8_lossy(value)))
+            .collect(),
+        key,
+        guid: GUID,
+        concatenated: format!("{key}{GUID}"),
+        sha1_hex: format!("{accept:x}"),
+        accept: accept.as_str(),
+        status_line,
+        response_headers: response_headers.collect(),
+    };
+    serde_json::to_string(&report).expect("nothing in it is without a form in JSON")
 }
 
 /// Takes the final head apart; an interim `100 Continue` may stand before it.

@@ -14,9 +14,9 @@
 mod chat;
 mod echo;
 mod inspect;
-mod json;
 mod opening;
 mod page;
+mod protocol;
 mod rooms;
 mod routes;
 mod server;

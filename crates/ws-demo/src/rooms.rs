@@ -7,12 +7,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
 use ws_async::Message;
 
-use crate::json::ObjectWriter;
+use crate::protocol::Event;
 
 /// Events that may wait for one member. One that reads finds a handful at most; a page that was held
 /// up for a moment in a busy room catches up; beyond that nobody is reading.
@@ -91,7 +90,7 @@ impl Rooms {
             Some(_) => {}
         }
         let there = rooms.entry(room.to_owned()).or_default();
-        there.tell(event("arrived").text("nick", nick));
+        there.tell(&Event::Arrived { nick });
 
         let (sender, events) = mpsc::channel(QUEUE_EVENTS);
         let (_present, present) = watch::channel(());
@@ -104,11 +103,14 @@ impl Rooms {
             _present,
         };
         let others = there.members.iter().map(|member| member.nick.as_str());
-        let joined = event("joined")
-            .text("room", room)
-            .text("nick", nick)
-            .texts("members", others.chain([nick]));
-        let notice = event("notice").text("text", "This line came from the server, unasked.");
+        let joined = Event::Joined {
+            room,
+            nick,
+            members: others.chain([nick]).collect(),
+        };
+        let notice = Event::Notice {
+            text: "This line came from the server, unasked.",
+        };
         let has_room = newcomer.tell(joined.message()) && newcomer.tell(notice.message());
         debug_assert!(has_room, "the queue is empty and takes two events");
         there.members.push(newcomer);
@@ -126,10 +128,11 @@ impl Rooms {
     pub(crate) fn tick(&self) {
         for room in self.lock().values_mut() {
             room.ticks = room.ticks.saturating_add(1);
-            let tick = event("tick")
-                .number("seq", room.ticks)
-                .number("members", room.members.len().try_into().unwrap_or(u64::MAX));
-            room.tell(tick);
+            let tick = Event::Tick {
+                seq: room.ticks,
+                members: room.members.len(),
+            };
+            room.tell(&tick);
         }
     }
 
@@ -142,13 +145,14 @@ impl Rooms {
 impl Room {
     /// One event to everybody, encoded once. Whoever's queue is full has to go, which is news for the
     /// others in its turn; each round leaves fewer, so the rounds end.
-    fn tell(&mut self, event: EventWriter) {
+    fn tell(&mut self, event: &Event<'_>) {
         let mut news = vec![event.message()];
         while let Some(message) = news.pop() {
             self.members.retain(|member| {
                 let keeps_up = member.tell(message.clone());
                 if !keeps_up {
-                    news.push(departed(&member.nick).message());
+                    let departed = Event::Departed { nick: &member.nick };
+                    news.push(departed.message());
                 }
                 keeps_up
             });
@@ -171,7 +175,8 @@ impl Membership {
     /// Says something to everybody in the room.
     pub(crate) fn say(&self, text: &str) {
         if let Some(room) = self.rooms.lock().get_mut(&self.room) {
-            room.tell(event("said").text("nick", &self.nick).text("text", text));
+            let nick = &self.nick;
+            room.tell(&Event::Said { nick, text });
         }
     }
 
@@ -220,7 +225,7 @@ impl Drop for Membership {
         let before = room.members.len();
         room.members.retain(|member| member.id != self.id);
         if room.members.len() < before {
-            room.tell(departed(&self.nick));
+            room.tell(&Event::Departed { nick: &self.nick });
         }
         if room.members.is_empty() {
             rooms.remove(&self.room);
@@ -235,41 +240,6 @@ fn is_name(name: &str) -> bool {
         && name.chars().count() <= MAX_NAME_CHARS
         && name.trim() == name
         && !name.chars().any(char::is_control)
-}
-
-/// What the chat says, with the time at which it says it.
-#[derive(Debug)]
-pub(crate) struct EventWriter(ObjectWriter);
-
-pub(crate) fn event(kind: &str) -> EventWriter {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = now.as_millis().try_into().unwrap_or(u64::MAX);
-    EventWriter(ObjectWriter::of_type(kind).number("at", now))
-}
-
-fn departed(nick: &str) -> EventWriter {
-    event("departed").text("nick", nick)
-}
-
-impl EventWriter {
-    pub(crate) fn text(self, name: &str, value: &str) -> Self {
-        Self(self.0.text(name, value))
-    }
-
-    fn number(self, name: &str, value: u64) -> Self {
-        Self(self.0.number(name, value))
-    }
-
-    fn texts<'a>(self, name: &str, values: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(self.0.texts(name, values))
-    }
-
-    /// The message: its clones share one allocation.
-    pub(crate) fn message(self) -> Message {
-        Message::text(self.0.finish())
-    }
 }
 
 #[cfg(test)]
