@@ -65,7 +65,7 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         name: "ws-demo",
         ours: &["ws-async", "ws-frame", "ws-handshake", "ws-proto"],
-        foreign: &["bytes", "tokio"],
+        foreign: &["bytes", "clap", "serde", "serde_json", "tokio"],
         optional: &[],
     },
     // Test support: everybody's dev-dependency and nobody's dependency.
