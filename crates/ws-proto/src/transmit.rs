@@ -113,3 +113,20 @@ impl Buf for Transmit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_held_when_nothing_is_owed() {
+        let mut transmit = Transmit::default();
+        transmit.reserve(100);
+        transmit.copy(&[1; 100]);
+        transmit.share(Bytes::from_static(&[2; 100]));
+        transmit.copy(&[3; 100]);
+        transmit.advance(300);
+        assert_eq!(transmit.staging.capacity(), 0);
+        assert_eq!(transmit.queue.capacity(), 0);
+    }
+}

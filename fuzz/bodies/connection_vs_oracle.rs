@@ -1,0 +1,37 @@
+//! A connection means by a stream what an independent decoder means by it, however the stream is cut and handed over,
+//! and replies as that demands.
+
+use ws_testkit::oracle::Receiver;
+use ws_testkit::{Delivery, Piece, assert_agrees};
+
+pub(crate) fn run(data: &[u8]) {
+    let Some((&flags, rest)) = data.split_first() else {
+        return;
+    };
+    let receiver = match flags & 1 {
+        0 => Receiver::SERVER,
+        _ => Receiver::CLIENT,
+    };
+    let receiver = match flags & 2 {
+        0 => receiver,
+        _ => Receiver {
+            max_frame_size: 64,
+            max_message_size: 100,
+            max_fragments: 3,
+            ..receiver
+        },
+    };
+    let delivery = match flags & 12 {
+        0 => Delivery::ReceiveBuffer,
+        4 => Delivery::Handed,
+        _ => Delivery::Scratch,
+    };
+    let parks = flags & 16 != 0;
+    let chunks = crate::cuts::cut(rest);
+    let pieces = chunks.iter().map(|chunk| Piece {
+        len: chunk.len(),
+        delivery,
+        parks,
+    });
+    assert_agrees(receiver, &chunks.concat(), pieces);
+}
