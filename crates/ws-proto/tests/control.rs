@@ -183,6 +183,22 @@ fn a_peer_that_does_not_read_gets_the_newest_pong_only() {
 }
 
 #[test]
+fn a_newer_ping_takes_the_place_of_one_that_waits() {
+    // spec: C-05
+    let config = Config::default().with_write_buffer_high(10);
+    let mut server = Alone::server_with(config);
+    server
+        .connection
+        .send(Message::text("long enough"))
+        .expect("open");
+    server.receive(&Frame::ping("old").masked(KEY).bytes());
+    // There is room again, but nobody has asked since.
+    bytes::Buf::advance(server.connection.transmit(), 13);
+    server.receive(&Frame::ping("new").masked(KEY).bytes());
+    assert_eq!(server.sent(), b"\x8a\x03new");
+}
+
+#[test]
 fn a_pong_that_waits_is_not_forgotten_by_a_close_of_ours() {
     // spec: C-03, C-05, C-07
     let config = Config::default().with_write_buffer_high(10);
