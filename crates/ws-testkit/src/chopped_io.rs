@@ -145,6 +145,17 @@ impl ChoppedIo {
         self
     }
 
+    /// Puts blocking users into non-blocking mode: what would have to wait is not ready.
+    #[must_use]
+    pub fn without_waiting(self) -> Self {
+        {
+            let mut plan = self.end.plan();
+            plan.starved = Starved::NotReady;
+            plan.waits_for_room = false;
+        }
+        self
+    }
+
     /// Whether it writes several slices at once. Default: no.
     #[must_use]
     pub fn with_vectored_writes(self, vectored: bool) -> Self {
@@ -270,7 +281,9 @@ impl AsyncRead for ChoppedIo {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let mut bytes = vec![0; buffer.remaining()];
+        // Users offer large buffers for little; there is no need to fill what nothing will be read into.
+        let len = buffer.remaining().min(self.end.arrived().max(1));
+        let mut bytes = vec![0; len];
         let read = self.end.read(&mut bytes, Caller::Polling(cx));
         poll(read.map(|len| buffer.put_slice(&bytes[..len])))
     }

@@ -4,6 +4,7 @@
 //! - [`Alone`]: one connection whose peer is the test.
 //! - [`ChoppedIo`]: a stream in memory, blocking and tokio at once, that reads and writes in pieces of chosen sizes,
 //!   refuses to be ready, fails or ends where the test says, and never waits for ever.
+//! - [`chopped_script`]: whole conversations in advance, and a judge of what came of them.
 //! - [`vectors`]: the frames of RFC 6455 §5.7 and tables of good and bad input.
 //! - [`Frame`]: an independent encoder that also writes what no endpoint may send.
 //! - [`oracle`]: an independent decoder of a whole byte string, written for clarity alone. It shares no code with
@@ -18,6 +19,7 @@
 
 mod alone;
 mod chopped_io;
+pub mod chopped_script;
 mod chunks;
 mod frame;
 mod keys;

@@ -30,6 +30,7 @@ pub(super) struct Plan {
     pub(super) broken: Option<io::ErrorKind>,
     pub(super) hung_up: bool,
     pub(super) starved: Starved,
+    pub(super) waits_for_room: bool,
     pub(super) vectored: bool,
     pub(super) wakes_on_demand: bool,
     pub(super) operations: usize,
@@ -56,6 +57,11 @@ impl End {
 
     pub(super) const fn outgoing(&self) -> usize {
         1 - self.incoming
+    }
+
+    /// How many bytes wait to be read.
+    pub(super) fn arrived(&self) -> usize {
+        self.wire.pipes()[self.incoming].bytes.len()
     }
 
     pub(super) fn read(&self, target: &mut [u8], mut caller: Caller<'_, '_>) -> io::Result<usize> {
@@ -114,11 +120,12 @@ impl End {
             }
             let room = pipe.room();
             if room == 0 {
+                let waits = plan.waits_for_room;
                 drop(plan);
                 if let Caller::Polling(context) = &caller {
                     pipe.writer = Some(context.waker().clone());
                 }
-                self.wait(pipes, &caller, true)?;
+                self.wait(pipes, &caller, waits)?;
                 continue;
             }
             let Some(len) = plan.next_write(offered.min(room)) else {
@@ -246,6 +253,7 @@ impl Plan {
             broken: None,
             hung_up: false,
             starved,
+            waits_for_room: true,
             vectored: false,
             wakes_on_demand: false,
             operations: 0,
