@@ -1,8 +1,12 @@
 //! The client's side of the opening handshake over a stream (RFC 6455 §4.1).
 
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::Instant;
 use ws_handshake::client::{
     ErrorBody, Expectation, HandshakeError, RawRequest, Refusal, Request, RequestError, Response,
@@ -288,12 +292,45 @@ where
     body.into_bytes()
 }
 
-async fn connect_tcp(
-    host: &str,
-    port: u16,
-    deadline: Option<Instant>,
-) -> std::io::Result<TcpStream> {
-    let stream = within(deadline, TcpStream::connect((host, port))).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+/// Tries the addresses of `host` one after the other, each with its share of the time that is left.
+async fn connect_tcp(host: &str, port: u16, deadline: Option<Instant>) -> io::Result<TcpStream> {
+    let found = within(deadline, lookup_host((host, port))).await?;
+    let addresses: Vec<SocketAddr> = found.collect();
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for (tried, address) in addresses.iter().enumerate() {
+        let time = share(deadline, addresses.len() - tried);
+        let attempt_deadline = time.map(|time| Instant::now() + time);
+        match within(attempt_deadline, TcpStream::connect(address)).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// How long one of `untried` addresses may take: one that swallows packets must leave time for those behind it.
+fn share(deadline: Option<Instant>, untried: usize) -> Option<Duration> {
+    let left = deadline?.saturating_duration_since(Instant::now());
+    Some(left / u32::try_from(untried).unwrap_or(u32::MAX).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// spec: CH-07
+    #[test]
+    fn the_addresses_share_the_time() {
+        let minute = Duration::from_secs(60);
+        let deadline = Instant::now() + minute;
+        let half = share(Some(deadline), 2).expect("there is a deadline");
+        assert!(half <= minute / 2 && half > minute / 3, "{half:?}");
+        let all = share(Some(deadline), 1).expect("there is a deadline");
+        assert!(all <= minute && all > minute / 2, "{all:?}");
+        assert_eq!(share(Some(Instant::now()), 3), Some(Duration::ZERO));
+        assert_eq!(share(None, 3), None);
+    }
 }

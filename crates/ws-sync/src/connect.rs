@@ -1,8 +1,8 @@
 //! The client's side of the opening handshake over a stream (RFC 6455 §4.1).
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Instant;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use ws_handshake::client::{
@@ -126,7 +126,7 @@ impl Connector {
     }
 
     /// Connects to the host of a `ws` URI over TCP (with `TCP_NODELAY`) and carries out the opening handshake, all of
-    /// it within `Config::handshake_timeout`.
+    /// it within `Config::handshake_timeout`, save for looking up the name, which the operating system bounds.
     ///
     /// # Errors
     ///
@@ -293,17 +293,13 @@ where
     body.into_bytes()
 }
 
-/// Tries the addresses of `host` one after the other, each with what is left of the time.
+/// Tries the addresses of `host` one after the other, each with its share of the time that is left.
 fn connect_tcp(host: &str, port: u16, deadline: Option<Instant>) -> io::Result<TcpStream> {
+    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in (host, port).to_socket_addrs()? {
-        let attempt = match deadline {
-            Some(deadline) => {
-                let left = deadline
-                    .saturating_duration_since(Instant::now())
-                    .max(SHORTEST_WAIT);
-                TcpStream::connect_timeout(&address, left)
-            }
+    for (tried, address) in addresses.iter().enumerate() {
+        let attempt = match share(deadline, addresses.len() - tried) {
+            Some(time) => TcpStream::connect_timeout(address, time.max(SHORTEST_WAIT)),
             None => TcpStream::connect(address),
         };
         match attempt {
@@ -315,4 +311,28 @@ fn connect_tcp(host: &str, port: u16, deadline: Option<Instant>) -> io::Result<T
         }
     }
     Err(failure)
+}
+
+/// How long one of `untried` addresses may take: one that swallows packets must leave time for those behind it.
+fn share(deadline: Option<Instant>, untried: usize) -> Option<Duration> {
+    let left = deadline?.saturating_duration_since(Instant::now());
+    Some(left / u32::try_from(untried).unwrap_or(u32::MAX).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// spec: CH-07
+    #[test]
+    fn the_addresses_share_the_time() {
+        let minute = Duration::from_secs(60);
+        let deadline = Instant::now() + minute;
+        let half = share(Some(deadline), 2).expect("there is a deadline");
+        assert!(half <= minute / 2 && half > minute / 3, "{half:?}");
+        let all = share(Some(deadline), 1).expect("there is a deadline");
+        assert!(all <= minute && all > minute / 2, "{all:?}");
+        assert_eq!(share(Some(Instant::now()), 3), Some(Duration::ZERO));
+        assert_eq!(share(None, 3), None);
+    }
 }
