@@ -2,7 +2,6 @@
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
 use ws_handshake::server::{Acceptance, Offer, Rejection, Request, RequestReader, ResponseError};
 use ws_handshake::{Limits, OriginPolicy, Preference};
 
@@ -148,8 +147,7 @@ impl Acceptor {
                 Ok(_) => {}
                 Err(error) if exchange.is_overdue(&error) => {
                     if !received.is_empty() {
-                        // The client had its time; the answer gets one attempt that cannot wait.
-                        exchange.deadline = Some(Instant::now());
+                        // The answer gets one attempt that does not wait: the client had its time.
                         exchange.refuse(&Rejection::timeout()).await?;
                     }
                     return Err(AcceptError::TimedOut);

@@ -10,9 +10,16 @@ use ws_handshake::server::Rejection;
 
 use crate::AcceptError;
 
+/// What one read takes at least; heads are rarely longer.
+const READ_SIZE: usize = 4 * 1024;
+
 /// After a refusal this much more is read and thrown away, so that closing the transport does not reset it and
 /// destroy the answer on its way to the client.
 const DRAIN_LIMIT: usize = 1024 * 1024;
+
+/// For that there is at least this much time, even if the deadline is nearer: a client that drips until the deadline is
+/// to see why it was refused.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Exchange<S> {
@@ -28,6 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
 
     /// Appends what one read gives to `buffer`.
     pub(crate) async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        buffer.reserve(READ_SIZE);
         within(self.deadline, self.stream.read_buf(buffer)).await
     }
 
@@ -47,13 +55,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
 
     pub(crate) async fn respond(&mut self, response: &[u8]) -> Result<(), AcceptError> {
         self.write(response).await.map_err(AcceptError::from_io)?;
-        within(self.deadline, self.stream.shutdown())
-            .await
-            .map_err(AcceptError::from_io)?;
-        let mut discarded = BytesMut::new();
+        let shut_down = within(self.deadline, self.stream.shutdown()).await;
+        if shut_down.is_err() {
+            // The client will only learn of the end when the stream is dropped, so there is no end of its to wait for.
+            return Ok(());
+        }
+        let soonest = Instant::now() + DRAIN_TIME;
+        let deadline = self.deadline.map(|deadline| deadline.max(soonest));
+        let mut discarded = BytesMut::with_capacity(READ_SIZE);
         let mut drained = 0;
         while drained < DRAIN_LIMIT {
-            match self.read(&mut discarded).await {
+            match within(deadline, self.stream.read_buf(&mut discarded)).await {
                 Ok(count) if count > 0 => drained += count,
                 // The answer is written; how the client leaves is its own affair.
                 Ok(_) | Err(_) => break,

@@ -1,7 +1,5 @@
 //! The server's side of the opening handshake over a stream (RFC 6455 §4.2).
 
-use std::time::Instant;
-
 use bytes::BytesMut;
 use ws_handshake::server::{Acceptance, Offer, Rejection, Request, RequestReader, ResponseError};
 use ws_handshake::{Limits, OriginPolicy, Preference};
@@ -134,8 +132,7 @@ impl Acceptor {
                 Ok(_) => {}
                 Err(error) if exchange.is_overdue(&error) => {
                     if !received.is_empty() {
-                        // The client had its time; the answer gets one attempt that cannot wait.
-                        exchange.deadline = Some(Instant::now());
+                        // The answer gets one attempt that does not wait: the client had its time.
                         exchange.refuse(&Rejection::timeout())?;
                     }
                     return Err(AcceptError::TimedOut);

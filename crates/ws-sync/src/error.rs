@@ -74,7 +74,7 @@ pub enum AcceptError {
 impl AcceptError {
     pub(crate) fn from_io(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::TimedOut,
+            io::ErrorKind::TimedOut => Self::TimedOut,
             _ => Self::Io(error),
         }
     }
@@ -124,7 +124,7 @@ pub enum ConnectError {
 impl ConnectError {
     pub(crate) fn from_io(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::TimedOut,
+            io::ErrorKind::TimedOut => Self::TimedOut,
             _ => Self::Io(error),
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use ws_handshake::server::Rejection;
 
-use crate::timed::{Timed, is_timeout};
+use crate::timed::{Timed, has_passed, is_timeout};
 use crate::{AcceptError, Stream};
 
 /// What one read takes at most; heads are rarely longer.
@@ -15,6 +15,10 @@ const READ_SIZE: usize = 4 * 1024;
 /// After a refusal this much more is read and thrown away, so that closing the transport does not reset it and
 /// destroy the answer on its way to the client.
 const DRAIN_LIMIT: usize = 1024 * 1024;
+
+/// For that there is at least this much time, even if the deadline is nearer: a client that drips until the deadline is
+/// to see why it was refused.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Exchange<S> {
@@ -34,13 +38,16 @@ impl<S: Stream> Exchange<S> {
     /// Appends what one read gives to `buffer`.
     pub(crate) fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         let mut chunk = [0; READ_SIZE];
-        let count = self.stream.read(&mut chunk, self.deadline)?;
+        let read = self.stream.read(&mut chunk, self.deadline);
+        let count = read.map_err(|error| self.explain(error))?;
         buffer.extend_from_slice(chunk.get(..count).unwrap_or_default());
         Ok(count)
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes, self.deadline)
+        self.stream
+            .write_all(bytes, self.deadline)
+            .map_err(|error| self.explain(error))
     }
 
     pub(crate) fn refuse(&mut self, rejection: &Rejection) -> Result<(), AcceptError> {
@@ -51,21 +58,16 @@ impl<S: Stream> Exchange<S> {
 
     pub(crate) fn respond(&mut self, response: &[u8]) -> Result<(), AcceptError> {
         self.write(response).map_err(AcceptError::from_io)?;
-        self.stream
-            .stream
-            .shutdown_write()
-            .map_err(AcceptError::from_io)?;
+        if self.stream.stream.shutdown_write().is_err() {
+            // The client will only learn of the end when the stream is dropped, so there is no end of its to wait for.
+            return Ok(());
+        }
+        let soonest = Instant::now() + DRAIN_TIME;
+        let deadline = self.deadline.map(|deadline| deadline.max(soonest));
         let mut chunk = [0; READ_SIZE];
         let mut drained = 0;
         while drained < DRAIN_LIMIT {
-            // A client that drips must not turn a bound on each read into none on all of them.
-            if self
-                .deadline
-                .is_some_and(|deadline| deadline <= Instant::now())
-            {
-                break;
-            }
-            match self.stream.read(&mut chunk, self.deadline) {
+            match self.stream.read(&mut chunk, deadline) {
                 Ok(count) if count > 0 => drained += count,
                 // The answer is written; how the client leaves is its own affair.
                 Ok(_) | Err(_) => break,
@@ -76,6 +78,14 @@ impl<S: Stream> Exchange<S> {
 
     /// Whether a failed read or write means that the deadline has passed.
     pub(crate) fn is_overdue(&self, error: &io::Error) -> bool {
-        self.deadline.is_some() && is_timeout(error)
+        self.deadline.is_some() && error.kind() == io::ErrorKind::TimedOut
+    }
+
+    /// A wait that was cut short looks like a stream that does not block; only the time tells them apart.
+    fn explain(&self, error: io::Error) -> io::Error {
+        if is_timeout(&error) && has_passed(self.deadline) {
+            return io::ErrorKind::TimedOut.into();
+        }
+        error
     }
 }

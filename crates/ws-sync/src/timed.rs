@@ -17,7 +17,7 @@ pub(crate) struct Timed<S> {
 }
 
 impl<S: Stream> Timed<S> {
-    /// A stream may come with timeouts of its caller's; they stay until a deadline replaces them.
+    /// A stream may come with timeouts of its caller's; they stay until a bound of ours replaces them.
     pub(crate) fn new(stream: S) -> Self {
         Self {
             stream,
@@ -26,13 +26,17 @@ impl<S: Stream> Timed<S> {
         }
     }
 
-    /// Reads once, waiting until `deadline` at most. An interrupted read is tried again.
+    /// Reads once, waiting until `deadline` at most and not at all after it: a peer that always has another byte must
+    /// not outrun a deadline. An interrupted read is tried again.
     pub(crate) fn read(
         &mut self,
         buffer: &mut [u8],
         deadline: Option<Instant>,
     ) -> io::Result<usize> {
         loop {
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             let timeout = remaining(deadline);
             if timeout != self.read_timeout {
                 self.stream.set_read_timeout(timeout)?;
@@ -54,7 +58,8 @@ impl<S: Stream> Timed<S> {
         Ok(())
     }
 
-    /// Writes all of `bytes`, waiting until `deadline` at most.
+    /// Writes all of `bytes`, waiting until `deadline` at most. What the peer takes at once goes out however late it
+    /// is.
     pub(crate) fn write_all(
         &mut self,
         mut bytes: &[u8],
@@ -68,8 +73,21 @@ impl<S: Stream> Timed<S> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+            if !bytes.is_empty() && has_passed(deadline) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
         }
-        self.stream.flush()
+        self.flush()
+    }
+
+    /// Flushes. An interrupted flush is tried again.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        loop {
+            match self.stream.flush() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                flushed => return flushed,
+            }
+        }
     }
 }
 
@@ -79,6 +97,12 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
     )
+}
+
+/// Whether `deadline` has come. Timeouts are rounded on their way through the operating system, so one that ended a
+/// little early counts.
+pub(crate) fn has_passed(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now() + SHORTEST_WAIT)
 }
 
 /// What is left until `deadline`, as a bound for one wait.
