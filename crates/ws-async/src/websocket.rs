@@ -19,8 +19,8 @@ use crate::{Error, scratch};
 /// Chunks handed to one vectored write.
 const MAX_CHUNKS: usize = 64;
 
-/// Events handed out between two visits to the runtime. A peer that fills a read buffer with the smallest frames would
-/// otherwise keep its task on the thread until all of them are eaten.
+/// Events and reads between two visits to the runtime. A peer that fills a read buffer with the smallest frames, or a
+/// stream that is always ready, would otherwise keep its task on the thread for as long as it likes.
 const MAX_BURST: u32 = 256;
 
 /// A WebSocket connection over any tokio stream.
@@ -40,12 +40,14 @@ pub struct WebSocket<S> {
     negotiated: Negotiated,
     opened: Instant,
     deadline: Deadline,
-    /// How far ending our side of the transport has got.
-    shutdown: Shutdown,
+    /// Whether the write side has been shut down.
+    shut_down: bool,
+    /// Whether the peer has ended its side: there is nothing more to read.
+    ended: bool,
     /// Bytes were written that the stream may still hold back.
     unflushed: bool,
-    /// A Pong is owed; it goes out before the next message is handed to the application.
-    owes_pong: bool,
+    /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.
+    owes_answer: bool,
     burst: u32,
     /// The first error of the transport: why the connection was lost, if it was.
     transport_error: Option<io::Error>,
@@ -58,13 +60,6 @@ struct Deadline {
     timer: Option<Pin<Box<Sleep>>>,
     /// The state that the timer was set for. While it lasts the deadline does not move, and nobody asks for the time.
     armed_for: Option<State>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shutdown {
-    NotYet,
-    Begun,
-    Done,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -88,9 +83,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             negotiated: Negotiated::default(),
             opened: Instant::now(),
             deadline: Deadline::default(),
-            shutdown: Shutdown::NotYet,
+            shut_down: false,
+            ended: false,
             unflushed: false,
-            owes_pong: false,
+            owes_answer: false,
             burst: 0,
             transport_error: None,
             failure: None,
@@ -250,7 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The polled form of [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            match ready!(self.poll_event(cx))? {
+            match ready!(self.poll_next_event(cx))? {
                 Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
                 Some(_) => {}
                 None => return Poll::Ready(Ok(None)),
@@ -260,6 +256,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// The polled form of [`recv_event`](Self::recv_event).
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
+        let event = ready!(self.poll_next_event(cx));
+        self.answer(cx);
+        Poll::Ready(event)
+    }
+
+    /// The polled form of [`flush`](Self::flush).
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let written = self.poll_write_queued(cx);
+        if written.is_pending() {
+            // The wait may be long, and input that has not been looked at yet pins the thread's read buffer.
+            self.connection.park();
+        }
+        written
+    }
+
+    /// An error of the transport says more than the loss of the connection that follows from it.
+    fn blame(&mut self, error: ProtocolError) -> Error {
+        match self.transport_error.take() {
+            Some(transport) if error == ProtocolError::ConnectionLost => Error::Io(transport),
+            _ => Error::Protocol(error),
+        }
+    }
+
+    fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
         loop {
             if self.burst >= MAX_BURST {
                 self.burst = 0;
@@ -275,7 +295,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 Err(error) => self.failure = Some(self.blame(error)),
                 Ok(None) => {}
             }
-            self.burst = 0;
             self.write_and_shut_down(cx);
             if self.connection.is_finished() {
                 self.deadline = Deadline::default();
@@ -284,25 +303,66 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             if self.poll_deadline(cx).is_ready() {
                 continue;
             }
-            match ready!(self.poll_read(cx)) {
-                Ok(0) => self.connection.handle_eof(),
+            if self.ended {
+                // What is queued waits for room, and whoever makes room wakes this task. To read on would be to find
+                // the end again and again.
+                return Poll::Pending;
+            }
+            let Poll::Ready(read) = self.poll_read(cx) else {
+                self.burst = 0;
+                return Poll::Pending;
+            };
+            self.burst += 1;
+            match read {
+                Ok(0) => self.end(),
                 Ok(_) => {}
                 Err(error) => {
                     self.transport_error.get_or_insert(error);
-                    self.connection.handle_eof();
+                    self.end();
                 }
             }
         }
     }
 
-    /// The polled form of [`flush`](Self::flush).
-    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let written = self.poll_write_queued(cx);
-        if written.is_pending() {
-            // The wait may be long, and input that has not been looked at yet pins the thread's read buffer.
-            self.connection.park();
+    /// A Pong does not wait until the application, which may be busy with this message, calls again.
+    fn before_event(&mut self, event: &Event, cx: &mut Context<'_>) {
+        match event {
+            Event::Ping(_) | Event::Closed(_) => self.owes_answer = true,
+            Event::Message(_) => self.answer(cx),
+            _ => {}
         }
-        written
+    }
+
+    fn answer(&mut self, cx: &mut Context<'_>) {
+        if self.owes_answer {
+            self.write_and_shut_down(cx);
+        }
+    }
+
+    /// Writes as much as the stream takes, without waiting: reading must never wait for writing, or two peers that
+    /// both have Pongs to write would wait for each other.
+    fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
+        self.owes_answer = false;
+        if let Poll::Ready(Err(error)) = self.poll_write_queued(cx) {
+            // Reading goes on: the peer may have closed the connection properly before it left.
+            self.transport_error.get_or_insert(error);
+        }
+        if !self.shut_down
+            && self.connection.wants_shutdown()
+            && let Poll::Ready(shut_down) = Pin::new(&mut self.stream).poll_shutdown(cx)
+        {
+            self.shut_down = true;
+            if shut_down.is_err() {
+                // The peer will only learn of the end when the stream is dropped: to wait for its end would be to wait
+                // for each other.
+                self.end();
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.connection.handle_eof();
     }
 
     fn poll_write_queued(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -311,40 +371,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             self.connection.handle_write_failed();
         }
         Poll::Ready(written)
-    }
-
-    /// An error of the transport says more than the loss of the connection that follows from it.
-    fn blame(&mut self, error: ProtocolError) -> Error {
-        match self.transport_error.take() {
-            Some(transport) if error == ProtocolError::ConnectionLost => Error::Io(transport),
-            _ => Error::Protocol(error),
-        }
-    }
-
-    /// A Pong does not wait until the application, which may be busy with this message, calls again.
-    fn before_event(&mut self, event: &Event, cx: &mut Context<'_>) {
-        match event {
-            Event::Ping(_) => self.owes_pong = true,
-            Event::Message(_) if self.owes_pong => self.write_and_shut_down(cx),
-            _ => {}
-        }
-    }
-
-    /// Writes as much as the stream takes, without waiting: reading must never wait for writing, or two peers that
-    /// both have Pongs to write would wait for each other.
-    fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
-        self.owes_pong = false;
-        if let Poll::Ready(Err(error)) = self.poll_write_queued(cx) {
-            // Reading goes on: the peer may have closed the connection properly before it left.
-            self.transport_error.get_or_insert(error);
-        }
-        if self.shutdown != Shutdown::Done && self.connection.wants_shutdown() {
-            self.shutdown = Shutdown::Begun;
-            // A stream that cannot be shut down is as good as shut: what counts is that it is read to its end.
-            if Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
-                self.shutdown = Shutdown::Done;
-            }
-        }
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -403,7 +429,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         if self.deadline.armed_for != Some(state) {
             let deadline = self.connection.poll_timeout(self.opened.elapsed());
             self.deadline
-                .set(deadline.map(|deadline| self.opened + deadline));
+                .set(deadline.and_then(|deadline| self.opened.checked_add(deadline)));
             self.deadline.armed_for = Some(state);
         }
         let Some(timer) = &mut self.deadline.timer else {

@@ -28,7 +28,7 @@ pub trait Stream: Read + Write {
     ///
     /// # Errors
     ///
-    /// When the stream cannot do that now; the peer then learns it when the stream is dropped.
+    /// When the stream cannot do that; the peer then learns it when the stream is dropped, and is not waited for.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
     /// Whether [`write_vectored`](Write::write_vectored) writes more than its first buffer.
@@ -74,23 +74,31 @@ impl Stream for std::os::unix::net::UnixStream {
     }
 }
 
-impl<S: Stream + ?Sized> Stream for &mut S {
-    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        (**self).set_read_timeout(timeout)
-    }
+macro_rules! forward {
+    ($($pointer:ty),*) => {
+        $(
+            impl<S: Stream + ?Sized> Stream for $pointer {
+                fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+                    (**self).set_read_timeout(timeout)
+                }
 
-    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        (**self).set_write_timeout(timeout)
-    }
+                fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+                    (**self).set_write_timeout(timeout)
+                }
 
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        (**self).shutdown_write()
-    }
+                fn shutdown_write(&mut self) -> io::Result<()> {
+                    (**self).shutdown_write()
+                }
 
-    fn writes_vectored(&self) -> bool {
-        (**self).writes_vectored()
-    }
+                fn writes_vectored(&self) -> bool {
+                    (**self).writes_vectored()
+                }
+            }
+        )*
+    };
 }
+
+forward!(&mut S, Box<S>);
 
 /// Any `Read + Write`, without deadlines: a peer that falls silent is waited for as long as the stream itself waits.
 #[derive(Debug, Default)]
@@ -131,8 +139,9 @@ impl<S: Read + Write> Stream for Untimed<S> {
         Ok(())
     }
 
-    /// Flushes, which is all that `Write` offers.
+    /// Always fails: `Write` has no end but being dropped. So the peer is not waited for at the end of a connection,
+    /// which could not be bounded either.
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Err(io::ErrorKind::Unsupported.into())
     }
 }

@@ -10,7 +10,7 @@ use ws_proto::{
 };
 
 use crate::mask_keys::OsMaskKeys;
-use crate::timed::{SHORTEST_WAIT, Timed, is_timeout, remaining};
+use crate::timed::{Timed, has_passed, is_timeout, remaining};
 use crate::{Error, Stream};
 
 /// Chunks handed to one vectored write.
@@ -44,7 +44,10 @@ const WRITE_RETRY: Duration = Duration::from_millis(20);
 ///
 /// On a stream in non-blocking mode, or with a timeout of its own, a call may fail with
 /// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut). Nothing is lost then: call
-/// again.
+/// [`recv`](Self::recv) or [`flush`](Self::flush) again. A message whose [`send`](Self::send) failed so is queued and
+/// goes out with them, so do not send it again; one that was not queued fails with [`SendError::BufferFull`].
+///
+/// The opening handshake needs a stream that blocks: switch it over afterwards.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     stream: Timed<S>,
@@ -55,10 +58,12 @@ pub struct WebSocket<S> {
     read_buffer: Vec<u8>,
     /// Whether the write side has been shut down.
     shut_down: bool,
+    /// Whether the peer has ended its side: there is nothing more to read.
+    ended: bool,
     /// Bytes were written that the stream may still hold back.
     unflushed: bool,
-    /// A Pong is owed; it goes out before the next message is handed to the application.
-    owes_pong: bool,
+    /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.
+    owes_answer: bool,
     /// The first error of the transport: why the connection was lost, if it was.
     transport_error: Option<io::Error>,
     /// Why the connection is over, to be reported once its end has been carried out.
@@ -91,8 +96,9 @@ impl<S: Stream> WebSocket<S> {
             opened: Instant::now(),
             read_buffer: Vec::new(),
             shut_down: false,
+            ended: false,
             unflushed: false,
-            owes_pong: false,
+            owes_answer: false,
             transport_error: None,
             failure: None,
         }
@@ -116,7 +122,7 @@ impl<S: Stream> WebSocket<S> {
     /// is a stream with a timeout of its own: see [above](Self#streams-that-do-not-block).
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         loop {
-            match self.recv_event()? {
+            match self.next_event()? {
                 Some(Event::Message(message)) => return Ok(Some(message)),
                 Some(_) => {}
                 None => return Ok(None),
@@ -131,21 +137,9 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// As [`recv`](Self::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        loop {
-            match self.connection.poll_event() {
-                Ok(Some(event)) => {
-                    self.before_event(&event);
-                    return Ok(Some(event));
-                }
-                Err(error) => self.failure = Some(self.blame(error)),
-                Ok(None) => {}
-            }
-            self.write_and_shut_down();
-            if self.connection.is_finished() {
-                return self.failure.take().map_or(Ok(None), Err);
-            }
-            self.read()?;
-        }
+        let event = self.next_event()?;
+        self.answer();
+        Ok(event)
     }
 
     /// Sends one message: [`feed`](Self::feed) and [`flush`](Self::flush).
@@ -163,11 +157,10 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// As [`send`](Self::send). If the stream only [would have blocked](Self#streams-that-do-not-block), the message
+    /// is queued all the same, up to `Config::write_buffer_limit`.
     pub fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        if self.connection.wants_flush() {
-            self.flush()?;
-        }
+        self.make_room()?;
         self.connection
             .send(message.into())
             .map_err(|unsent| Error::Send(unsent.error))
@@ -198,9 +191,7 @@ impl<S: Stream> WebSocket<S> {
     /// [`Error::Send`] when the data is too long or the connection is closing, [`Error::Io`] when the transport
     /// failed.
     pub fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
-        if self.connection.wants_flush() {
-            self.flush()?;
-        }
+        self.make_room()?;
         self.connection.ping(data)?;
         self.flush()
     }
@@ -259,20 +250,66 @@ impl<S: Stream> WebSocket<S> {
         }
     }
 
+    fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        loop {
+            match self.connection.poll_event() {
+                Ok(Some(event)) => {
+                    self.before_event(&event);
+                    return Ok(Some(event));
+                }
+                Err(error) => self.failure = Some(self.blame(error)),
+                Ok(None) => {}
+            }
+            let stalled = self.write_and_shut_down().err();
+            if self.connection.is_finished() {
+                return self.failure.take().map_or(Ok(None), Err);
+            }
+            match stalled {
+                Some(error) if self.ended => {
+                    let deadline = self.deadline();
+                    self.after_timeout(deadline, error)?;
+                }
+                stalled => self.read(stalled.is_some())?,
+            }
+        }
+    }
+
     /// A Pong does not wait until the application, which may be busy with this message, calls again.
     fn before_event(&mut self, event: &Event) {
         match event {
-            Event::Ping(_) => self.owes_pong = true,
-            Event::Message(_) if self.owes_pong => self.write_and_shut_down(),
+            Event::Ping(_) | Event::Closed(_) => self.owes_answer = true,
+            Event::Message(_) => self.answer(),
             _ => {}
         }
     }
 
-    fn write_and_shut_down(&mut self) {
-        self.owes_pong = false;
-        match self.write(Some(WRITE_PATIENCE)) {
-            // What the peer does not take stays queued; `read` sees to it that it is tried again.
-            Err(error) if is_timeout(&error) => {}
+    fn answer(&mut self) {
+        if self.owes_answer {
+            // What the peer does not take stays queued; the next call goes on.
+            _ = self.write_and_shut_down();
+        }
+    }
+
+    /// Writes what waits, if it is much. Where that would block there may be room for more all the same.
+    fn make_room(&mut self) -> Result<(), Error> {
+        if self.connection.wants_flush() {
+            match self.flush() {
+                Err(Error::Io(error)) if is_timeout(&error) => {}
+                flushed => return flushed,
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails only if the peer does not take what is queued; it stays queued then.
+    fn write_and_shut_down(&mut self) -> io::Result<()> {
+        let timeout = match self.ended {
+            // There is nothing to read meanwhile.
+            true => remaining(self.deadline()),
+            false => Some(WRITE_PATIENCE),
+        };
+        match self.write(timeout) {
+            Err(error) if is_timeout(&error) => return Err(error),
             // Reading goes on: the peer may have closed the connection properly before it left.
             Err(error) => {
                 self.transport_error.get_or_insert(error);
@@ -280,19 +317,26 @@ impl<S: Stream> WebSocket<S> {
             }
             Ok(()) => {}
         }
+        self.owes_answer = false;
         if !self.shut_down && self.connection.wants_shutdown() {
             self.shut_down = true;
-            if let Err(error) = self.stream.stream.shutdown_write() {
-                // A stream that cannot be shut down is as good as shut: what counts is that it is read to its end.
-                self.transport_error.get_or_insert(error);
+            if self.stream.stream.shutdown_write().is_err() {
+                // The peer will only learn of the end when the stream is dropped: to wait for its end would be to wait
+                // for each other.
+                self.end();
             }
         }
+        Ok(())
     }
 
     /// Writes what is queued, waiting `timeout` at most for each piece.
     fn write(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let vectored = self.stream.stream.writes_vectored();
         while self.connection.transmit().has_remaining() {
+            // A peer that takes a byte now and then must not outrun the closing handshake's deadline.
+            if self.connection.state() != State::Open && has_passed(self.deadline()) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             self.stream.before_write(timeout)?;
             let transmit = self.connection.transmit();
             // Most writes are one chunk, and need no array of them.
@@ -312,23 +356,24 @@ impl<S: Stream> WebSocket<S> {
             self.unflushed = true;
         }
         if self.unflushed {
-            self.stream.stream.flush()?;
+            self.stream.flush()?;
             self.unflushed = false;
         }
         Ok(())
     }
 
-    fn read(&mut self) -> Result<(), Error> {
+    /// Reads once. If writing has `stalled`, it waits only until that is to be tried again.
+    fn read(&mut self, stalled: bool) -> Result<(), Error> {
         if self.read_buffer.is_empty() {
             self.read_buffer.resize(READ_MIN, 0);
         }
         let mut deadline = self.deadline();
-        if self.connection.transmit().has_remaining() {
+        if stalled {
             let retry = Instant::now() + WRITE_RETRY;
             deadline = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
         }
         match self.stream.read(&mut self.read_buffer, deadline) {
-            Ok(0) => self.connection.handle_eof(),
+            Ok(0) => self.end(),
             Ok(count) => {
                 let received = self.read_buffer.get(..count).unwrap_or_default();
                 self.connection.receive_buffer().extend_from_slice(received);
@@ -339,10 +384,15 @@ impl<S: Stream> WebSocket<S> {
             Err(error) if is_timeout(&error) => self.after_timeout(deadline, error)?,
             Err(error) => {
                 self.transport_error.get_or_insert(error);
-                self.connection.handle_eof();
+                self.end();
             }
         }
         Ok(())
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.connection.handle_eof();
     }
 
     /// The next deadline of the connection.
@@ -353,11 +403,10 @@ impl<S: Stream> WebSocket<S> {
 
     /// A wait ended: because `deadline` has come, or because the stream does not block.
     fn after_timeout(&mut self, deadline: Option<Instant>, error: io::Error) -> Result<(), Error> {
-        // Timeouts are rounded on their way through the operating system; one that ends a little early is repeated.
-        if deadline.is_none_or(|deadline| deadline > Instant::now() + SHORTEST_WAIT) {
+        if !has_passed(deadline) {
             return Err(Error::Io(error));
         }
-        // If it was only time to write again, nothing is due.
+        // If it was only time to write again, or ended a little early, nothing is due yet.
         self.connection.handle_timeout(self.opened.elapsed());
         Ok(())
     }

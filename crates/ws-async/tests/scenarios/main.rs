@@ -1,0 +1,5 @@
+//! Scenarios over streams that do what networks do, in memory and on the loopback interface.
+
+mod drive;
+mod ending;
+mod faults;
