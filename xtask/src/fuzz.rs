@@ -1,5 +1,6 @@
 //! `cargo xtask fuzz-smoke`: each fuzz target for a few seconds, from its committed corpus.
 
+use std::thread;
 use std::time::Duration;
 
 use crate::command;
@@ -26,33 +27,24 @@ pub(crate) fn run(workspace: &Workspace) -> Verdict {
         BUILD_LIMIT,
     )?;
     let mut findings = Vec::new();
-    for target in &targets {
-        // New inputs go to a folder under `target`: a smoke run must not change the work tree.
-        let found = workspace.target_dir(&format!("fuzz-smoke/corpus/{target}"))?;
-        let log = logs.join(format!("{target}.log"));
-        let ran = command::run_logged(
-            toolchain
-                .cargo_fuzz(workspace)
-                .args(["run", target])
-                .arg(&found)
-                .arg(format!("corpus/{target}"))
-                .arg("--")
-                .arg(format!("-max_total_time={SECONDS_PER_TARGET}"))
-                .arg(format!("-timeout={INPUT_LIMIT}"))
-                .arg("-print_final_stats=1"),
-            &log,
-            RUN_LIMIT,
-        );
-        let executed = std::fs::read_to_string(&log)
-            .ok()
-            .and_then(|text| executed_units(&text));
-        match (ran, executed) {
-            (Ok(()), Some(executed)) if executed > 0 => println!("   {target}: {executed} inputs"),
-            (Ok(()), _) => {
-                findings.push(format!("{target}: no input was run, see {}", log.display()))
-            }
-            (Err(failure), _) => {
-                findings.push(format!("{target}: {}", failure.findings().join("\n")))
+    // A fuzzer keeps one core busy, and the smallest machine this runs on has two.
+    for pair in targets.chunks(2) {
+        let results: Vec<_> = thread::scope(|scope| {
+            let runs: Vec<_> = pair
+                .iter()
+                .map(|target| scope.spawn(|| smoke(workspace, &toolchain, target)))
+                .collect();
+            runs.into_iter()
+                .map(thread::ScopedJoinHandle::join)
+                .collect()
+        });
+        for (target, result) in pair.iter().zip(results) {
+            match result {
+                Ok(Ok(executed)) => println!("   {target}: {executed} inputs"),
+                Ok(Err(failure)) => {
+                    findings.push(format!("{target}: {}", failure.findings().join("\n")));
+                }
+                Err(_) => findings.push(format!("{target}: the thread that ran it panicked")),
             }
         }
     }
@@ -61,6 +53,31 @@ pub(crate) fn run(workspace: &Workspace) -> Verdict {
         targets.len(),
         format!("fuzz targets, {SECONDS_PER_TARGET} s each"),
     )
+}
+
+/// Runs one target and says how many inputs it tried.
+fn smoke(workspace: &Workspace, toolchain: &Toolchain, target: &str) -> Result<u64, Failure> {
+    // New inputs go to a folder under `target`: a smoke run must not change the work tree.
+    let found = workspace.target_dir(&format!("fuzz-smoke/corpus/{target}"))?;
+    let log = workspace
+        .target_dir("fuzz-smoke")?
+        .join(format!("{target}.log"));
+    command::run_logged(
+        toolchain
+            .cargo_fuzz(workspace)
+            .args(["run", target])
+            .arg(&found)
+            .arg(format!("corpus/{target}"))
+            .arg("--")
+            .arg(format!("-max_total_time={SECONDS_PER_TARGET}"))
+            .arg(format!("-timeout={INPUT_LIMIT}"))
+            .arg("-print_final_stats=1"),
+        &log,
+        RUN_LIMIT,
+    )?;
+    executed_units(&std::fs::read_to_string(&log)?)
+        .filter(|executed| *executed > 0)
+        .ok_or_else(|| Failure::new(format!("no input was run, see {}", log.display())))
 }
 
 /// The names of the targets, from the fuzzer's own manifest.
