@@ -299,6 +299,8 @@ fn run_proof(program: &std::path::Path, input: &[u8]) -> Result<Option<i32>, Fai
 }
 
 pub(crate) fn deny(workspace: &Workspace) -> Verdict {
+    // It looks at the dependencies of every platform; building for this one has not fetched them all.
+    command::stdout_of(workspace.cargo().args(["fetch", "--locked"]))?;
     let log = workspace.target_dir("deny")?.join("deny.log");
     command::run_logged(
         workspace
