@@ -13,6 +13,7 @@ mod command;
 mod conformance;
 mod examples;
 mod fuzz;
+mod hostile;
 mod interop;
 mod json;
 mod ledger;
@@ -96,6 +97,11 @@ const STEPS: &[Step] = &[
         name: "interop",
         about: "other people's clients and servers",
         run: interop::run,
+    },
+    Step {
+        name: "hostile",
+        about: "clients and servers that mean no good",
+        run: hostile::run,
     },
     Step {
         name: "browser",
