@@ -44,6 +44,8 @@ pub struct WebSocket<S> {
     shut_down: bool,
     /// Whether the peer has ended its side: there is nothing more to read.
     ended: bool,
+    /// A deadline has passed. What had arrived by then is looked at first.
+    due: bool,
     /// Bytes were written that the stream may still hold back.
     unflushed: bool,
     /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.
@@ -85,6 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             deadline: Deadline::default(),
             shut_down: false,
             ended: false,
+            due: false,
             unflushed: false,
             owes_answer: false,
             burst: 0,
@@ -98,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self
     }
 
-    /// The next message; `None` when the connection was closed cleanly ([`close_info`](Self::close_info) tells how).
+    /// The next message; `None` when the peer has closed the connection ([`close_info`](Self::close_info) tells how).
     ///
     /// Before it waits it writes what is queued, but it never waits for the peer to take it.
     ///
@@ -152,7 +155,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Cancel safety
     ///
-    /// Either the message is queued whole or it is not queued.
+    /// If the future is dropped before it is ready, the message is not queued; once it is ready, the message is queued
+    /// whole. So this, followed by [`flush`](Self::flush), sends each message exactly once whatever is dropped.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         if self.connection.wants_flush() {
             self.flush().await?;
@@ -300,27 +304,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 self.deadline = Deadline::default();
                 return Poll::Ready(self.failure.take().map_or(Ok(None), Err));
             }
-            if self.poll_deadline(cx).is_ready() {
+            if std::mem::take(&mut self.due) {
+                self.connection.handle_timeout(self.opened.elapsed());
                 continue;
             }
-            if self.ended {
-                // What is queued waits for room, and whoever makes room wakes this task. To read on would be to find
-                // the end again and again.
-                return Poll::Pending;
-            }
-            let Poll::Ready(read) = self.poll_read(cx) else {
-                self.burst = 0;
-                return Poll::Pending;
+            self.due = self.poll_deadline(cx).is_ready();
+            // After the end there is nothing to wait for but room to write, and whoever makes room wakes this task.
+            let read = if self.ended {
+                Poll::Pending
+            } else {
+                self.poll_read(cx)
             };
-            self.burst += 1;
             match read {
-                Ok(0) => self.end(),
-                Ok(_) => {}
-                Err(error) => {
+                Poll::Ready(Ok(0)) => self.end(),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
                     self.transport_error.get_or_insert(error);
                     self.end();
                 }
+                Poll::Pending if self.due => {}
+                Poll::Pending => {
+                    self.burst = 0;
+                    return Poll::Pending;
+                }
             }
+            self.burst += 1;
         }
     }
 
@@ -423,7 +431,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Ready when a deadline has passed and was dealt with.
+    /// Ready when a deadline has passed.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let state = self.connection.state();
         if self.deadline.armed_for != Some(state) {
@@ -437,7 +445,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         };
         ready!(timer.as_mut().poll(cx));
         self.deadline.armed_for = None;
-        self.connection.handle_timeout(self.opened.elapsed());
         Poll::Ready(())
     }
 }

@@ -233,6 +233,7 @@ impl Connector {
         let mut exchange = Exchange {
             stream: Timed::new(stream),
             deadline,
+            is_late: false,
         };
         exchange.write(&request).map_err(ConnectError::from_io)?;
         let mut reader = ResponseReader::new(self.limits);

@@ -24,6 +24,8 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 pub(crate) struct Exchange<S> {
     pub(crate) stream: Timed<S>,
     pub(crate) deadline: Option<Instant>,
+    /// The deadline has passed, and what had arrived by then has been read.
+    pub(crate) is_late: bool,
 }
 
 impl<S: Stream> Exchange<S> {
@@ -32,11 +34,15 @@ impl<S: Stream> Exchange<S> {
         Self {
             stream: Timed::new(stream),
             deadline,
+            is_late: false,
         }
     }
 
-    /// Appends what one read gives to `buffer`.
+    /// Appends what one read gives to `buffer`. A peer that always has another byte does not outrun the deadline.
     pub(crate) fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        if std::mem::replace(&mut self.is_late, has_passed(self.deadline)) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let mut chunk = [0; READ_SIZE];
         let read = self.stream.read(&mut chunk, self.deadline);
         let count = read.map_err(|error| self.explain(error))?;
@@ -66,7 +72,7 @@ impl<S: Stream> Exchange<S> {
         let deadline = self.deadline.map(|deadline| deadline.max(soonest));
         let mut chunk = [0; READ_SIZE];
         let mut drained = 0;
-        while drained < DRAIN_LIMIT {
+        while drained < DRAIN_LIMIT && !has_passed(deadline) {
             match self.stream.read(&mut chunk, deadline) {
                 Ok(count) if count > 0 => drained += count,
                 // The answer is written; how the client leaves is its own affair.

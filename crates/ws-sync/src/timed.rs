@@ -26,17 +26,14 @@ impl<S: Stream> Timed<S> {
         }
     }
 
-    /// Reads once, waiting until `deadline` at most and not at all after it: a peer that always has another byte must
-    /// not outrun a deadline. An interrupted read is tried again.
+    /// Reads once, waiting until `deadline` at most; what has arrived is read even after it. An interrupted read is
+    /// tried again.
     pub(crate) fn read(
         &mut self,
         buffer: &mut [u8],
         deadline: Option<Instant>,
     ) -> io::Result<usize> {
         loop {
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
             let timeout = remaining(deadline);
             if timeout != self.read_timeout {
                 self.stream.set_read_timeout(timeout)?;

@@ -60,6 +60,8 @@ pub struct WebSocket<S> {
     shut_down: bool,
     /// Whether the peer has ended its side: there is nothing more to read.
     ended: bool,
+    /// A deadline has passed. What had arrived by then is looked at first.
+    due: bool,
     /// Bytes were written that the stream may still hold back.
     unflushed: bool,
     /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.
@@ -97,6 +99,7 @@ impl<S: Stream> WebSocket<S> {
             read_buffer: Vec::new(),
             shut_down: false,
             ended: false,
+            due: false,
             unflushed: false,
             owes_answer: false,
             transport_error: None,
@@ -109,7 +112,7 @@ impl<S: Stream> WebSocket<S> {
         self
     }
 
-    /// The next message; `None` when the connection was closed cleanly ([`close_info`](Self::close_info) tells how).
+    /// The next message; `None` when the peer has closed the connection ([`close_info`](Self::close_info) tells how).
     ///
     /// Before it waits it writes what is queued, and goes on reading when the peer does not take it: two peers that
     /// both have Pongs to write must not wait for each other. (On an [`Untimed`](crate::Untimed) stream that write
@@ -264,11 +267,12 @@ impl<S: Stream> WebSocket<S> {
             if self.connection.is_finished() {
                 return self.failure.take().map_or(Ok(None), Err);
             }
+            if std::mem::take(&mut self.due) {
+                self.connection.handle_timeout(self.opened.elapsed());
+                continue;
+            }
             match stalled {
-                Some(error) if self.ended => {
-                    let deadline = self.deadline();
-                    self.after_timeout(deadline, error)?;
-                }
+                Some(error) if self.ended => self.wait_ended(error)?,
                 stalled => self.read(stalled.is_some())?,
             }
         }
@@ -367,12 +371,13 @@ impl<S: Stream> WebSocket<S> {
         if self.read_buffer.is_empty() {
             self.read_buffer.resize(READ_MIN, 0);
         }
-        let mut deadline = self.deadline();
+        let deadline = self.deadline();
+        let mut until = deadline;
         if stalled {
             let retry = Instant::now() + WRITE_RETRY;
-            deadline = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
+            until = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
         }
-        match self.stream.read(&mut self.read_buffer, deadline) {
+        match self.stream.read(&mut self.read_buffer, until) {
             Ok(0) => self.end(),
             Ok(count) => {
                 let received = self.read_buffer.get(..count).unwrap_or_default();
@@ -381,12 +386,15 @@ impl<S: Stream> WebSocket<S> {
                     self.read_buffer.resize(count * 2, 0);
                 }
             }
-            Err(error) if is_timeout(&error) => self.after_timeout(deadline, error)?,
+            // The stream does not block.
+            Err(error) if is_timeout(&error) && !has_passed(until) => return Err(Error::Io(error)),
+            Err(error) if is_timeout(&error) => {}
             Err(error) => {
                 self.transport_error.get_or_insert(error);
                 self.end();
             }
         }
+        self.due = has_passed(deadline);
         Ok(())
     }
 
@@ -401,13 +409,13 @@ impl<S: Stream> WebSocket<S> {
         self.opened.checked_add(deadline)
     }
 
-    /// A wait ended: because `deadline` has come, or because the stream does not block.
-    fn after_timeout(&mut self, deadline: Option<Instant>, error: io::Error) -> Result<(), Error> {
-        if !has_passed(deadline) {
-            return Err(Error::Io(error));
+    /// There was nothing to wait for but room to write, and there is none.
+    fn wait_ended(&mut self, error: io::Error) -> Result<(), Error> {
+        self.due = has_passed(self.deadline());
+        if self.due {
+            Ok(())
+        } else {
+            Err(Error::Io(error))
         }
-        // If it was only time to write again, or ended a little early, nothing is due yet.
-        self.connection.handle_timeout(self.opened.elapsed());
-        Ok(())
     }
 }

@@ -1,0 +1,446 @@
+//! Every wait has an end: of the opening handshake, of the closing handshake, of a silent connection.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::{Instant, sleep, timeout};
+use ws_async::handshake::client::HandshakeError;
+use ws_async::{
+    AcceptError, Acceptor, CloseCode, Config, ConnectError, Connector, Error, Event, ProtocolError,
+    WebSocket,
+};
+use ws_testkit::chopped_script::{REQUEST_LINES, RESPONSE};
+use ws_testkit::{Frame, vectors};
+
+const URI: &str = "ws://example.com/";
+
+fn server(stream: DuplexStream, config: Config) -> WebSocket<DuplexStream> {
+    WebSocket::server(stream, config, BytesMut::new())
+}
+
+/// Without keepalive.
+fn quiet() -> Config {
+    Config::default().with_ping_interval(None)
+}
+
+/// spec: H-25, S-08, CD-01
+#[tokio::test(start_paused = true)]
+async fn a_silent_client_is_left_without_a_word() {
+    let (mut client, stream) = duplex(1024);
+    let started = Instant::now();
+    let error = ws_async::accept(stream).await.expect_err("nothing comes");
+    assert!(matches!(error, AcceptError::TimedOut), "{error}");
+    assert_eq!(started.elapsed().as_secs(), 10);
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.expect("it ended");
+    assert_eq!(answer, b"");
+}
+
+/// spec: H-25, H-29, S-08
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stops_in_the_middle_is_told_408() {
+    let (mut client, stream) = duplex(1024);
+    let started = Instant::now();
+    let talk = async {
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHos")
+            .await
+            .expect("written");
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.expect("it ended");
+        assert_eq!(started.elapsed().as_secs(), 10);
+        drop(client);
+        answer
+    };
+    let (answer, accepted) = tokio::join!(talk, ws_async::accept(stream));
+    assert!(
+        answer.starts_with(b"HTTP/1.1 408 "),
+        "{}",
+        answer.escape_ascii()
+    );
+    assert!(
+        matches!(accepted, Err(AcceptError::TimedOut)),
+        "{accepted:?}"
+    );
+}
+
+/// A byte now and then buys no time.
+///
+/// spec: H-25, S-08
+#[tokio::test(start_paused = true)]
+async fn a_client_that_drips_is_told_408_at_the_deadline() {
+    let (client, stream) = duplex(1024);
+    let started = Instant::now();
+    let (mut reader, mut writer) = tokio::io::split(client);
+    let drip = async {
+        writer
+            .write_all(b"GET / HTTP/1.1\r\nX: ")
+            .await
+            .expect("written");
+        while writer.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_millis(300)).await;
+        }
+    };
+    let read = async {
+        let mut answer = Vec::new();
+        reader.read_to_end(&mut answer).await.expect("it ended");
+        assert_eq!(started.elapsed().as_secs(), 10);
+        answer
+    };
+    let (answer, accepted, ()) = tokio::join!(read, ws_async::accept(stream), drip);
+    assert!(
+        answer.starts_with(b"HTTP/1.1 408 "),
+        "{}",
+        answer.escape_ascii()
+    );
+    assert!(
+        matches!(accepted, Err(AcceptError::TimedOut)),
+        "{accepted:?}"
+    );
+    assert!(
+        started.elapsed().as_secs() < 12,
+        "it is not read from for ever"
+    );
+}
+
+/// spec: H-25, S-08
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_the_answer_is_given_up() {
+    let (mut client, stream) = duplex(200);
+    let request = REQUEST_LINES.join("\r\n") + "\r\n\r\n";
+    client.write_all(request.as_bytes()).await.expect("written");
+    let acceptor = Acceptor::new().with_header("X-Long", "x".repeat(300));
+    let started = Instant::now();
+    let error = acceptor.accept(stream).await.expect_err("nobody reads");
+    assert!(matches!(error, AcceptError::TimedOut), "{error}");
+    assert_eq!(started.elapsed().as_secs(), 10);
+}
+
+/// However long the application thinks about a request, an answer that takes no wait goes out.
+///
+/// spec: H-25
+#[tokio::test(start_paused = true)]
+async fn an_application_may_take_its_time() {
+    let (mut client, stream) = duplex(1024);
+    let request = REQUEST_LINES.join("\r\n") + "\r\n\r\n";
+    client.write_all(request.as_bytes()).await.expect("written");
+    let acceptor = Acceptor::new();
+    let incoming = acceptor.read_request(stream).await.expect("it is whole");
+    sleep(Duration::from_secs(3600)).await;
+    let ws = incoming.accept(&acceptor).await.expect("accepted");
+    let mut response = vec![0; RESPONSE.len()];
+    client.read_exact(&mut response).await.expect("read");
+    assert_eq!(response, RESPONSE.as_bytes());
+    drop(ws);
+}
+
+/// spec: H-25
+#[tokio::test(start_paused = true)]
+async fn without_a_deadline_a_client_has_all_the_time() {
+    let (client, stream) = duplex(1024);
+    let config = Config::default().with_handshake_timeout(None);
+    let acceptor = Acceptor::new().with_config(config);
+    let day = Duration::from_secs(24 * 3600);
+    timeout(day, acceptor.accept(stream))
+        .await
+        .expect_err("it still waits");
+    drop(client);
+}
+
+/// spec: CD-01, S-08
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_is_given_up() {
+    for said in ["", "HTTP/1.1 101 Switching Protoc"] {
+        let (mut server, stream) = duplex(1024);
+        server.write_all(said.as_bytes()).await.expect("written");
+        let started = Instant::now();
+        let error = Connector::new()
+            .handshake(stream, URI)
+            .await
+            .expect_err("no answer");
+        assert!(matches!(error, ConnectError::TimedOut), "{error}");
+        assert_eq!(started.elapsed().as_secs(), 10);
+    }
+}
+
+/// spec: CD-01, S-08
+#[tokio::test(start_paused = true)]
+async fn a_server_that_drips_is_given_up() {
+    let (mut server, stream) = duplex(1024);
+    let drip = async {
+        server.write_all(b"HTTP/1.1 101 ").await.expect("written");
+        while server.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_millis(300)).await;
+        }
+    };
+    let started = Instant::now();
+    let connector = Connector::new();
+    let connect = async {
+        let connected = connector.handshake(stream, URI).await;
+        assert_eq!(started.elapsed().as_secs(), 10);
+        connected
+    };
+    let (connected, ()) = tokio::join!(connect, drip);
+    assert!(
+        matches!(connected, Err(ConnectError::TimedOut)),
+        "{connected:?}"
+    );
+}
+
+/// spec: CD-01
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_read_the_request_is_given_up() {
+    let (server, stream) = duplex(16);
+    let error = Connector::new()
+        .handshake(stream, URI)
+        .await
+        .expect_err("no answer");
+    assert!(matches!(error, ConnectError::TimedOut), "{error}");
+    drop(server);
+}
+
+/// The status is what counts; half of a body is better than no answer.
+///
+/// spec: K-15, CD-01
+#[tokio::test(start_paused = true)]
+async fn a_refusal_whose_body_never_ends_is_a_refusal() {
+    let (mut server, stream) = duplex(1024);
+    let refusal = "HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nhalf a bo";
+    server.write_all(refusal.as_bytes()).await.expect("written");
+    let error = Connector::new()
+        .handshake(stream, URI)
+        .await
+        .expect_err("refused");
+    let ConnectError::Handshake(HandshakeError::Refused(refusal)) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(refusal.response().status(), 503);
+    assert_eq!(refusal.body(), "half a bo");
+}
+
+/// The closing handshake was carried out; that the peer does not end the transport does not spoil it.
+///
+/// spec: C-14, C-28
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_ends_the_transport_is_given_up() {
+    for is_server in [true, false] {
+        let (mut peer, stream) = duplex(1024);
+        let mut answer = Frame::close(1000, "");
+        if is_server {
+            answer = answer.masked(vectors::KEY);
+        }
+        peer.write_all(&answer.bytes()).await.expect("written");
+        let mut ws = if is_server {
+            server(stream, quiet())
+        } else {
+            WebSocket::client(stream, quiet(), BytesMut::new())
+        };
+        let started = Instant::now();
+        let info = ws.close(CloseCode::NORMAL, "").await.expect("both closed");
+        assert!(info.clean);
+        assert_eq!(started.elapsed().as_secs(), 10);
+        drop(peer);
+    }
+}
+
+/// The error is the one that failed the connection, not the wait after it.
+///
+/// spec: C-24, C-28
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_stays_after_breaking_the_protocol_is_given_up() {
+    let (mut client, stream) = duplex(1024);
+    client
+        .write_all(vectors::CLIENT_TEXT_NOT_UTF8)
+        .await
+        .expect("written");
+    let mut ws = server(stream, quiet());
+    let started = Instant::now();
+    let error = ws.recv().await.expect_err("it is no text");
+    assert!(
+        matches!(error, Error::Protocol(ProtocolError::InvalidUtf8)),
+        "{error}"
+    );
+    assert_eq!(started.elapsed().as_secs(), 10);
+    drop(client);
+}
+
+/// spec: C-28
+#[tokio::test(start_paused = true)]
+async fn pings_do_not_extend_the_closing_handshake() {
+    let (client, stream) = duplex(1024);
+    let mut ws = server(
+        stream,
+        Config::default().with_ping_interval(Some(Duration::from_secs(3))),
+    );
+    let (mut reader, mut writer) = tokio::io::split(client);
+    let started = Instant::now();
+    let talk = async {
+        while writer.write_all(vectors::CLIENT_PING).await.is_ok() {
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let close = async {
+        let error = ws
+            .close(CloseCode::NORMAL, "")
+            .await
+            .expect_err("no Close comes");
+        assert!(
+            matches!(error, Error::Protocol(ProtocolError::CloseTimeout)),
+            "{error}"
+        );
+        assert_eq!(started.elapsed().as_secs(), 10);
+        drop(ws);
+    };
+    tokio::join!(talk, close);
+    let mut written = Vec::new();
+    reader.read_to_end(&mut written).await.expect("it ended");
+    // We have said our last word, so we ask for none.
+    assert!(!ws_testkit::chopped_script::opcodes(&written).contains(&9));
+}
+
+/// The deadline runs on while nobody asks.
+///
+/// spec: C-28, CD-05
+#[tokio::test(start_paused = true)]
+async fn a_close_that_is_dropped_keeps_its_deadline() {
+    let (client, stream) = duplex(1024);
+    let mut ws = server(stream, quiet());
+    let started = Instant::now();
+    let second = Duration::from_secs(1);
+    timeout(second, ws.close(CloseCode::NORMAL, ""))
+        .await
+        .expect_err("it waits");
+    sleep(second).await;
+    let error = ws.recv().await.expect_err("no Close comes");
+    assert!(
+        matches!(error, Error::Protocol(ProtocolError::CloseTimeout)),
+        "{error}"
+    );
+    assert_eq!(started.elapsed().as_secs(), 10);
+    drop(client);
+}
+
+/// spec: C-35, CD-02
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_pings_lives_as_long_as_it_likes() {
+    let (client, stream) = duplex(1024);
+    let mut ws = server(stream, Config::default());
+    let mut client = WebSocket::client(client, quiet(), BytesMut::new());
+    let hour = Duration::from_secs(3600);
+    let (served, answered) = tokio::join!(timeout(hour, ws.recv()), async {
+        let mut pings = 0;
+        let count = async {
+            while let Ok(Some(event)) = client.recv_event().await {
+                assert!(matches!(event, Event::Ping(_)), "{event:?}");
+                pings += 1;
+            }
+        };
+        timeout(hour, count).await.expect_err("it is never over");
+        pings
+    });
+    served.expect_err("it is never over");
+    assert_eq!(answered, 119, "one Ping every 30 s");
+}
+
+/// Asking for input is no sign of life, not even in the middle of a large frame.
+///
+/// spec: C-35
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_falls_silent_inside_a_frame_is_given_up() {
+    for arrived in [3, 20_000] {
+        let (mut client, stream) = duplex(65_536);
+        let frame = Frame::binary(vec![0; 100_000]).masked(vectors::KEY).bytes();
+        client.write_all(&frame[..arrived]).await.expect("written");
+        let mut ws = server(stream, Config::default());
+        let started = Instant::now();
+        let error = ws.recv().await.expect_err("no more comes");
+        assert!(
+            matches!(error, Error::Protocol(ProtocolError::PongTimeout)),
+            "{error}"
+        );
+        assert_eq!(started.elapsed().as_secs(), 50);
+        assert!(!ws.close_info().expect("it is over").clean);
+    }
+}
+
+/// spec: C-35
+#[tokio::test(start_paused = true)]
+async fn a_client_gives_a_silent_server_up_too() {
+    let (peer, stream) = duplex(1024);
+    let mut ws = WebSocket::client(stream, Config::default(), BytesMut::new());
+    let started = Instant::now();
+    let error = ws.recv().await.expect_err("the server is silent");
+    assert!(
+        matches!(error, Error::Protocol(ProtocolError::PongTimeout)),
+        "{error}"
+    );
+    assert_eq!(started.elapsed().as_secs(), 50);
+    drop(peer);
+}
+
+/// A peer that does not read cannot see our Pings, and is given up for its silence all the same.
+///
+/// spec: C-35, S-09
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_neither_reads_nor_speaks_is_given_up() {
+    let (peer, stream) = duplex(16);
+    let mut ws = server(stream, Config::default().with_write_buffer_high(8));
+    ws.feed(vec![0; 1000]).await.expect("queued");
+    let started = Instant::now();
+    let error = ws.recv().await.expect_err("the peer is silent");
+    assert!(
+        matches!(error, Error::Protocol(ProtocolError::PongTimeout)),
+        "{error}"
+    );
+    assert_eq!(started.elapsed().as_secs(), 50);
+    drop(peer);
+}
+
+/// spec: C-35
+#[tokio::test(start_paused = true)]
+async fn without_keepalive_a_silent_peer_is_waited_for() {
+    let (peer, stream) = duplex(1024);
+    let mut ws = server(stream, quiet());
+    let day = Duration::from_secs(24 * 3600);
+    timeout(day, ws.recv()).await.expect_err("it still waits");
+    drop(peer);
+}
+
+/// An application that was busy with something else, or a machine that was asleep, looks at what has arrived before it
+/// gives a peer up.
+///
+/// spec: C-28, C-35
+#[tokio::test(start_paused = true)]
+async fn what_has_arrived_by_the_deadline_counts() {
+    let (mut client, stream) = duplex(1024);
+    let mut ws = server(stream, Config::default());
+    let busy = Duration::from_secs(300);
+    let second = Duration::from_secs(1);
+    timeout(31 * second, ws.recv())
+        .await
+        .expect_err("a Ping is sent");
+    client
+        .write_all(&Frame::pong("").masked(vectors::KEY).bytes())
+        .await
+        .expect("written");
+    sleep(busy).await;
+    timeout(second, ws.recv())
+        .await
+        .expect_err("the peer lives");
+
+    timeout(second, ws.close(CloseCode::NORMAL, ""))
+        .await
+        .expect_err("it waits");
+    client
+        .write_all(vectors::CLIENT_CLOSE_1000)
+        .await
+        .expect("written");
+    client.shutdown().await.expect("shut down");
+    sleep(busy).await;
+    let info = ws
+        .close(CloseCode::NORMAL, "")
+        .await
+        .expect("it was answered");
+    assert!(info.clean);
+}
