@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use ws_handshake::server::Rejection;
 
-use crate::timed::{Timed, has_passed, is_timeout};
+use crate::timed::{Timed, has_passed, is_timeout, was_wait_until};
 use crate::{AcceptError, Stream};
 
 /// What one read takes at most; heads are rarely longer.
@@ -89,7 +89,7 @@ impl<S: Stream> Exchange<S> {
 
     /// A wait that was cut short looks like a stream that does not block; only the time tells them apart.
     fn explain(&self, error: io::Error) -> io::Error {
-        if is_timeout(&error) && has_passed(self.deadline) {
+        if is_timeout(&error) && was_wait_until(self.deadline) {
             return io::ErrorKind::TimedOut.into();
         }
         error

@@ -96,9 +96,14 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
-/// Whether `deadline` has come. Timeouts are rounded on their way through the operating system, so one that ended a
-/// little early counts.
+/// Whether `deadline` has passed.
 pub(crate) fn has_passed(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now())
+}
+
+/// Whether a wait that was cut short was one until `deadline`. Timeouts are rounded on their way through the operating
+/// system, so it may have ended a little early.
+pub(crate) fn was_wait_until(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| deadline <= Instant::now() + SHORTEST_WAIT)
 }
 

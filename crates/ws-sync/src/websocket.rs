@@ -10,7 +10,7 @@ use ws_proto::{
 };
 
 use crate::mask_keys::OsMaskKeys;
-use crate::timed::{Timed, has_passed, is_timeout, remaining};
+use crate::timed::{Timed, has_passed, is_timeout, remaining, was_wait_until};
 use crate::{Error, Stream};
 
 /// Chunks handed to one vectored write.
@@ -386,9 +386,9 @@ impl<S: Stream> WebSocket<S> {
                     self.read_buffer.resize(count * 2, 0);
                 }
             }
-            // The stream does not block.
-            Err(error) if is_timeout(&error) && !has_passed(until) => return Err(Error::Io(error)),
-            Err(error) if is_timeout(&error) => {}
+            Err(error) if is_timeout(&error) && was_wait_until(until) => {}
+            // The stream does not block, or has timeouts of its own.
+            Err(error) if is_timeout(&error) => return Err(Error::Io(error)),
             Err(error) => {
                 self.transport_error.get_or_insert(error);
                 self.end();
@@ -411,8 +411,9 @@ impl<S: Stream> WebSocket<S> {
 
     /// There was nothing to wait for but room to write, and there is none.
     fn wait_ended(&mut self, error: io::Error) -> Result<(), Error> {
-        self.due = has_passed(self.deadline());
-        if self.due {
+        let deadline = self.deadline();
+        self.due = has_passed(deadline);
+        if was_wait_until(deadline) {
             Ok(())
         } else {
             Err(Error::Io(error))
