@@ -9,7 +9,7 @@ use crate::step::{Done, Verdict};
 use crate::workspace::Workspace;
 
 const SCRIPT: &str = "interop/browser/page.mjs";
-/// All of it takes half a minute here.
+/// All of it takes half a minute.
 const LIMIT: Duration = Duration::from_secs(400);
 
 pub(crate) fn run(workspace: &Workspace) -> Verdict {
