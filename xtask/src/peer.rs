@@ -24,8 +24,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Starts a server and waits for a line that begins with `sign`, or holds it after a first
-    /// word. Everything the server prints goes to `log`.
+    /// Starts a server and waits for a line that holds `sign`; the address is what follows it.
+    /// Everything the server prints goes to `log`.
     pub(crate) fn start(command: &mut Command, sign: &str, log: &Path) -> Result<Self, Failure> {
         let errors = File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
         let mut output = errors.try_clone()?;
