@@ -10,6 +10,8 @@ use crate::{AcceptError, Config, WebSocket};
 
 /// Accepts a WebSocket connection on `stream` with the defaults of [`Acceptor`].
 ///
+/// Set `TCP_NODELAY` on a TCP stream: two small messages in a row otherwise wait for an acknowledgement.
+///
 /// # Errors
 ///
 /// As [`Acceptor::accept`].
@@ -93,7 +95,7 @@ impl Acceptor {
     }
 
     /// Carries out the opening handshake, all of it within `Config::handshake_timeout`. A request that is refused is
-    /// answered with the HTTP status that says why.
+    /// answered with the HTTP status that says why, and the client has a second more to read that.
     ///
     /// # Errors
     ///

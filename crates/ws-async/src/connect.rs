@@ -133,7 +133,12 @@ impl Connector {
         }
         let request = self.request(&uri)?;
         let deadline = self.deadline();
-        let stream = connect_tcp(uri.host(), uri.port(), deadline)
+        // The resolver knows the zones of this machine (RFC 4007 §11).
+        let host = match uri.zone() {
+            Some(zone) => format!("{}%{zone}", uri.host()),
+            None => uri.host().to_owned(),
+        };
+        let stream = connect_tcp(&host, uri.port(), deadline)
             .await
             .map_err(ConnectError::from_io)?;
         Box::pin(self.exchange(stream, deadline, &request)).await

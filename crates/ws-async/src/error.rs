@@ -63,9 +63,10 @@ impl From<SendError> for Error {
 pub enum AcceptError {
     /// The transport failed before the handshake was done.
     Io(io::Error),
-    /// The client's request was refused, and the client was told so: its fault, or a matter of policy.
+    /// The client's request was refused: its fault, or a matter of policy. The client was told so, unless it had left
+    /// or does not speak HTTP ([`Rejection::closes_silently`]).
     Rejected(Rejection),
-    /// The opening handshake took longer than `Config::handshake_timeout`.
+    /// The opening handshake took longer than `Config::handshake_timeout`, or the transport gave up waiting.
     TimedOut,
     /// The answer that this end wanted to give is not allowed. The client was told 500.
     Response(ResponseError),
@@ -115,7 +116,8 @@ pub enum ConnectError {
     Io(io::Error),
     /// The request may not be sent, or the server refused it or answered wrongly; the error says which.
     Handshake(HandshakeError),
-    /// Connecting and the opening handshake took longer than `Config::handshake_timeout`.
+    /// Connecting and the opening handshake took longer than `Config::handshake_timeout`, or the transport gave up
+    /// waiting.
     TimedOut,
     /// A `wss` URI needs a TLS stream: make one and give it to [`Connector::handshake`](crate::Connector::handshake).
     TlsRequired,

@@ -30,6 +30,12 @@
 //! # }
 //! ```
 //!
+//! # Panics
+//!
+//! Deadlines need tokio's timer: on a runtime built without `enable_time` they panic, as every timer does there.
+//!
+//! # What it does not do
+//!
 //! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. It spawns no tasks and never
 //! holds a lock. Its twin `ws-sync` has the same names without `.await`.
 #![forbid(unsafe_code)]

@@ -277,9 +277,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// An error of the transport says more than the loss of the connection that follows from it.
     fn blame(&mut self, error: ProtocolError) -> Error {
-        match self.transport_error.take() {
-            Some(transport) if error == ProtocolError::ConnectionLost => Error::Io(transport),
-            _ => Error::Protocol(error),
+        // A Close that could not be written is none that the peer failed to answer.
+        let closing = self
+            .connection
+            .close_info()
+            .is_some_and(|info| info.sent.is_some());
+        match (error, self.transport_error.take()) {
+            (ProtocolError::ConnectionLost, Some(transport)) => Error::Io(transport),
+            (ProtocolError::CloseTimeout, Some(transport)) if !closing => Error::Io(transport),
+            (error, _) => Error::Protocol(error),
         }
     }
 

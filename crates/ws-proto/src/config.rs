@@ -42,7 +42,8 @@ pub struct Config {
     /// Bytes waiting to be written at which [`Connection::send`](crate::Connection::send) refuses a further message.
     /// What is queued never exceeds this by more than one message. At least 1 is used. Default 1 MiB.
     pub write_buffer_limit: usize,
-    /// How often to send a Ping. Default every 30 s: middleboxes cut idle connections after 30 to 60 s.
+    /// How often to send a Ping. Default every 30 s: middleboxes cut idle connections after 30 to 60 s. The blocking
+    /// binding's own default is `None`, because each read then costs a system call more.
     pub ping_interval: Option<Duration>,
     /// How long after a Ping the peer may stay silent before it is taken for dead. Any received byte is a sign of
     /// life. Default 20 s.

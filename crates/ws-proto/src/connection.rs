@@ -281,7 +281,6 @@ impl Connection {
         })
     }
 
-    /// The only place where one direction obliges the other.
     fn answer(&mut self, received: Received) -> Event {
         match received {
             Received::Message(message) => Event::Message(message),

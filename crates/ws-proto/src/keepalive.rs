@@ -97,8 +97,8 @@ impl Keepalive {
             self.next_ping = self
                 .ping_interval
                 .map(|interval| now.saturating_add(interval));
-            // A Ping whose deadline is still open keeps it: a short interval must not put the deadline off for ever.
-            if self.pong_deadline.is_none() {
+            // A Ping that is still unanswered keeps its deadline: a short interval must not put it off for ever.
+            if self.heard || self.pong_deadline.is_none() {
                 self.heard = false;
                 self.pong_deadline = Some(now.saturating_add(self.pong_timeout));
             }

@@ -8,6 +8,9 @@ use bytes::Bytes;
 use ws_frame::Utf8Error;
 
 /// A data message (RFC 6455 §5.6). Control frames are not messages; they are [`Event`](crate::Event)s.
+///
+/// A received message may share the buffer that it was read into. To keep many of them for long, copy them:
+/// `Bytes::copy_from_slice(message.as_bytes())` holds as much as it is long.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(
     clippy::exhaustive_enums,

@@ -194,6 +194,23 @@ fn a_short_interval_does_not_put_the_deadline_off() {
 }
 
 #[test]
+fn the_first_ping_that_stays_unanswered_starts_the_deadline() {
+    // spec: C-35
+    let mut server = Alone::server_with(config().with_ping_interval(Some(seconds(5))));
+    assert_eq!(server.connection.poll_timeout(seconds(0)), Some(seconds(5)));
+    wait_until(&mut server, seconds(5));
+    let pong = Frame::pong("").masked(vectors::KEY);
+    assert_eq!(server.receive(&pong.bytes()).len(), 1);
+    // The Ping at 10 s is the first without an answer. The deadline of the one before it counts no more.
+    for now in [10, 15, 20, 25] {
+        wait_until(&mut server, seconds(now));
+        assert_eq!(server.error, None, "at {now} s");
+    }
+    wait_until(&mut server, seconds(30));
+    assert_eq!(server.error, Some(ProtocolError::PongTimeout));
+}
+
+#[test]
 fn a_deadline_noticed_late_proves_nothing() {
     // spec: C-35
     // The application was busy for a minute, and the peer's Pong lies unread in the socket.

@@ -10,6 +10,8 @@ use crate::{AcceptError, Config, Stream, WebSocket};
 
 /// Accepts a WebSocket connection on `stream` with the defaults of [`Acceptor`].
 ///
+/// Set `TCP_NODELAY` on a TCP stream: two small messages in a row otherwise wait for an acknowledgement.
+///
 /// # Errors
 ///
 /// As [`Acceptor::accept`].
@@ -24,7 +26,7 @@ pub fn accept<S: Stream>(stream: S) -> Result<WebSocket<S>, AcceptError> {
 /// use ws_sync::{Acceptor, Config, OriginPolicy};
 ///
 /// let acceptor = Acceptor::new()
-///     .with_config(Config::default().with_max_message_size(64 * 1024))
+///     .with_config(Config::default().with_ping_interval(None).with_max_message_size(64 * 1024))
 ///     .with_origin_policy(OriginPolicy::allow_list(["https://example.com"])?)
 ///     .with_subprotocols(["chat.v2", "chat.v1"]);
 /// let mut ws = acceptor.accept(stream)?;
@@ -60,7 +62,9 @@ impl Acceptor {
         }
     }
 
-    /// Sets limits and deadlines of the connection, the deadline of the opening handshake among them.
+    /// Sets limits and deadlines of the connection, the deadline of the opening handshake among them. A
+    /// [`Config::default`] has keepalive pings switched on; what [`new`](Self::new) sets is
+    /// `Config::default().with_ping_interval(None)`.
     #[must_use]
     pub fn with_config(mut self, config: Config) -> Self {
         self.config = config;
@@ -100,7 +104,7 @@ impl Acceptor {
     }
 
     /// Carries out the opening handshake, all of it within `Config::handshake_timeout`. A request that is refused is
-    /// answered with the HTTP status that says why.
+    /// answered with the HTTP status that says why, and the client has a second more to read that.
     ///
     /// # Errors
     ///

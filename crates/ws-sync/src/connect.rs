@@ -72,7 +72,9 @@ impl Connector {
         }
     }
 
-    /// Sets limits and deadlines of the connection; `Config::handshake_timeout` covers connecting too.
+    /// Sets limits and deadlines of the connection; `Config::handshake_timeout` covers connecting too. A
+    /// [`Config::default`] has keepalive pings switched on; what [`new`](Self::new) sets is
+    /// `Config::default().with_ping_interval(None)`.
     #[must_use]
     pub fn with_config(mut self, config: Config) -> Self {
         self.config = config;
@@ -140,8 +142,12 @@ impl Connector {
         }
         let request = self.request(&uri)?;
         let deadline = self.deadline();
-        let stream =
-            connect_tcp(uri.host(), uri.port(), deadline).map_err(ConnectError::from_io)?;
+        // The resolver knows the zones of this machine (RFC 4007 §11).
+        let host = match uri.zone() {
+            Some(zone) => format!("{}%{zone}", uri.host()),
+            None => uri.host().to_owned(),
+        };
+        let stream = connect_tcp(&host, uri.port(), deadline).map_err(ConnectError::from_io)?;
         self.exchange(stream, deadline, &request)
     }
 

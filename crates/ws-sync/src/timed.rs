@@ -14,15 +14,20 @@ pub(crate) struct Timed<S> {
     pub(crate) stream: S,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
+    /// What the caller wants where no deadline says otherwise.
+    pub(crate) own_read_timeout: Option<Duration>,
+    pub(crate) own_write_timeout: Option<Duration>,
 }
 
 impl<S: Stream> Timed<S> {
-    /// A stream may come with timeouts of its caller's; they stay until a bound of ours replaces them.
+    /// A stream may come with timeouts of its caller's; they stay until the first deadline replaces them.
     pub(crate) fn new(stream: S) -> Self {
         Self {
             stream,
             read_timeout: None,
             write_timeout: None,
+            own_read_timeout: None,
+            own_write_timeout: None,
         }
     }
 
@@ -34,7 +39,7 @@ impl<S: Stream> Timed<S> {
         deadline: Option<Instant>,
     ) -> io::Result<usize> {
         loop {
-            let timeout = remaining(deadline);
+            let timeout = remaining(deadline).or(self.own_read_timeout);
             if timeout != self.read_timeout {
                 self.stream.set_read_timeout(timeout)?;
                 self.read_timeout = timeout;
@@ -48,6 +53,7 @@ impl<S: Stream> Timed<S> {
 
     /// Bounds each of the next writes.
     pub(crate) fn before_write(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = timeout.or(self.own_write_timeout);
         if timeout != self.write_timeout {
             self.stream.set_write_timeout(timeout)?;
             self.write_timeout = timeout;

@@ -42,7 +42,8 @@ const WRITE_RETRY: Duration = Duration::from_millis(20);
 ///
 /// # Streams that do not block
 ///
-/// On a stream in non-blocking mode, or with a timeout of its own, a call may fail with
+/// On a stream in non-blocking mode, or with timeouts ([`set_read_timeout`](Self::set_read_timeout),
+/// [`set_write_timeout`](Self::set_write_timeout)), a call may fail with
 /// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut). Nothing is lost then: call
 /// [`recv`](Self::recv) or [`flush`](Self::flush) again. A message whose [`send`](Self::send) failed so is queued and
 /// goes out with them, so do not send it again; one that was not queued fails with [`SendError::BufferFull`].
@@ -54,7 +55,7 @@ pub struct WebSocket<S> {
     connection: Connection,
     negotiated: Negotiated,
     opened: Instant,
-    /// Where reads go. It is initialised once, and bytes leave it before the next read.
+    /// Where reads go. Bytes leave it before the next read.
     read_buffer: Vec<u8>,
     /// Whether the write side has been shut down.
     shut_down: bool,
@@ -240,6 +241,20 @@ impl<S: Stream> WebSocket<S> {
         self.connection.role()
     }
 
+    /// Bounds each wait for input where no deadline does: a [`recv`](Self::recv) in which nothing arrives for so long
+    /// fails, and may be [called again](Self#streams-that-do-not-block). `None`, the default, waits as long as the
+    /// connection lives. Timeouts set on the stream itself do not last: deadlines replace them.
+    pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
+        self.stream.own_read_timeout = timeout;
+    }
+
+    /// Bounds each wait for a peer that does not read: a [`send`](Self::send) or [`flush`](Self::flush) that gets
+    /// nothing written for so long fails, and what is queued goes out
+    /// [with the next call](Self#streams-that-do-not-block). `None`, the default, waits as long as TCP lets it.
+    pub fn set_write_timeout(&mut self, timeout: Option<Duration>) {
+        self.stream.own_write_timeout = timeout;
+    }
+
     /// The stream underneath, for its address and options. Reading or writing it would break the framing.
     pub fn get_ref(&self) -> &S {
         &self.stream.stream
@@ -247,9 +262,15 @@ impl<S: Stream> WebSocket<S> {
 
     /// An error of the transport says more than the loss of the connection that follows from it.
     fn blame(&mut self, error: ProtocolError) -> Error {
-        match self.transport_error.take() {
-            Some(transport) if error == ProtocolError::ConnectionLost => Error::Io(transport),
-            _ => Error::Protocol(error),
+        // A Close that could not be written is none that the peer failed to answer.
+        let closing = self
+            .connection
+            .close_info()
+            .is_some_and(|info| info.sent.is_some());
+        match (error, self.transport_error.take()) {
+            (ProtocolError::ConnectionLost, Some(transport)) => Error::Io(transport),
+            (ProtocolError::CloseTimeout, Some(transport)) if !closing => Error::Io(transport),
+            (error, _) => Error::Protocol(error),
         }
     }
 
@@ -371,6 +392,8 @@ impl<S: Stream> WebSocket<S> {
         if self.read_buffer.is_empty() {
             self.read_buffer.resize(READ_MIN, 0);
         }
+        // The wait may be long: a partial frame keeps what it needs and no more.
+        self.connection.park();
         let deadline = self.deadline();
         let mut until = deadline;
         if stalled {
@@ -381,10 +404,13 @@ impl<S: Stream> WebSocket<S> {
             Ok(0) => self.end(),
             Ok(count) => {
                 let received = self.read_buffer.get(..count).unwrap_or_default();
-                self.connection.receive_buffer().extend_from_slice(received);
-                if count == self.read_buffer.len() && count < READ_MAX {
-                    self.read_buffer.resize(count * 2, 0);
+                if self.connection.prefers_receive_buffer() {
+                    self.connection.receive_buffer().extend_from_slice(received);
+                } else {
+                    // As large as what was read: a message that is kept keeps nothing else.
+                    self.connection.handle_received(BytesMut::from(received));
                 }
+                self.adapt_read_buffer(count);
             }
             Err(error) if is_timeout(&error) && was_wait_until(until) => {}
             // The stream does not block, or has timeouts of its own.
@@ -396,6 +422,17 @@ impl<S: Stream> WebSocket<S> {
         }
         self.due = has_passed(deadline);
         Ok(())
+    }
+
+    /// Grows the read buffer while reads fill it, and lets it go when they have become small.
+    fn adapt_read_buffer(&mut self, count: usize) {
+        let len = self.read_buffer.len();
+        if count == len && len < READ_MAX {
+            self.read_buffer.resize(len * 2, 0);
+        } else if count < READ_MIN && len > READ_MIN {
+            self.read_buffer.truncate(READ_MIN);
+            self.read_buffer.shrink_to_fit();
+        }
     }
 
     fn end(&mut self) {

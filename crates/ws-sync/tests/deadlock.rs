@@ -1,11 +1,12 @@
 //! Reading never waits for writing, although a blocking stream can only do one at a time.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use bytes::BytesMut;
-use ws_sync::{Config, Message, WebSocket};
+use ws_sync::{Config, Error, Message, State, WebSocket};
 
 fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
@@ -75,4 +76,30 @@ fn what_is_queued_is_written_when_the_peer_takes_it() {
         .write_all(&[0x81, 0x80, 0, 0, 0, 0])
         .expect("written");
     assert_eq!(server.join().expect("no panic"), Some(Message::text("")));
+}
+
+/// A bound of the caller's on sending outlives every deadline of ours.
+///
+/// spec: S-07, CD-04
+#[test]
+fn a_send_to_a_peer_that_does_not_read_ends_by_the_write_timeout() {
+    let (mut client, server) = tcp_pair();
+    let config = Config::default().with_ping_interval(None);
+    let mut server = WebSocket::server(server, config, BytesMut::new());
+    server.set_write_timeout(Some(Duration::from_millis(50)));
+    // Answering a Ping puts a bound of its own on the write; the caller's comes back.
+    client
+        .write_all(&[0x89, 0x80, 0, 0, 0, 0, 0x81, 0x80, 0, 0, 0, 0])
+        .expect("written");
+    assert_eq!(server.recv().expect("received"), Some(Message::text("")));
+    let error = loop {
+        if let Err(error) = server.send(vec![7; 64 * 1024]) {
+            break error;
+        }
+    };
+    assert!(
+        matches!(&error, Error::Io(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)),
+        "{error}"
+    );
+    assert_eq!(server.state(), State::Open);
 }

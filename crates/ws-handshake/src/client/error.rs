@@ -111,8 +111,7 @@ pub enum HandshakeError {
     /// There is not exactly one `Sec-WebSocket-Accept`, or it does not answer our key: what answered
     /// did not understand the request, or it is an old answer from a cache.
     InvalidAccept,
-    /// The server chose an extension that was not offered, or its list is malformed (RFC 6455
-    /// section 4.1).
+    /// The server chose an extension, and none was offered (RFC 6455 section 4.1).
     InvalidExtensions,
     /// The server chose a subprotocol that was not offered, or more than one (RFC 6455 section 4.1).
     InvalidSubprotocol,
