@@ -2,7 +2,9 @@
 
 use std::net::{TcpListener, TcpStream};
 
+mod accepting;
 mod chopped;
+mod connecting;
 mod deadlines;
 mod ending;
 mod faults;
