@@ -8,6 +8,7 @@ mod connecting;
 mod deadlines;
 mod ending;
 mod faults;
+mod tcp;
 mod would_block;
 
 /// Two ends of a TCP connection.
