@@ -11,6 +11,7 @@ mod deadlines;
 mod drive;
 mod ending;
 mod faults;
+mod streams;
 mod tcp;
 
 /// Two ends of a TCP connection: the one under test, and a plain socket for a peer that is written by hand.
