@@ -10,7 +10,7 @@ use ws_proto::{
 };
 
 use crate::mask_keys::OsMaskKeys;
-use crate::timed::{Timed, has_passed, is_timeout, remaining, was_wait_until};
+use crate::timed::{SHORTEST_WAIT, Timed, has_passed, is_timeout, remaining, was_wait_until};
 use crate::{Error, Stream};
 
 /// Chunks handed to one vectored write.
@@ -22,6 +22,9 @@ const READ_MIN: usize = 4 * 1024;
 /// The read buffer grows to this while reads fill it: 4 KiB reads would split bursts, and 64 KiB measured as fast as
 /// anything larger.
 const READ_MAX: usize = 64 * 1024;
+
+/// The read buffer is let go after so many small reads in a row. Every large message ends with a small one.
+const SMALL_READS: u8 = 8;
 
 /// How long `recv` waits for the peer to take what is queued before it goes on reading.
 const WRITE_PATIENCE: Duration = Duration::from_millis(5);
@@ -57,6 +60,8 @@ pub struct WebSocket<S> {
     opened: Instant,
     /// Where reads go. Bytes leave it before the next read.
     read_buffer: Vec<u8>,
+    /// How many reads in a row would have fitted the smallest read buffer.
+    small_reads: u8,
     /// Whether the write side has been shut down.
     shut_down: bool,
     /// Whether the peer has ended its side: there is nothing more to read.
@@ -98,6 +103,7 @@ impl<S: Stream> WebSocket<S> {
             negotiated: Negotiated::default(),
             opened: Instant::now(),
             read_buffer: Vec::new(),
+            small_reads: 0,
             shut_down: false,
             ended: false,
             due: false,
@@ -243,16 +249,17 @@ impl<S: Stream> WebSocket<S> {
 
     /// Bounds each wait for input where no deadline does: a [`recv`](Self::recv) in which nothing arrives for so long
     /// fails, and may be [called again](Self#streams-that-do-not-block). `None`, the default, waits as long as the
-    /// connection lives. Timeouts set on the stream itself do not last: deadlines replace them.
+    /// connection lives, and less than a millisecond is taken for one. Timeouts set on the stream itself do not last:
+    /// deadlines replace them.
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
-        self.stream.own_read_timeout = timeout;
+        self.stream.own_read_timeout = timeout.map(|timeout| timeout.max(SHORTEST_WAIT));
     }
 
     /// Bounds each wait for a peer that does not read: a [`send`](Self::send) or [`flush`](Self::flush) that gets
     /// nothing written for so long fails, and what is queued goes out
     /// [with the next call](Self#streams-that-do-not-block). `None`, the default, waits as long as TCP lets it.
     pub fn set_write_timeout(&mut self, timeout: Option<Duration>) {
-        self.stream.own_write_timeout = timeout;
+        self.stream.own_write_timeout = timeout.map(|timeout| timeout.max(SHORTEST_WAIT));
     }
 
     /// The stream underneath, for its address and options. Reading or writing it would break the framing.
@@ -427,9 +434,13 @@ impl<S: Stream> WebSocket<S> {
     /// Grows the read buffer while reads fill it, and lets it go when they have become small.
     fn adapt_read_buffer(&mut self, count: usize) {
         let len = self.read_buffer.len();
+        self.small_reads = match count < READ_MIN {
+            true => self.small_reads.saturating_add(1),
+            false => 0,
+        };
         if count == len && len < READ_MAX {
             self.read_buffer.resize(len * 2, 0);
-        } else if count < READ_MIN && len > READ_MIN {
+        } else if self.small_reads >= SMALL_READS && len > READ_MIN {
             self.read_buffer.truncate(READ_MIN);
             self.read_buffer.shrink_to_fit();
         }

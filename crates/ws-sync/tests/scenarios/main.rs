@@ -8,6 +8,7 @@ mod connecting;
 mod deadlines;
 mod ending;
 mod faults;
+mod reading;
 mod streams;
 mod tcp;
 mod would_block;
