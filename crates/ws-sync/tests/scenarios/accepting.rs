@@ -106,7 +106,7 @@ fn a_refused_client_that_keeps_sending_reads_why() {
 
 /// Whoever does not speak HTTP would not understand an answer in it.
 ///
-/// spec: H-30, C-34
+/// spec: H-30
 #[test]
 fn a_peer_that_does_not_speak_http_is_left_without_a_word() {
     for said in [b"\x16\x03\x01\x02\x00".as_slice(), b"", b"GET / HT"] {
