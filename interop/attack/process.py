@@ -19,10 +19,11 @@ class Server:
     def __init__(self, binary, open_files=None):
         self.binary = binary
         self.log = tempfile.TemporaryFile()
-        self._open_files = open_files
-        self._process = subprocess.Popen(
-            [binary, "--port", "0"], stdout=subprocess.PIPE, stderr=self.log, preexec_fn=self._limit
-        )
+        self._process = subprocess.Popen([binary, "--port", "0"], stdout=subprocess.PIPE, stderr=self.log)
+        if open_files is not None:
+            # From here and not from the child before it runs the program: Python code between fork and
+            # exec upsets the locks of a process that starts servers in several threads.
+            resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, (open_files, open_files))
         line = self._process.stdout.readline().decode()
         expect("listening on " in line and ":" in line, "%s printed %r and not where it listens", binary, line)
         self.port = int(line.strip().rstrip("/").rpartition(":")[2])
@@ -94,10 +95,6 @@ class Server:
                 if line.startswith(name + ":"):
                     return int(line.split()[1]) * KIB
         raise Unexpected("there is no %s for process %d" % (name, self.pid))
-
-    def _limit(self):
-        if self._open_files is not None:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (self._open_files, self._open_files))
 
 
 class Outcome:
