@@ -141,7 +141,9 @@ impl fmt::Display for ConnectError {
             ),
             Self::Handshake(error) => write!(f, "the opening handshake failed: {error}"),
             Self::TimedOut => f.write_str("the opening handshake did not finish in time"),
-            Self::TlsRequired => f.write_str("a wss URI needs a TLS stream"),
+            Self::TlsRequired => f.write_str(
+                "a wss URI needs a TLS stream: make one and give it to Connector::handshake",
+            ),
         }
     }
 }

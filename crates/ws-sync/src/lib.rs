@@ -1,4 +1,4 @@
-//! Blocking WebSocket: client and server over any `Read + Write`.
+//! Blocking WebSocket: client and server over TCP, Unix sockets and, as [`Untimed`], any `Read + Write`.
 //!
 //! A server:
 //!
