@@ -1,5 +1,6 @@
 //! Task per connection, on tokio: `cargo run --example echo_server_async -- --port 9001`.
 
+use std::time::Duration;
 use std::{env, io};
 
 use tokio::net::{TcpListener, TcpStream};
@@ -11,8 +12,12 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on ws://{}", listener.local_addr()?);
     loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, or the client has left already: neither ends a server.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
         // The opening handshake runs on the connection's own task: a slow client holds up nobody.
-        let (stream, _) = listener.accept().await?;
         tokio::spawn(async move { echo(stream).await.inspect_err(|error| eprintln!("{error}")) });
     }
 }

@@ -1,6 +1,7 @@
 //! Thread per connection, blocking: `cargo run --example echo_server_sync -- --port 9001`.
 
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 use std::{env, io, thread};
 
 fn main() -> io::Result<()> {
@@ -9,8 +10,12 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on ws://{}", listener.local_addr()?);
     for stream in listener.incoming() {
+        let Ok(stream) = stream else {
+            // Out of descriptors, or the client has left already: neither ends a server.
+            thread::sleep(Duration::from_millis(10));
+            continue;
+        };
         // The opening handshake runs on the connection's own thread: a slow client holds up nobody.
-        let stream = stream?;
         thread::spawn(move || echo(stream).inspect_err(|error| eprintln!("{error}")));
     }
     Ok(())
