@@ -1,7 +1,6 @@
 //! Thread per connection, blocking: `cargo run --example echo_server_sync -- --port 9001`.
 
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
 use std::{env, io, thread};
 
 fn main() -> io::Result<()> {
@@ -10,13 +9,12 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on ws://{}", listener.local_addr()?);
     for stream in listener.incoming() {
-        let Ok(stream) = stream else {
+        match stream {
+            // The handshake runs on the connection's own thread: a slow client holds up nobody.
+            Ok(stream) => _ = thread::spawn(|| echo(stream).inspect_err(|e| eprintln!("{e}"))),
             // Out of descriptors, or the client has left already: neither ends a server.
-            thread::sleep(Duration::from_millis(10));
-            continue;
-        };
-        // The opening handshake runs on the connection's own thread: a slow client holds up nobody.
-        thread::spawn(move || echo(stream).inspect_err(|error| eprintln!("{error}")));
+            Err(_) => thread::sleep(std::time::Duration::from_millis(10)),
+        }
     }
     Ok(())
 }
