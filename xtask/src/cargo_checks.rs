@@ -314,7 +314,7 @@ pub(crate) fn deny(workspace: &Workspace) -> Verdict {
             ])
             .args(["bans", "licenses", "sources"]),
         &log,
-        std::time::Duration::from_secs(120),
+        std::time::Duration::from_secs(600),
     )?;
     let text = std::fs::read_to_string(&log)?;
     let summary = text.lines().last().unwrap_or_default();
