@@ -72,8 +72,9 @@ fn it_prints_one_line_and_ends_when_told() {
             "{line}"
         );
 
-        let killed = Command::new("kill")
-            .args([signal, &program.id().to_string()])
+        // The shell's own `kill`: a minimal system has no program of that name.
+        let killed = Command::new("sh")
+            .args(["-c", &format!("kill {signal} {}", program.id())])
             .status();
         assert!(killed.expect("there is a kill").success());
         assert!(program.wait().expect("it ends").success());
