@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, BufStream, duplex, join, simplex};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use ws_async::{Acceptor, CloseCode, Config, Connector, Message, WebSocket};
 use ws_async::{Incoming, accept};
 use ws_testkit::{ChoppedIo, Chunks, Frame};
@@ -48,8 +48,11 @@ async fn tokio_pair() -> (TcpStream, TcpStream) {
 async fn every_kind_of_stream_carries_a_conversation() {
     let (client, server) = tokio_pair().await;
     converse(client, server).await;
-    let (client, server) = UnixStream::pair().expect("a pair");
-    converse(client, server).await;
+    #[cfg(unix)]
+    {
+        let (client, server) = tokio::net::UnixStream::pair().expect("a pair");
+        converse(client, server).await;
+    }
     let (client, server) = tokio_pair().await;
     let client: Box<dyn Stream> = Box::new(client);
     let server: Box<dyn Stream> = Box::new(server);

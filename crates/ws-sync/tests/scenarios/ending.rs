@@ -1,7 +1,6 @@
 //! How connections end: by a Close frame, by a bad frame, by a peer that leaves, stalls or never stops.
 
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use ws_sync::{
 use ws_testkit::{ChoppedIo, Frame, vectors};
 
 use crate::chopped::{Chopped, is_would_block};
+use crate::tcp_pair;
 
 fn config() -> Config {
     Config::default().with_ping_interval(None)
@@ -182,7 +182,7 @@ fn close_both(client: WebSocket<impl Stream>, server: WebSocket<impl Stream + Se
 /// spec: C-15, C-16
 #[test]
 fn both_ends_close_at_once() {
-    let (client, server_io) = UnixStream::pair().expect("a pair");
+    let (client, server_io) = tcp_pair();
     let client = WebSocket::client(client, config(), BytesMut::new());
     close_both(client, server(server_io));
 }
@@ -192,7 +192,7 @@ fn both_ends_close_at_once() {
 /// spec: C-14, C-28
 #[test]
 fn two_streams_without_deadlines_do_not_wait_for_each_other() {
-    let (client, server_io) = UnixStream::pair().expect("a pair");
+    let (client, server_io) = tcp_pair();
     // No deadline of ours holds here. If the two do wait for each other, the test fails instead of hanging.
     for stream in [&client, &server_io] {
         let patience = Some(Duration::from_secs(5));

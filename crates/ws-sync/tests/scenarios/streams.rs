@@ -1,7 +1,6 @@
 //! The same conversation over every kind of stream.
 
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::thread;
 
 use bytes::BytesMut;
@@ -40,8 +39,11 @@ fn converse(client: impl Stream, server: impl Stream + Send) {
 fn every_kind_of_stream_carries_a_conversation() {
     let (client, server) = tcp_pair();
     converse(client, server);
-    let (client, server) = UnixStream::pair().expect("a pair");
-    converse(client, server);
+    #[cfg(unix)]
+    {
+        let (client, server) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        converse(client, server);
+    }
     let (client, server) = tcp_pair();
     let client: Box<dyn Stream> = Box::new(client);
     let server: Box<dyn Stream + Send> = Box::new(server);

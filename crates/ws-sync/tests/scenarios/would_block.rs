@@ -1,7 +1,6 @@
 //! Streams in non-blocking mode: a call that would block loses nothing, and reading does not wait for writing.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -10,6 +9,7 @@ use ws_testkit::oracle::{Event, Receiver};
 use ws_testkit::{ChoppedIo, Frame, vectors};
 
 use crate::chopped::{Chopped, is_would_block};
+use crate::tcp_pair;
 
 fn config() -> Config {
     Config::default().with_ping_interval(None)
@@ -76,7 +76,7 @@ fn a_message_that_would_block_is_queued_or_refused() {
 #[test]
 fn two_ends_that_both_have_much_to_say_get_it_across() {
     const MESSAGES: usize = 200;
-    let (client, server) = UnixStream::pair().expect("a pair");
+    let (client, server) = tcp_pair();
     for stream in [&client, &server] {
         stream.set_nonblocking(true).expect("it can");
     }
@@ -108,7 +108,7 @@ fn two_ends_that_both_have_much_to_say_get_it_across() {
 /// spec: H-25
 #[test]
 fn a_handshake_on_a_stream_that_does_not_block_is_an_error_of_the_stream() {
-    let (client, server) = UnixStream::pair().expect("a pair");
+    let (client, server) = tcp_pair();
     server.set_nonblocking(true).expect("it can");
     let error = Acceptor::new().accept(server).expect_err("nothing came");
     let AcceptError::Io(error) = error else {
