@@ -1,5 +1,6 @@
 //! The same conversation over every kind of stream.
 
+use std::io::{self, BufWriter, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
@@ -10,6 +11,25 @@ use ws_testkit::{ChoppedIo, Frame};
 
 use crate::chopped::Chopped;
 use crate::tcp_pair;
+
+/// A stream that holds back what it is not asked to flush.
+struct Buffered(BufWriter<TcpStream>);
+
+impl Read for Buffered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.get_mut().read(buffer)
+    }
+}
+
+impl Write for Buffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
 
 /// From the request to the end of the stream, with a message that takes a write of its own.
 fn converse(client: impl Stream, server: impl Stream + Send) {
@@ -50,6 +70,9 @@ fn every_kind_of_stream_carries_a_conversation() {
     converse(client, server);
     let (client, server) = tcp_pair();
     converse(Untimed(client), Untimed(server));
+    let (client, server) = tcp_pair();
+    let buffered = |stream| Untimed(Buffered(BufWriter::new(stream)));
+    converse(buffered(client), buffered(server));
     let (client, server) = ChoppedIo::duplex();
     converse(Chopped::new(client), Chopped::new(server));
     let (client, server) = ChoppedIo::duplex();
