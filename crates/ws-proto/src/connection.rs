@@ -10,8 +10,8 @@ use crate::keepalive::{Due, Keepalive};
 use crate::outbound::{Outbound, Reply};
 use crate::side::Side;
 use crate::{
-    CloseInfo, Config, Event, Initiator, MaskKeys, Message, ProtocolError, Role, SendError, State,
-    Transmit, Unsent,
+    CloseInfo, Config, Event, Initiator, MaskKeys, Message, PreparedMessage, ProtocolError, Role,
+    SendError, State, Transmit, Unsent,
 };
 
 /// A WebSocket connection after its opening handshake.
@@ -145,6 +145,16 @@ impl Connection {
     /// wait to be written. Either way the message comes back.
     pub fn send(&mut self, message: Message) -> Result<(), Unsent> {
         self.outbound.send(message)
+    }
+
+    /// Queues a message that was framed before, which a server does without copying it. Otherwise as
+    /// [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.outbound.send_prepared(message)
     }
 
     /// Queues a Ping with at most 125 bytes of application data (RFC 6455 §5.5.2).

@@ -74,6 +74,7 @@ mod inbound;
 mod keepalive;
 mod message;
 mod outbound;
+mod prepared;
 mod side;
 mod transmit;
 
@@ -82,7 +83,8 @@ pub use config::Config;
 pub use connection::Connection;
 pub use error::{ProtocolError, SendError, Unsent};
 pub use event::Event;
-pub use message::{Message, Utf8Bytes};
+pub use message::{Message, MessageKind, Utf8Bytes};
+pub use prepared::PreparedMessage;
 pub use side::{MaskKeys, Role};
 pub use transmit::Transmit;
 pub use ws_frame::{CloseCode, HeaderError, MaskKey};

@@ -5,7 +5,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use bytes::Bytes;
-use ws_frame::Utf8Error;
+use ws_frame::{Opcode, Utf8Error};
 
 /// A data message (RFC 6455 §5.6). Control frames are not messages; they are [`Event`](crate::Event)s.
 ///
@@ -23,6 +23,29 @@ pub enum Message {
     Binary(Bytes),
 }
 
+/// What a message is: the first frame's opcode, without the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "RFC 6455 knows two kinds of message and an extension cannot add a third"
+)]
+pub enum MessageKind {
+    /// Text: its payload is UTF-8.
+    Text,
+    /// Arbitrary bytes.
+    Binary,
+}
+
+impl MessageKind {
+    /// The opcode of a message's first frame (RFC 6455 §5.2).
+    pub(crate) const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
+}
+
 impl Message {
     /// A text message.
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
@@ -32,6 +55,14 @@ impl Message {
     /// A binary message.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
+    }
+
+    /// Whether this is text or binary.
+    pub const fn kind(&self) -> MessageKind {
+        match self {
+            Self::Text(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
     }
 
     /// Whether this is a text message.

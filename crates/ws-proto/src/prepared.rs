@@ -1,0 +1,179 @@
+//! A message framed once, for many connections.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::{Bytes, BytesMut};
+use ws_frame::{FrameHeader, Rsv};
+
+use crate::outbound::COPY_PAYLOAD_MAX;
+use crate::{Message, MessageKind, Utf8Bytes};
+
+/// A message that is framed once and sent to any number of connections: the thing to broadcast.
+///
+/// A server's connections send it without copying it: all of them, and all clones, share its bytes. A client masks
+/// every frame with a key of its own (RFC 6455 §5.3) and therefore masks a copy, as it does with any message.
+///
+/// ```
+/// use ws_proto::{Config, Connection, PreparedMessage};
+///
+/// let news = PreparedMessage::text("to all");
+/// let mut servers = [(); 3].map(|()| Connection::server(Config::default()));
+/// for server in &mut servers {
+///     server.send_prepared(&news).unwrap();
+///     assert_eq!(bytes::Buf::chunk(server.transmit()), b"\x81\x06to all");
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct PreparedMessage {
+    kind: MessageKind,
+    bytes: Framed,
+}
+
+#[derive(Clone, Debug)]
+enum Framed {
+    /// A server's whole frame in one allocation.
+    Together { frame: Bytes, header_len: usize },
+    /// A payload too large to be worth a copy. Its header is written anew each time, which is cheaper than to share it.
+    Apart { payload: Bytes },
+}
+
+impl PreparedMessage {
+    /// Frames `message`. A payload of at most 8 KiB is copied this once; a larger one is shared with `message`.
+    pub fn new(message: impl Into<Message>) -> Self {
+        let message = message.into();
+        let kind = message.kind();
+        let payload = message.into_bytes();
+        if payload.len() > COPY_PAYLOAD_MAX {
+            let bytes = Framed::Apart { payload };
+            return Self { kind, bytes };
+        }
+        let header = FrameHeader {
+            fin: true,
+            rsv: Rsv::NONE,
+            opcode: kind.opcode(),
+            mask: None,
+            // At most 8 KiB.
+            payload_len: u64::try_from(payload.len()).unwrap_or(u64::MAX),
+        }
+        .to_bytes();
+        let mut frame = BytesMut::with_capacity(header.len().saturating_add(payload.len()));
+        frame.extend_from_slice(&header);
+        frame.extend_from_slice(&payload);
+        let bytes = Framed::Together {
+            frame: frame.freeze(),
+            header_len: header.len(),
+        };
+        Self { kind, bytes }
+    }
+
+    /// A text message.
+    pub fn text(text: impl Into<Utf8Bytes>) -> Self {
+        Self::new(Message::text(text))
+    }
+
+    /// A binary message.
+    pub fn binary(bytes: impl Into<Bytes>) -> Self {
+        Self::new(Message::binary(bytes))
+    }
+
+    /// Whether it is text or binary.
+    pub const fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// Whether this is a text message.
+    pub const fn is_text(&self) -> bool {
+        matches!(self.kind, MessageKind::Text)
+    }
+
+    /// The length of the payload in bytes.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload is empty.
+    pub fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+
+    /// The payload.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.bytes {
+            Framed::Together { frame, header_len } => frame.get(*header_len..).unwrap_or_default(),
+            Framed::Apart { payload } => payload,
+        }
+    }
+
+    /// The message again; its payload is shared and not copied.
+    pub fn to_message(&self) -> Message {
+        match self.kind {
+            MessageKind::Text => Message::Text(Utf8Bytes::from_validated(self.payload())),
+            MessageKind::Binary => Message::Binary(self.payload()),
+        }
+    }
+
+    /// The payload, shared.
+    pub(crate) fn payload(&self) -> Bytes {
+        match &self.bytes {
+            Framed::Together { frame, header_len } => frame.slice(*header_len..),
+            Framed::Apart { payload } => payload.clone(),
+        }
+    }
+
+    /// A server's whole frame, where it is one piece.
+    pub(crate) const fn frame(&self) -> Option<&Bytes> {
+        match &self.bytes {
+            Framed::Together { frame, .. } => Some(frame),
+            Framed::Apart { .. } => None,
+        }
+    }
+}
+
+impl From<Message> for PreparedMessage {
+    fn from(message: Message) -> Self {
+        Self::new(message)
+    }
+}
+
+impl From<&Message> for PreparedMessage {
+    fn from(message: &Message) -> Self {
+        Self::new(message.clone())
+    }
+}
+
+impl From<Utf8Bytes> for PreparedMessage {
+    fn from(text: Utf8Bytes) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for PreparedMessage {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<&str> for PreparedMessage {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<Bytes> for PreparedMessage {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(bytes)
+    }
+}
+
+impl From<Vec<u8>> for PreparedMessage {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::new(bytes)
+    }
+}
+
+impl From<&[u8]> for PreparedMessage {
+    fn from(bytes: &[u8]) -> Self {
+        Self::new(bytes)
+    }
+}
