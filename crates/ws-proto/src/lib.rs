@@ -86,5 +86,5 @@ pub use event::Event;
 pub use message::{Message, MessageKind, Utf8Bytes};
 pub use prepared::PreparedMessage;
 pub use side::{MaskKeys, Role};
-pub use transmit::Transmit;
+pub use transmit::{Detached, Transmit};
 pub use ws_frame::{CloseCode, HeaderError, MaskKey};

@@ -191,7 +191,7 @@ impl Outbound {
         }
         self.abandoned = true;
         self.unanswered_ping = None;
-        self.transmit = Transmit::default();
+        self.transmit.clear();
     }
 
     pub(crate) const fn is_open(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Bytes owed to the wire, in order.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -22,9 +23,75 @@ pub struct Transmit {
     staging: BytesMut,
     /// Total length, so that limits are checked without a walk.
     len: usize,
+    /// How often everything was dropped: what was detached before that is owed no more.
+    epoch: u32,
+}
+
+/// What was detached from a [`Transmit`]: how much of it may still be written and advanced over.
+#[derive(Debug)]
+#[must_use = "what is written has to be advanced over"]
+pub struct Detached {
+    epoch: u32,
+    len: usize,
+}
+
+impl Detached {
+    /// How many of the detached bytes have not been advanced over.
+    pub const fn remaining(&self) -> usize {
+        self.len
+    }
 }
 
 impl Transmit {
+    /// Puts the first chunks into `chunks`, `max_chunks` at most, as handles that share the bytes. They stay owed until
+    /// [`advance_detached`](Self::advance_detached) says that they were written.
+    ///
+    /// This is for a thread that writes without holding the lock that the connection is behind. Others may queue more
+    /// meanwhile, and may even drop everything ([`Connection::handle_write_failed`]), but nobody else may advance.
+    ///
+    /// [`Connection::handle_write_failed`]: crate::Connection::handle_write_failed
+    pub fn detach(&mut self, chunks: &mut Vec<Bytes>, max_chunks: usize) -> Detached {
+        if self.queue.len() < max_chunks {
+            self.seal();
+        }
+        let detached = self.queue.iter().take(max_chunks).cloned();
+        let before = chunks.len();
+        chunks.extend(detached);
+        let detached = chunks.get(before..).unwrap_or_default();
+        Detached {
+            epoch: self.epoch,
+            len: detached.iter().map(Bytes::len).sum(),
+        }
+    }
+
+    /// Advances by `count` bytes of what was detached. `false` if everything was dropped since: nothing was advanced,
+    /// and the rest of what was detached must not be written.
+    ///
+    /// # Panics
+    ///
+    /// When `count` is more than what remains of `detached`: the binding says it wrote what it was never given.
+    pub fn advance_detached(&mut self, detached: &mut Detached, count: usize) -> bool {
+        assert!(
+            count <= detached.len,
+            "advanced by {count} of {} detached bytes",
+            detached.len
+        );
+        detached.len = detached.len.saturating_sub(count);
+        let is_owed = detached.epoch == self.epoch;
+        if is_owed {
+            self.advance(count);
+        }
+        is_owed
+    }
+
+    /// Drops everything; what was detached is owed no more.
+    pub(crate) fn clear(&mut self) {
+        *self = Self {
+            epoch: self.epoch.wrapping_add(1),
+            ..Self::default()
+        };
+    }
+
     /// Copies `bytes` to the end.
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
         self.staging.extend_from_slice(bytes);
@@ -55,11 +122,16 @@ impl Transmit {
         if bytes.is_empty() {
             return;
         }
+        self.seal();
+        self.len = self.len.saturating_add(bytes.len());
+        self.queue.push_back(bytes);
+    }
+
+    /// Makes the staged frames a chunk that does not change any more.
+    fn seal(&mut self) {
         if !self.staging.is_empty() {
             self.queue.push_back(self.staging.split().freeze());
         }
-        self.len = self.len.saturating_add(bytes.len());
-        self.queue.push_back(bytes);
     }
 }
 

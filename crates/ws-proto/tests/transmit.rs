@@ -157,3 +157,95 @@ fn advancing_past_the_end_is_a_bug_of_the_binding() {
     server.connection.send(Message::text("")).expect("open");
     server.connection.transmit().advance(3);
 }
+
+#[test]
+fn what_is_detached_stays_owed_until_it_is_written() {
+    // spec: F-14, G-07
+    for seed in 0..50 {
+        let mut prng = Prng::new(seed);
+        let config = Config::default().with_write_buffer_limit(usize::MAX);
+        let mut server = Alone::server_with(config);
+        let (mut written, mut expected) = (Vec::new(), Vec::new());
+        let mut chunks = Vec::new();
+        for fill in 0..60 {
+            let transmit = server.connection.transmit();
+            let before = transmit.remaining();
+            let max_chunks = prng.below(5);
+            chunks.clear();
+            let mut detached = transmit.detach(&mut chunks, max_chunks);
+            assert_eq!(transmit.remaining(), before);
+            assert!(chunks.len() <= max_chunks);
+            let bytes = chunks.concat();
+            assert_eq!(detached.remaining(), bytes.len());
+            assert!(bytes.is_empty() == (before == 0 || max_chunks == 0));
+
+            // Somebody sends while somebody writes, in one write or several.
+            let most = if prng.chance(4) { 30_000 } else { 200 };
+            let len = prng.below(most);
+            let payload = vec![fill; len];
+            expected.extend(Frame::binary(payload.clone()).bytes());
+            server
+                .connection
+                .send(Message::binary(payload))
+                .expect("open");
+            let mut rest = &bytes[..];
+            while !rest.is_empty() && !prng.chance(3) {
+                let count = 1 + prng.below(rest.len());
+                let transmit = server.connection.transmit();
+                assert!(transmit.advance_detached(&mut detached, count));
+                written.extend_from_slice(&rest[..count]);
+                rest = &rest[count..];
+                assert_eq!(detached.remaining(), rest.len());
+            }
+        }
+        written.extend(server.sent());
+        assert!(written == expected, "seed {seed}");
+    }
+}
+
+#[test]
+fn detaching_copies_nothing() {
+    let (mut server, expected) = queued();
+    let transmit = server.connection.transmit();
+    let addresses: Vec<_> = {
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = transmit.chunks_vectored(&mut slices);
+        slices[..filled]
+            .iter()
+            .map(|slice| slice.as_ptr())
+            .collect()
+    };
+    // They are added to what is there.
+    let mut chunks = vec![Bytes::from_static(b"kept")];
+    let detached = transmit.detach(&mut chunks, 16);
+    assert_eq!(detached.remaining(), expected.len());
+    assert_eq!(chunks.remove(0), "kept");
+    assert_eq!(chunks.concat(), expected);
+    let detached: Vec<_> = chunks.iter().map(|chunk| chunk.as_ptr()).collect();
+    assert_eq!(detached, addresses);
+}
+
+#[test]
+fn what_was_dropped_meanwhile_is_not_advanced_over() {
+    let (mut server, _) = queued();
+    let mut chunks = Vec::new();
+    let mut detached = server.connection.transmit().detach(&mut chunks, 2);
+    let transmit = server.connection.transmit();
+    assert!(transmit.advance_detached(&mut detached, 3));
+    server.connection.handle_write_failed();
+    let transmit = server.connection.transmit();
+    assert!(!transmit.advance_detached(&mut detached, 3));
+    assert!(!transmit.advance_detached(&mut detached, 0));
+    assert_eq!(transmit.remaining(), 0);
+}
+
+#[test]
+#[should_panic(expected = "advanced by 3 of 2 detached bytes")]
+fn advancing_past_what_was_detached_is_a_bug_of_the_binding() {
+    let mut server = Alone::server();
+    server.connection.send(Message::text("")).expect("open");
+    let mut detached = server.connection.transmit().detach(&mut Vec::new(), 1);
+    server.connection.send(Message::text("")).expect("open");
+    let transmit = server.connection.transmit();
+    transmit.advance_detached(&mut detached, 3);
+}
