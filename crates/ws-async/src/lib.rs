@@ -36,27 +36,36 @@
 //!
 //! # What it does not do
 //!
-//! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. It spawns no tasks and never
-//! holds a lock. Its twin `ws-sync` has the same names without `.await`.
+//! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection spawns no tasks, and
+//! no lock is held across an await. Its twin `ws-sync` has the same names without `.await`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod accept;
 mod connect;
+mod driver;
 mod error;
 mod exchange;
+mod handover;
 mod mask_keys;
 mod scratch;
+mod split;
 mod websocket;
+
+/// What [`handover`] locks with; its model test puts another in this place.
+mod sync {
+    pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError};
+}
 
 pub use accept::{Acceptor, Incoming, accept};
 pub use connect::{Connector, connect};
 pub use error::{AcceptError, ConnectError, Error};
+pub use split::{Receiver, Sender};
 pub use websocket::WebSocket;
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
 pub use ws_handshake::{Limits, OriginPolicy};
 pub use ws_proto::{
     CloseCode, CloseFrame, CloseInfo, Config, Event, Initiator, Message, ProtocolError, Role,
-    SendError, State, Utf8Bytes,
+    SendError, State, Unsent, Utf8Bytes,
 };

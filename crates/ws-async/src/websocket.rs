@@ -1,67 +1,33 @@
-//! The connection over a tokio stream: read, write, wait, and nothing else.
+//! The connection in one hand: [`WebSocket`].
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Sleep};
 use ws_handshake::Negotiated;
-use ws_proto::{
-    CloseCode, CloseInfo, Config, Connection, Event, Message, ProtocolError, Role, SendError, State,
-};
+use ws_proto::{CloseCode, CloseInfo, Config, Connection, Event, Message, Role, State, Unsent};
 
+use crate::Error;
+use crate::driver::Driver;
 use crate::mask_keys::OsMaskKeys;
-use crate::{Error, scratch};
-
-/// Chunks handed to one vectored write.
-const MAX_CHUNKS: usize = 64;
-
-/// Events and reads between two visits to the runtime. A peer that fills a read buffer with the smallest frames, or a
-/// stream that is always ready, would otherwise keep its task on the thread for as long as it likes.
-const MAX_BURST: u32 = 256;
+use crate::split::{self, Receiver, Sender};
 
 /// A WebSocket connection over any tokio stream.
 ///
 /// Made by [`connect`](crate::connect), [`accept`](crate::accept) or, over a stream that some other HTTP stack has
 /// upgraded, by [`WebSocket::server`] and [`WebSocket::client`].
 ///
-/// Pings are answered and the closing handshake is completed inside [`recv`](Self::recv), so a connection has to be
-/// read to stay alive; keepalive pings and their deadline run there too.
+/// Pings are answered, the closing handshake is completed and deadlines are kept inside every call that waits,
+/// [`recv`](Self::recv) above all: a connection that nobody uses does nothing by itself. While only
+/// [`send`](Self::send) is called, what arrives is read ahead up to the first message, so Pings are answered and the
+/// peer's Close is noticed then too.
 ///
-/// Dropping a `WebSocket` drops the stream: the peer sees a connection lost without a Close frame (1006). Call
-/// [`close`](Self::close) to end it cleanly.
+/// Dropping a `WebSocket` drops the stream: what was queued is lost, and the peer sees a connection lost without a
+/// Close frame (1006). Call [`close`](Self::close) to end it cleanly.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    stream: S,
-    connection: Connection,
-    negotiated: Negotiated,
-    opened: Instant,
-    deadline: Deadline,
-    /// Whether the write side has been shut down.
-    shut_down: bool,
-    /// Whether the peer has ended its side: there is nothing more to read.
-    ended: bool,
-    /// A deadline has passed. What had arrived by then is looked at first.
-    due: bool,
-    /// Bytes were written that the stream may still hold back.
-    unflushed: bool,
-    /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.
-    owes_answer: bool,
-    burst: u32,
-    /// The first error of the transport: why the connection was lost, if it was.
-    transport_error: Option<io::Error>,
-    /// Why the connection is over, to be reported once its end has been carried out.
-    failure: Option<Error>,
-}
-
-#[derive(Debug, Default)]
-struct Deadline {
-    timer: Option<Pin<Box<Sleep>>>,
-    /// The state that the timer was set for. While it lasts the deadline does not move, and nobody asks for the time.
-    armed_for: Option<State>,
+    driver: Driver<S>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -76,28 +42,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     fn new(stream: S, connection: Connection, received: BytesMut) -> Self {
-        let vectored = stream.is_write_vectored();
+        let connection = connection
+            .with_received(received)
+            .with_vectored_writes(stream.is_write_vectored());
         Self {
-            stream,
-            connection: connection
-                .with_received(received)
-                .with_vectored_writes(vectored),
-            negotiated: Negotiated::default(),
-            opened: Instant::now(),
-            deadline: Deadline::default(),
-            shut_down: false,
-            ended: false,
-            due: false,
-            unflushed: false,
-            owes_answer: false,
-            burst: 0,
-            transport_error: None,
-            failure: None,
+            driver: Driver::new(connection, stream),
         }
     }
 
     pub(crate) fn with_negotiated(mut self, negotiated: Negotiated) -> Self {
-        self.negotiated = negotiated;
+        self.driver.negotiated = negotiated;
         self
     }
 
@@ -158,12 +112,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// If the future is dropped before it is ready, the message is not queued; once it is ready, the message is queued
     /// whole. So this, followed by [`flush`](Self::flush), sends each message exactly once whatever is dropped.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        if self.connection.wants_flush() {
-            self.flush().await?;
-        }
-        self.connection
-            .send(message.into())
-            .map_err(|unsent| Error::Send(unsent.error))
+        poll_fn(|cx| self.driver.poll_room(cx, false)).await?;
+        Ok(self.driver.connection.send(message.into())?)
+    }
+
+    /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for.
+    /// What remains goes out with the next call that waits, such as [`recv`](Self::recv) or [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::BufferFull`](crate::SendError::BufferFull) while `Config::write_buffer_high` bytes wait to be
+    /// written, [`SendError::Closed`](crate::SendError::Closed) when the connection is closing; the message comes back.
+    pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.driver.try_send(&mut cx, message.into())
     }
 
     /// Writes everything that is queued.
@@ -176,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// Cancel safe: what is not written stays queued.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_flush(cx)).await.map_err(Error::Io)
+        poll_fn(|cx| self.poll_flush(cx)).await
     }
 
     /// Sends a Ping with at most 125 bytes of application data.
@@ -190,10 +152,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
-        if self.connection.wants_flush() {
-            self.flush().await?;
-        }
-        self.connection.ping(data)?;
+        poll_fn(|cx| self.driver.poll_room(cx, false)).await?;
+        self.driver.connection.ping(data)?;
         self.flush().await
     }
 
@@ -212,45 +172,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// If the future is dropped, the closing handshake has begun and goes on with the next `recv` or `close`.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
-        match self.connection.close(code, reason) {
-            Ok(()) | Err(SendError::Closed) => {}
-            Err(error) => return Err(Error::Send(error)),
-        }
+        self.driver.begin_close(code, reason)?;
         while self.recv().await?.is_some() {}
-        self.connection
-            .close_info()
-            .ok_or(Error::Protocol(ProtocolError::ConnectionLost))
+        self.driver.outcome()
+    }
+
+    /// Makes two halves of the connection, to send and to receive from different tasks.
+    ///
+    /// Neither names the type of the stream. What was queued or read so far goes with them.
+    pub fn split(self) -> (Sender, Receiver)
+    where
+        S: Send + 'static,
+    {
+        split::split(self.driver)
     }
 
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
-        self.negotiated.subprotocol.as_deref()
+        self.driver.negotiated.subprotocol.as_deref()
     }
 
     /// How the connection ended or is ending; `None` while it is open.
     pub fn close_info(&self) -> Option<CloseInfo> {
-        self.connection.close_info()
+        self.driver.connection.close_info()
     }
 
     /// How the connection stands.
     pub fn state(&self) -> State {
-        self.connection.state()
+        self.driver.connection.state()
     }
 
     /// Which end this is.
     pub fn role(&self) -> Role {
-        self.connection.role()
+        self.driver.connection.role()
     }
 
     /// The stream underneath, for its address and options. Reading or writing it would break the framing.
     pub fn get_ref(&self) -> &S {
-        &self.stream
+        &self.driver.stream
     }
 
     /// The polled form of [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            match ready!(self.poll_next_event(cx))? {
+            match ready!(self.driver.poll_event(cx))? {
                 Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
                 Some(_) => {}
                 None => return Poll::Ready(Ok(None)),
@@ -260,207 +225,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// The polled form of [`recv_event`](Self::recv_event).
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
-        let event = ready!(self.poll_next_event(cx));
-        self.answer(cx);
+        let event = ready!(self.driver.poll_event(cx));
+        self.driver.answer(cx);
         Poll::Ready(event)
     }
 
     /// The polled form of [`flush`](Self::flush).
-    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let written = self.poll_write_queued(cx);
-        if written.is_pending() {
-            // The wait may be long, and input that has not been looked at yet pins the thread's read buffer.
-            self.connection.park();
-        }
-        written
-    }
-
-    /// An error of the transport says more than the loss of the connection that follows from it.
-    fn blame(&mut self, error: ProtocolError) -> Error {
-        // A Close that could not be written is none that the peer failed to answer.
-        let closing = self
-            .connection
-            .close_info()
-            .is_some_and(|info| info.sent.is_some());
-        match (error, self.transport_error.take()) {
-            (ProtocolError::ConnectionLost, Some(transport)) => Error::Io(transport),
-            (ProtocolError::CloseTimeout, Some(transport)) if !closing => Error::Io(transport),
-            (error, _) => Error::Protocol(error),
-        }
-    }
-
-    fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
-        loop {
-            if self.burst >= MAX_BURST {
-                self.burst = 0;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            match self.connection.poll_event() {
-                Ok(Some(event)) => {
-                    self.burst += 1;
-                    self.before_event(&event, cx);
-                    return Poll::Ready(Ok(Some(event)));
-                }
-                Err(error) => self.failure = Some(self.blame(error)),
-                Ok(None) => {}
-            }
-            self.write_and_shut_down(cx);
-            if self.connection.is_finished() {
-                self.deadline = Deadline::default();
-                return Poll::Ready(self.failure.take().map_or(Ok(None), Err));
-            }
-            if std::mem::take(&mut self.due) {
-                self.connection.handle_timeout(self.opened.elapsed());
-                continue;
-            }
-            self.due = self.poll_deadline(cx).is_ready();
-            // After the end there is nothing to wait for but room to write, and whoever makes room wakes this task.
-            let read = if self.ended {
-                Poll::Pending
-            } else {
-                self.poll_read(cx)
-            };
-            match read {
-                Poll::Ready(Ok(0)) => self.end(),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => {
-                    self.transport_error.get_or_insert(error);
-                    self.end();
-                }
-                Poll::Pending if self.due => {}
-                Poll::Pending => {
-                    self.burst = 0;
-                    return Poll::Pending;
-                }
-            }
-            self.burst += 1;
-        }
-    }
-
-    /// A Pong does not wait until the application, which may be busy with this message, calls again.
-    fn before_event(&mut self, event: &Event, cx: &mut Context<'_>) {
-        match event {
-            Event::Ping(_) | Event::Closed(_) => self.owes_answer = true,
-            Event::Message(_) => self.answer(cx),
-            _ => {}
-        }
-    }
-
-    fn answer(&mut self, cx: &mut Context<'_>) {
-        if self.owes_answer {
-            self.write_and_shut_down(cx);
-        }
-    }
-
-    /// Writes as much as the stream takes, without waiting: reading must never wait for writing, or two peers that
-    /// both have Pongs to write would wait for each other.
-    fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
-        self.owes_answer = false;
-        if let Poll::Ready(Err(error)) = self.poll_write_queued(cx) {
-            // Reading goes on: the peer may have closed the connection properly before it left.
-            self.transport_error.get_or_insert(error);
-        }
-        if !self.shut_down
-            && self.connection.wants_shutdown()
-            && let Poll::Ready(shut_down) = Pin::new(&mut self.stream).poll_shutdown(cx)
-        {
-            self.shut_down = true;
-            if shut_down.is_err() {
-                // The peer will only learn of the end when the stream is dropped: to wait for its end would be to wait
-                // for each other.
-                self.end();
-            }
-        }
-    }
-
-    fn end(&mut self) {
-        self.ended = true;
-        self.connection.handle_eof();
-    }
-
-    fn poll_write_queued(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let written = ready!(self.poll_write(cx));
-        if written.is_err() {
-            self.connection.handle_write_failed();
-        }
-        Poll::Ready(written)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let vectored = self.stream.is_write_vectored();
-        loop {
-            let transmit = self.connection.transmit();
-            if !transmit.has_remaining() {
-                break;
-            }
-            let stream = Pin::new(&mut self.stream);
-            // Most writes are one chunk, and need no array of them.
-            let written = if vectored && transmit.chunk().len() < transmit.remaining() {
-                let mut chunks = [IoSlice::new(&[]); MAX_CHUNKS];
-                let filled = transmit.chunks_vectored(&mut chunks);
-                ready!(stream.poll_write_vectored(cx, &chunks[..filled]))?
-            } else {
-                ready!(stream.poll_write(cx, transmit.chunk()))?
-            };
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            transmit.advance(written);
-            self.unflushed = true;
-        }
-        if self.unflushed {
-            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-            self.unflushed = false;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.connection.prefers_receive_buffer() {
-            return scratch::poll_read_into(&mut self.stream, cx, self.connection.receive_buffer());
-        }
-        match scratch::poll_read(&mut self.stream, cx) {
-            Poll::Ready(Ok(received)) => {
-                let count = received.len();
-                if count > 0 {
-                    self.connection.handle_received(received);
-                }
-                Poll::Ready(Ok(count))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                self.connection.park();
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Ready when a deadline has passed.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let state = self.connection.state();
-        if self.deadline.armed_for != Some(state) {
-            let deadline = self.connection.poll_timeout(self.opened.elapsed());
-            self.deadline
-                .set(deadline.and_then(|deadline| self.opened.checked_add(deadline)));
-            self.deadline.armed_for = Some(state);
-        }
-        let Some(timer) = &mut self.deadline.timer else {
-            return Poll::Pending;
-        };
-        ready!(timer.as_mut().poll(cx));
-        self.deadline.armed_for = None;
-        Poll::Ready(())
-    }
-}
-
-impl Deadline {
-    fn set(&mut self, deadline: Option<Instant>) {
-        match (deadline, &mut self.timer) {
-            (None, timer) => *timer = None,
-            (Some(deadline), Some(timer)) => timer.as_mut().reset(deadline),
-            (Some(deadline), timer) => *timer = Some(Box::pin(tokio::time::sleep_until(deadline))),
-        }
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.driver.poll_flush(cx, false)
     }
 }

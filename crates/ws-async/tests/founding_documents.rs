@@ -329,7 +329,7 @@ async fn x22_binary_is_sent_as_binary_and_close_as_close() {
     // spec: C-12, C-13, F-03
     // Everything was sent as text, and closing sent an empty text.
     let (mut ws, remote) = client(b"\x88\x00");
-    ws.send(vec![0xff]).await.expect("sent");
+    ws.feed(vec![0xff]).await.expect("queued");
     ws.ping(b"").await.expect("sent");
     ws.close(CloseCode::NORMAL, "").await.expect("closed");
     assert_eq!(opcodes(&remote.written()), [2, 9, 8]);

@@ -86,6 +86,11 @@ impl Assembler {
         }
     }
 
+    /// How much of the message in progress has been taken.
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Takes validated payload of a fragment.
     pub(crate) fn append(&mut self, payload: &[u8]) {
         self.buffer.extend_from_slice(payload);

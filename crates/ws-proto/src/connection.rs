@@ -106,6 +106,13 @@ impl Connection {
         self.inbound.park();
     }
 
+    /// How many received bytes wait: those of an unfinished frame or message, and those not looked at yet.
+    pub fn buffered(&self) -> usize {
+        self.inbound
+            .buffered()
+            .saturating_add(self.inbound.assembled())
+    }
+
     /// Notes that the transport has ended.
     pub fn handle_eof(&mut self) {
         self.inbound.handle_eof();
@@ -258,6 +265,11 @@ impl Connection {
     /// (`Config::write_buffer_high`).
     pub fn wants_flush(&self) -> bool {
         self.outbound.is_above_high()
+    }
+
+    /// Whether everything that was queued has been written.
+    pub fn is_flushed(&self) -> bool {
+        self.outbound.is_flushed()
     }
 
     /// How the connection stands.

@@ -118,6 +118,11 @@ impl Inbound {
         self.buffer.len()
     }
 
+    /// How many bytes of the message in progress have left the buffer.
+    pub(crate) fn assembled(&self) -> usize {
+        self.assembler.len()
+    }
+
     /// Whether the current frame is best read straight into `receive_buffer`.
     pub(crate) fn prefers_receive_buffer(&self) -> bool {
         // A fragment is copied to its message wherever it was read.

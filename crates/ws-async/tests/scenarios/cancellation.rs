@@ -161,8 +161,9 @@ fn a_dropped_send_sends_all_or_nothing() {
 #[test]
 fn a_dropped_feed_has_queued_nothing() {
     let (io, remote) = ChoppedIo::scripted(b"");
+    let io = reluctant(io, 5).when_starved(ws_testkit::Starved::NotReady);
     let config = config().with_write_buffer_high(5);
-    let mut ws = WebSocket::server(reluctant(io, 2), config, BytesMut::new());
+    let mut ws = WebSocket::server(io, config, BytesMut::new());
     for text in ["first message", "second message", "third message"] {
         let mut drops = 0;
         while poll_once(ws.feed(text)).0.is_none() {

@@ -1,0 +1,526 @@
+//! A connection and its stream: read, write, wait, and nothing else.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep};
+use ws_handshake::Negotiated;
+use ws_proto::{
+    CloseCode, CloseInfo, Connection, Event, Message, ProtocolError, SendError, State, Unsent,
+};
+
+use crate::{Error, scratch};
+
+/// Chunks handed to one vectored write.
+const MAX_CHUNKS: usize = 64;
+
+/// Events and reads between two visits to the runtime. A peer that fills a read buffer with the smallest frames, or a
+/// stream that is always ready, would otherwise keep its task on the thread for as long as it likes.
+const MAX_BURST: u32 = 256;
+
+/// Control events kept for a receiver that is not there while somebody sends. A data message ends reading ahead
+/// anyway.
+const MAX_AHEAD: usize = 16;
+
+/// Input of an unfinished message up to which reading ahead goes on. Beyond it the message waits in the transport, as
+/// it would if nobody sent.
+const MAX_AHEAD_PARTIAL: usize = 16 * 1024;
+
+/// What drives a connection, whoever holds it.
+#[derive(Debug)]
+pub(crate) struct Driver<S> {
+    pub(crate) connection: Connection,
+    pub(crate) negotiated: Negotiated,
+    pub(crate) stream: S,
+    opened: Instant,
+    deadline: Deadline,
+    /// What was read while somebody was sending.
+    ahead: VecDeque<Event>,
+    /// Nobody will ever take what arrives.
+    deaf: bool,
+    /// Whether somebody has listened since the last flush; a fresh connection has heard everything there is.
+    listened: bool,
+    /// Whether the write side has been shut down.
+    shut_down: bool,
+    /// Whether the peer has ended its side: there is nothing more to read.
+    ended: bool,
+    /// A deadline has passed. What had arrived by then is looked at first.
+    due: bool,
+    /// Bytes were written that the stream may still hold back.
+    unflushed: bool,
+    /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.
+    owes_answer: bool,
+    burst: u32,
+    /// The first error of the transport: why the connection was lost, if it was.
+    transport_error: Option<io::Error>,
+    /// Why the connection is over, to be reported once its end has been carried out.
+    failure: Option<Error>,
+    /// The same for whoever asks later.
+    cause: Option<Cause>,
+    /// Why nothing can be written any more.
+    unwritable: Option<io::ErrorKind>,
+}
+
+/// What ended a connection, to be told more than once.
+#[derive(Clone, Copy, Debug)]
+enum Cause {
+    Io(io::ErrorKind),
+    Protocol(ProtocolError),
+}
+
+impl From<Cause> for Error {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Io(kind) => Self::Io(kind.into()),
+            Cause::Protocol(error) => Self::Protocol(error),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Deadline {
+    timer: Option<Pin<Box<Sleep>>>,
+    /// What the timer was set for: the state, and whether bytes were owed. While that lasts the deadline does not
+    /// move, and nobody asks for the time.
+    armed_for: Option<(State, bool)>,
+}
+
+impl<S> Driver<S> {
+    pub(crate) fn new(connection: Connection, stream: S) -> Self {
+        Self {
+            connection,
+            negotiated: Negotiated::default(),
+            stream,
+            opened: Instant::now(),
+            deadline: Deadline::default(),
+            ahead: VecDeque::new(),
+            deaf: false,
+            listened: true,
+            shut_down: false,
+            ended: false,
+            due: false,
+            unflushed: false,
+            owes_answer: false,
+            burst: 0,
+            transport_error: None,
+            failure: None,
+            cause: None,
+            unwritable: None,
+        }
+    }
+
+    /// The same connection over another face of its stream.
+    pub(crate) fn map_stream<T>(self, face: impl FnOnce(S) -> T) -> Driver<T> {
+        Driver {
+            connection: self.connection,
+            negotiated: self.negotiated,
+            stream: face(self.stream),
+            opened: self.opened,
+            deadline: self.deadline,
+            ahead: self.ahead,
+            deaf: self.deaf,
+            listened: self.listened,
+            shut_down: self.shut_down,
+            ended: self.ended,
+            due: self.due,
+            unflushed: self.unflushed,
+            owes_answer: self.owes_answer,
+            burst: self.burst,
+            transport_error: self.transport_error,
+            failure: self.failure,
+            cause: self.cause,
+            unwritable: self.unwritable,
+        }
+    }
+
+    /// From now on what arrives is read and dropped.
+    pub(crate) fn stop_listening(&mut self) {
+        self.deaf = true;
+        self.ahead = VecDeque::new();
+    }
+
+    /// How many events wait for the receiver.
+    pub(crate) fn events_ahead(&self) -> usize {
+        self.ahead.len()
+    }
+
+    /// Begins the closing handshake, or finds it begun.
+    pub(crate) fn begin_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        match self.connection.close(code, reason) {
+            Ok(()) | Err(SendError::Closed) => Ok(()),
+            Err(error) => Err(Error::Send(error)),
+        }
+    }
+
+    /// Why what was queued will never arrive, if so.
+    fn lost(&self) -> Option<Error> {
+        match (self.unwritable, self.cause) {
+            (Some(kind), _) => Some(Error::Io(kind.into())),
+            (None, Some(Cause::Protocol(error))) if error.close_code().is_some() => None,
+            (None, cause) => cause.map(Error::from),
+        }
+    }
+
+    /// How a connection that is over has ended.
+    pub(crate) fn outcome(&self) -> Result<CloseInfo, Error> {
+        match (self.cause, self.connection.close_info()) {
+            (Some(cause), _) => Err(cause.into()),
+            (None, Some(info)) => Ok(info),
+            (None, None) => Err(Error::Protocol(ProtocolError::ConnectionLost)),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// The next event for the application; `None` at the end.
+    pub(crate) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Event>, Error>> {
+        self.listened = true;
+        if let Some(event) = self.ahead.pop_front() {
+            return Poll::Ready(Ok(Some(event)));
+        }
+        let event = ready!(self.poll_drive(cx));
+        Poll::Ready(match event {
+            Some(event) => Ok(Some(event)),
+            None => self.failure.take().map_or(Ok(None), Err),
+        })
+    }
+
+    /// Writes what answers owe before the application, which may take its time, looks at an event.
+    pub(crate) fn answer(&mut self, cx: &mut Context<'_>) {
+        if self.owes_answer {
+            self.write_and_shut_down(cx);
+        }
+    }
+
+    /// Ready when a message may be queued.
+    pub(crate) fn poll_room(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+    ) -> Poll<Result<(), Error>> {
+        if !self.connection.wants_flush() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_writing(cx, receiver_waits, |connection| !connection.wants_flush())
+    }
+
+    /// Ready when everything that is queued has been written.
+    pub(crate) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+    ) -> Poll<Result<(), Error>> {
+        self.poll_writing(cx, receiver_waits, |connection| {
+            !connection.transmit().has_remaining()
+        })
+    }
+
+    /// Queues a message if that needs no wait, and writes what can be written at once.
+    pub(crate) fn try_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: Message,
+    ) -> Result<(), Unsent> {
+        if self.connection.wants_flush() {
+            self.write_and_shut_down(cx);
+        }
+        if self.connection.wants_flush() && self.connection.state() == State::Open {
+            return Err(Unsent {
+                error: SendError::BufferFull,
+                message,
+            });
+        }
+        self.connection.send(message)?;
+        self.write_and_shut_down(cx);
+        Ok(())
+    }
+
+    /// Ready when the connection is over and its end has been carried out. What still arrives is for the receiver.
+    pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>, receiver_waits: bool) -> Poll<()> {
+        loop {
+            self.write_and_shut_down(cx);
+            if self.connection.is_finished() {
+                return Poll::Ready(());
+            }
+            if self.poll_aside(cx, receiver_waits).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes until `enough`. Somebody who only ever sends must also hear Pings and the peer's Close, and a peer that
+    /// writes must not wait for one that writes: so this reads too, unless the receiver does.
+    fn poll_writing(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+        enough: impl Fn(&mut Connection) -> bool,
+    ) -> Poll<Result<(), Error>> {
+        let mut listen = !std::mem::take(&mut self.listened) && !receiver_waits;
+        loop {
+            let written = self.poll_write_queued(cx);
+            if let Poll::Ready(Err(error)) = written {
+                return Poll::Ready(Err(Error::Io(error)));
+            }
+            if let Some(lost) = self.lost() {
+                return Poll::Ready(Err(lost));
+            }
+            if written.is_ready() || enough(&mut self.connection) {
+                if listen {
+                    // One look is enough, and what it finds out is for the receiver.
+                    _ = self.poll_aside(cx, receiver_waits);
+                }
+                return Poll::Ready(Ok(()));
+            }
+            listen = false;
+            if self.poll_aside(cx, receiver_waits).is_pending() {
+                // The wait may be long, and input that has not been looked at yet pins the thread's read buffer.
+                self.connection.park();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Does the receiver's work where it does not: ready when something has happened.
+    fn poll_aside(&mut self, cx: &mut Context<'_>, receiver_waits: bool) -> Poll<()> {
+        if receiver_waits || !self.has_room_ahead() {
+            // The deadlines hold whoever reads.
+            ready!(self.poll_deadline(cx));
+            self.connection.handle_timeout(self.opened.elapsed());
+            if let Some(event) = self.next_event(cx) {
+                self.keep(event);
+            }
+            return Poll::Ready(());
+        }
+        if let Some(event) = ready!(self.poll_drive(cx)) {
+            self.keep(event);
+            // It may have been the peer's Close, and nobody may come back.
+            self.write_and_shut_down(cx);
+        }
+        Poll::Ready(())
+    }
+
+    fn has_room_ahead(&self) -> bool {
+        let is_message = |event: &Event| matches!(event, Event::Message(_));
+        self.deaf
+            || self.ahead.len() < MAX_AHEAD
+                && !self.ahead.iter().any(is_message)
+                && self.connection.buffered() < MAX_AHEAD_PARTIAL
+    }
+
+    fn keep(&mut self, event: Event) {
+        if !self.deaf {
+            self.ahead.push_back(event);
+        }
+    }
+
+    /// An error of the transport says more than the loss of the connection that follows from it.
+    fn blame(&mut self, error: ProtocolError) -> Error {
+        // A Close that could not be written is none that the peer failed to answer.
+        let closing = self
+            .connection
+            .close_info()
+            .is_some_and(|info| info.sent.is_some());
+        match (error, self.transport_error.take()) {
+            (ProtocolError::ConnectionLost, Some(transport)) => Error::Io(transport),
+            (ProtocolError::CloseTimeout, Some(transport)) if !closing => Error::Io(transport),
+            (error, _) => Error::Protocol(error),
+        }
+    }
+
+    /// The next event of what has arrived.
+    fn next_event(&mut self, cx: &mut Context<'_>) -> Option<Event> {
+        match self.connection.poll_event() {
+            Ok(Some(event)) => {
+                self.before_event(&event, cx);
+                Some(event)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                let failure = self.blame(error);
+                self.cause = Some(match &failure {
+                    Error::Io(error) => Cause::Io(error.kind()),
+                    _ => Cause::Protocol(error),
+                });
+                self.failure = Some(failure);
+                None
+            }
+        }
+    }
+
+    /// Everything that a connection does by itself, until there is an event or the end (`None`).
+    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            if self.burst >= MAX_BURST {
+                self.burst = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if let Some(event) = self.next_event(cx) {
+                self.burst += 1;
+                return Poll::Ready(Some(event));
+            }
+            self.write_and_shut_down(cx);
+            if self.connection.is_finished() {
+                self.deadline = Deadline::default();
+                return Poll::Ready(None);
+            }
+            if std::mem::take(&mut self.due) {
+                self.connection.handle_timeout(self.opened.elapsed());
+                continue;
+            }
+            self.due = self.poll_deadline(cx).is_ready();
+            // After the end there is nothing to wait for but room to write, and whoever makes room wakes this task.
+            let read = if self.ended {
+                Poll::Pending
+            } else {
+                self.poll_read(cx)
+            };
+            match read {
+                Poll::Ready(Ok(0)) => self.end(),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
+                    self.transport_error.get_or_insert(error);
+                    self.end();
+                }
+                Poll::Pending if self.due => {}
+                Poll::Pending => {
+                    self.burst = 0;
+                    return Poll::Pending;
+                }
+            }
+            self.burst += 1;
+        }
+    }
+
+    /// A Pong does not wait until the application, which may be busy with this message, calls again.
+    fn before_event(&mut self, event: &Event, cx: &mut Context<'_>) {
+        match event {
+            Event::Ping(_) | Event::Closed(_) => self.owes_answer = true,
+            // The round trip ends here.
+            Event::Pong(_) => self.connection.handle_timeout(self.opened.elapsed()),
+            Event::Message(_) => self.answer(cx),
+            _ => {}
+        }
+    }
+
+    /// Writes as much as the stream takes, without waiting: reading must never wait for writing, or two peers that
+    /// both have Pongs to write would wait for each other.
+    fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
+        self.owes_answer = false;
+        if let Poll::Ready(Err(error)) = self.poll_write_queued(cx) {
+            // Reading goes on: the peer may have closed the connection properly before it left.
+            self.transport_error.get_or_insert(error);
+        }
+        if !self.shut_down
+            && self.connection.wants_shutdown()
+            && let Poll::Ready(shut_down) = Pin::new(&mut self.stream).poll_shutdown(cx)
+        {
+            self.shut_down = true;
+            if shut_down.is_err() {
+                // The peer will only learn of the end when the stream is dropped: to wait for its end would be to wait
+                // for each other.
+                self.end();
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.connection.handle_eof();
+    }
+
+    fn poll_write_queued(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let written = ready!(self.poll_write(cx));
+        if let Err(error) = &written {
+            self.unwritable = Some(error.kind());
+            self.connection.handle_write_failed();
+        }
+        Poll::Ready(written)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let vectored = self.stream.is_write_vectored();
+        loop {
+            let transmit = self.connection.transmit();
+            if !transmit.has_remaining() {
+                break;
+            }
+            let stream = Pin::new(&mut self.stream);
+            // Most writes are one chunk, and need no array of them.
+            let written = if vectored && transmit.chunk().len() < transmit.remaining() {
+                let mut chunks = [IoSlice::new(&[]); MAX_CHUNKS];
+                let filled = transmit.chunks_vectored(&mut chunks);
+                ready!(stream.poll_write_vectored(cx, &chunks[..filled]))?
+            } else {
+                ready!(stream.poll_write(cx, transmit.chunk()))?
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            transmit.advance(written);
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.connection.prefers_receive_buffer() {
+            return scratch::poll_read_into(&mut self.stream, cx, self.connection.receive_buffer());
+        }
+        match scratch::poll_read(&mut self.stream, cx) {
+            Poll::Ready(Ok(received)) => {
+                let count = received.len();
+                if count > 0 {
+                    self.connection.handle_received(received);
+                }
+                Poll::Ready(Ok(count))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                self.connection.park();
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Ready when a deadline has passed.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let state = self.connection.state();
+        let owed = self.connection.transmit().has_remaining();
+        if self.deadline.armed_for != Some((state, owed)) {
+            let deadline = self.connection.poll_timeout(self.opened.elapsed());
+            self.deadline
+                .set(deadline.and_then(|deadline| self.opened.checked_add(deadline)));
+            self.deadline.armed_for = Some((state, owed));
+        }
+        let Some(timer) = &mut self.deadline.timer else {
+            return Poll::Pending;
+        };
+        ready!(timer.as_mut().poll(cx));
+        self.deadline.armed_for = None;
+        Poll::Ready(())
+    }
+}
+
+impl Deadline {
+    fn set(&mut self, deadline: Option<Instant>) {
+        match (deadline, &mut self.timer) {
+            (None, timer) => *timer = None,
+            (Some(deadline), Some(timer)) => timer.as_mut().reset(deadline),
+            (Some(deadline), timer) => *timer = Some(Box::pin(tokio::time::sleep_until(deadline))),
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! A connection in two hands: the halves in tasks of their own, over a pipe that holds a single byte.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use ws_async::{
+    CloseCode, Config, Error, Event, Initiator, Message, ProtocolError, Receiver, SendError,
+    Sender, State, WebSocket,
+};
+use ws_testkit::{Frame, vectors};
+
+fn pair(capacity: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
+    let (client, server) = duplex(capacity);
+    (
+        WebSocket::client(client, Config::default(), BytesMut::new()),
+        WebSocket::server(server, Config::default(), BytesMut::new()),
+    )
+}
+
+async fn drain(mut receiver: Receiver) -> (Vec<String>, Receiver) {
+    let mut texts = Vec::new();
+    while let Some(message) = receiver.recv().await.expect("a clean end") {
+        texts.push(message.as_text().expect("text").to_owned());
+    }
+    (texts, receiver)
+}
+
+/// Two senders, Pings from both sides and a receiver for each end, all at once and a byte at a time.
+async fn stress() {
+    // spec: CD-05
+    const EACH: usize = 60;
+    let (client, server) = pair(1);
+    let mut tasks = JoinSet::new();
+    let mut receivers = Vec::new();
+    let mut senders = Vec::new();
+    for end in [client, server] {
+        let (sender, receiver) = end.split();
+        for who in ["a", "b"] {
+            let sender = sender.clone();
+            tasks.spawn(async move {
+                for n in 0..EACH {
+                    sender.send(format!("{who}{n}")).await.expect("sent");
+                    if n % 10 == 0 {
+                        sender.ping(who.as_bytes()).await.expect("sent");
+                    }
+                }
+            });
+        }
+        senders.push(sender);
+        receivers.push(tokio::spawn(drain(receiver)));
+    }
+    while let Some(sent) = tasks.join_next().await {
+        sent.expect("no panic");
+    }
+    let info = senders[0].close(CloseCode::NORMAL, "done").await;
+    assert!(info.expect("closed").clean);
+    for receiver in receivers {
+        let (texts, receiver) = receiver.await.expect("no panic");
+        for who in ["a", "b"] {
+            let from: Vec<_> = texts.iter().filter(|text| text.starts_with(who)).collect();
+            let expected: Vec<_> = (0..EACH).map(|n| format!("{who}{n}")).collect();
+            assert!(from.into_iter().eq(&expected), "{who}");
+        }
+        assert!(receiver.close_info().is_some_and(|info| info.clean));
+        assert_eq!(receiver.state(), State::Closed);
+    }
+    let info = senders[1].close_info().expect("it is over");
+    assert_eq!((info.code(), info.reason()), (CloseCode::NORMAL, "done"));
+    assert_eq!(info.initiator, Initiator::Remote);
+}
+
+#[tokio::test]
+async fn two_tasks_share_a_pipe_of_one_byte() {
+    stress().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_threads_share_a_pipe_of_one_byte() {
+    for _ in 0..5 {
+        stress().await;
+    }
+}
+
+/// spec: C-03
+#[tokio::test]
+async fn pings_are_answered_while_the_user_only_reads() {
+    let (client, server) = pair(1);
+    let (_sender, receiver) = server.split();
+    let receiver = tokio::spawn(drain(receiver));
+    let (client, mut answers) = client.split();
+    client.ping(b"there?").await.expect("sent");
+    let answer = answers.recv_event().await.expect("received");
+    assert_eq!(answer, Some(Event::Pong(b"there?".as_slice().into())));
+    let closing = tokio::spawn(async move { client.close(CloseCode::NORMAL, "").await });
+    drain(answers).await;
+    assert!(closing.await.expect("no panic").expect("closed").clean);
+    receiver.await.expect("no panic");
+}
+
+/// spec: C-03, C-13
+#[tokio::test]
+async fn pings_and_closes_are_answered_while_the_user_only_writes() {
+    let (client, server) = pair(64);
+    let (sender, mut idle) = server.split();
+    let (client, mut answers) = client.split();
+    let writer = tokio::spawn(async move {
+        let mut sent = 0;
+        while sender.send("tick").await.is_ok() {
+            sent += 1;
+            tokio::task::yield_now().await;
+        }
+        (sent, sender)
+    });
+    client.ping(b"there?").await.expect("sent");
+    loop {
+        match answers.recv_event().await.expect("received") {
+            Some(Event::Pong(data)) => break assert_eq!(data, b"there?".as_slice()),
+            Some(event) => assert_eq!(event, Event::Message("tick".into())),
+            None => panic!("the end came before the Pong"),
+        }
+    }
+    let closing = tokio::spawn(async move { client.close(CloseCode::NORMAL, "enough").await });
+    let (ticks, answers) = drain(answers).await;
+    let (sent, sender) = writer.await.expect("no panic");
+    assert!(sent >= ticks.len());
+    // The Close frame is answered by then; the end of the stream is left to whoever goes on.
+    sender.closed().await;
+    assert!(closing.await.expect("no panic").expect("closed").clean);
+    assert!(answers.close_info().is_some_and(|info| info.clean));
+    // What was read meanwhile is there, in order.
+    assert_eq!(
+        idle.recv_event().await.expect("received"),
+        Some(Event::Ping(b"there?".as_slice().into()))
+    );
+    assert!(matches!(
+        idle.recv_event().await.expect("received"),
+        Some(Event::Closed(Some(_)))
+    ));
+    assert!(matches!(idle.recv_event().await, Ok(None)));
+}
+
+/// Two peers that write more than the pipe holds before they read would wait for each other.
+#[tokio::test]
+async fn two_ends_that_write_at_once_do_not_wait_for_each_other() {
+    let (mut client, mut server) = pair(16);
+    let long = "x".repeat(4000);
+    let (sent, answered) = tokio::join!(client.send(&*long), server.send(&*long));
+    sent.expect("sent");
+    answered.expect("sent");
+    assert_eq!(
+        client.recv().await.expect("received"),
+        Some(Message::text(&*long))
+    );
+    assert_eq!(
+        server.recv().await.expect("received"),
+        Some(Message::text(&*long))
+    );
+}
+
+/// spec: C-18
+#[tokio::test]
+async fn what_arrives_after_our_close_is_for_the_receiver() {
+    let (client, mut server) = pair(1000);
+    let (sender, receiver) = client.split();
+    let receiver = tokio::spawn(drain(receiver));
+    let closing = tokio::spawn(async move { sender.close(CloseCode::NORMAL, "").await });
+    // The Close frame is on its way; this end has more to say before it answers.
+    for n in 0..10 {
+        server.send(n.to_string()).await.expect("sent");
+    }
+    assert_eq!(server.recv().await.expect("closed"), None);
+    let info = closing.await.expect("no panic").expect("closed");
+    assert!(info.clean);
+    let (texts, _) = receiver.await.expect("no panic");
+    assert!(
+        texts.len() <= 10
+            && texts
+                .iter()
+                .enumerate()
+                .all(|(n, text)| *text == n.to_string())
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_receiver_lets_its_sender_go_on() {
+    let (client, mut server) = pair(64);
+    let (sender, receiver) = client.split();
+    drop(receiver);
+    let echo = tokio::spawn(async move {
+        let mut echoed = 0;
+        while let Some(message) = server.recv().await.expect("received") {
+            server.send(message).await.expect("sent");
+            echoed += 1;
+        }
+        echoed
+    });
+    for _ in 0..100 {
+        sender
+            .send("a message longer than half the pipe is")
+            .await
+            .expect("sent");
+    }
+    assert!(
+        sender
+            .close(CloseCode::NORMAL, "")
+            .await
+            .expect("closed")
+            .clean
+    );
+    assert_eq!(echo.await.expect("no panic"), 100);
+}
+
+#[tokio::test]
+async fn dropping_both_halves_drops_the_stream() {
+    let (client, mut server) = pair(64);
+    let (sender, receiver) = client.split();
+    drop(sender.clone());
+    drop(receiver);
+    drop(sender);
+    let lost = server.recv().await.expect_err("nobody said goodbye");
+    assert!(matches!(
+        lost,
+        Error::Protocol(ProtocolError::ConnectionLost)
+    ));
+}
+
+#[tokio::test]
+async fn a_half_that_is_kept_does_not_keep_the_stream() {
+    let (stream, mut peer) = duplex(64);
+    let server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    let (sender, receiver) = server.split();
+    peer.write_all(vectors::CLIENT_CLOSE_EMPTY)
+        .await
+        .expect("written");
+    peer.shutdown().await.expect("shut down");
+    let (texts, _receiver) = drain(receiver).await;
+    assert!(texts.is_empty());
+    let mut answer = Vec::new();
+    peer.read_to_end(&mut answer).await.expect("it ended");
+    assert_eq!(answer, b"\x88\x00");
+    peer.write_all(b"x")
+        .await
+        .expect_err("nobody holds the other end");
+    let refused = sender.send("late").await.expect_err("it is over");
+    assert!(matches!(refused, Error::Send(SendError::Closed)));
+}
+
+/// The Close deadline holds whoever waits, and although the receiver went to sleep before it was armed.
+///
+/// spec: C-28
+#[tokio::test(start_paused = true)]
+async fn the_close_deadline_wakes_a_receiver_that_slept_already() {
+    let (client, _peer) = {
+        let (client, peer) = duplex(64);
+        let config = Config::default().with_close_timeout(Some(Duration::from_secs(3)));
+        (WebSocket::client(client, config, BytesMut::new()), peer)
+    };
+    let (sender, mut receiver) = client.split();
+    let receiver = tokio::spawn(async move { receiver.recv().await });
+    tokio::task::yield_now().await;
+    let began = tokio::time::Instant::now();
+    // Given up at once: the receiver carries on.
+    let closing = timeout(Duration::ZERO, sender.close(CloseCode::NORMAL, ""));
+    assert!(closing.await.is_err());
+    let failed = receiver.await.expect("no panic").expect_err("no answer");
+    assert!(matches!(
+        failed,
+        Error::Protocol(ProtocolError::CloseTimeout)
+    ));
+    assert_eq!(began.elapsed(), Duration::from_secs(3));
+    let late = sender
+        .close(CloseCode::NORMAL, "")
+        .await
+        .expect_err("it failed");
+    assert!(matches!(late, Error::Protocol(ProtocolError::CloseTimeout)));
+}
+
+/// A receiver that waits flushes what a sender left behind.
+#[tokio::test]
+async fn a_cancelled_send_strands_nothing() {
+    let (stream, mut peer) = duplex(8);
+    let server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    let (sender, receiver) = server.split();
+    let receiver = tokio::spawn(drain(receiver));
+    tokio::task::yield_now().await;
+    let frame = Frame::text("longer than the pipe").bytes();
+    {
+        let mut send = Box::pin(sender.send("longer than the pipe"));
+        std::future::poll_fn(|cx| {
+            assert!(send.as_mut().poll(cx).is_pending());
+            std::task::Poll::Ready(())
+        })
+        .await;
+    }
+    let mut received = vec![0; frame.len()];
+    peer.read_exact(&mut received).await.expect("all of it");
+    assert_eq!(received, frame);
+    peer.write_all(vectors::CLIENT_CLOSE_EMPTY)
+        .await
+        .expect("written");
+    drop(peer);
+    receiver.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn try_send_gives_the_message_back() {
+    let (stream, _peer) = duplex(8);
+    let config = Config::default().with_write_buffer_high(100);
+    let (sender, _receiver) = WebSocket::server(stream, config, BytesMut::new()).split();
+    let mut taken = 0;
+    let unsent = loop {
+        match sender.try_send("0123456789") {
+            Ok(()) => taken += 1,
+            Err(unsent) => break unsent,
+        }
+    };
+    assert!((9..=10).contains(&taken), "{taken}");
+    assert_eq!(unsent.error, SendError::BufferFull);
+    assert_eq!(unsent.message, Message::text("0123456789"));
+}
+
+#[test]
+fn halves_go_anywhere() {
+    fn anywhere<T: Send + Sync + 'static>() {}
+    anywhere::<Sender>();
+    anywhere::<Receiver>();
+}
