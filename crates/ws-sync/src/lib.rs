@@ -41,12 +41,16 @@
 
 mod accept;
 mod connect;
+mod driver;
 mod error;
 mod exchange;
 mod mask_keys;
+mod read_buffer;
 mod stream;
+mod sync;
 mod timed;
 mod websocket;
+mod whole;
 
 pub use accept::{Acceptor, Incoming, accept};
 pub use connect::{Connector, connect};

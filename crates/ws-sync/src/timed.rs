@@ -4,6 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::Stream;
+use crate::sync::now;
 
 /// The shortest bound worth setting; zero would mean "for ever" to the operating system.
 pub(crate) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -104,20 +105,16 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
 
 /// Whether `deadline` has passed.
 pub(crate) fn has_passed(deadline: Option<Instant>) -> bool {
-    deadline.is_some_and(|deadline| deadline <= Instant::now())
+    deadline.is_some_and(|deadline| deadline <= now())
 }
 
 /// Whether a wait that was cut short was one until `deadline`. Timeouts are rounded on their way through the operating
 /// system, so it may have ended a little early.
 pub(crate) fn was_wait_until(deadline: Option<Instant>) -> bool {
-    deadline.is_some_and(|deadline| deadline <= Instant::now() + SHORTEST_WAIT)
+    deadline.is_some_and(|deadline| deadline <= now() + SHORTEST_WAIT)
 }
 
 /// What is left until `deadline`, as a bound for one wait.
 pub(crate) fn remaining(deadline: Option<Instant>) -> Option<Duration> {
-    deadline.map(|deadline| {
-        deadline
-            .saturating_duration_since(Instant::now())
-            .max(SHORTEST_WAIT)
-    })
+    deadline.map(|deadline| deadline.saturating_duration_since(now()).max(SHORTEST_WAIT))
 }
