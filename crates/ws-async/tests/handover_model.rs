@@ -1,0 +1,261 @@
+//! The hand-over between tasks under thousands of schedules: nobody sleeps through what they wait for.
+//!
+//! The module under test is compiled a second time, with locks whose every use is a point where the scheduler may
+//! switch tasks. The connection in it is a model: bytes owed, events read, and a stream that, like any stream,
+//! remembers for each direction only the waker of the last poll. A wake that is lost leaves tasks blocked for ever,
+//! which the scheduler reports with the schedule that led there.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use handover::{Handover, Signals, Ticket, Visit};
+use shuttle::sync::{Condvar, Mutex};
+
+#[path = "../src/handover.rs"]
+mod handover;
+
+/// What the module under test locks with.
+mod sync {
+    pub(crate) use std::sync::PoisonError;
+
+    pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+}
+
+/// The transport: room for one byte, and messages that have arrived.
+#[derive(Debug, Default)]
+struct Network {
+    state: Mutex<NetworkState>,
+    written: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct NetworkState {
+    in_flight: Option<u8>,
+    arrived: usize,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Network {
+    fn poll_write(&self, cx: &mut Context<'_>, byte: u8) -> Poll<()> {
+        let mut state = self.state.lock().expect("no panic");
+        if state.in_flight.is_some() {
+            state.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        state.in_flight = Some(byte);
+        self.written.notify_one();
+        Poll::Ready(())
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.lock().expect("no panic");
+        if state.arrived == 0 {
+            state.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        state.arrived -= 1;
+        Poll::Ready(())
+    }
+
+    /// The peer's end: sends `messages`, and takes `count` bytes.
+    fn run(&self, messages: usize, count: usize) -> Vec<u8> {
+        for _ in 0..messages {
+            let mut state = self.state.lock().expect("no panic");
+            state.arrived += 1;
+            let reader = state.reader.take();
+            drop(state);
+            if let Some(reader) = reader {
+                reader.wake();
+            }
+        }
+        let mut taken = Vec::new();
+        while taken.len() < count {
+            let mut state = self.state.lock().expect("no panic");
+            let byte = loop {
+                match state.in_flight.take() {
+                    Some(byte) => break byte,
+                    None => state = self.written.wait(state).expect("no panic"),
+                }
+            };
+            taken.push(byte);
+            let writer = state.writer.take();
+            drop(state);
+            if let Some(writer) = writer {
+                writer.wake();
+            }
+        }
+        taken
+    }
+}
+
+/// The connection: each message that arrives obliges a Pong.
+#[derive(Debug)]
+struct Model {
+    network: Arc<Network>,
+    owed: VecDeque<u8>,
+    ahead: usize,
+    /// Set by an operation that does not touch the stream.
+    closed: bool,
+}
+
+const PONG: u8 = 0;
+
+impl Signals for Model {
+    type Signals = (bool, usize, bool);
+
+    fn signals(&self) -> Self::Signals {
+        (self.owed.is_empty(), self.ahead, self.closed)
+    }
+}
+
+impl Model {
+    fn write(&mut self, cx: &mut Context<'_>) {
+        while let Some(byte) = self.owed.front() {
+            if self.network.poll_write(cx, *byte).is_pending() {
+                return;
+            }
+            self.owed.pop_front();
+        }
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let read = self.network.poll_read(cx);
+        if read.is_ready() {
+            self.owed.push_back(PONG);
+            self.ahead += 1;
+        }
+        read
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.ahead > 0 {
+                self.ahead -= 1;
+                return Poll::Ready(());
+            }
+            self.write(cx);
+            if self.read(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn poll_flush(&mut self, visit: Visit<'_, '_>) -> Poll<()> {
+        self.write(visit.cx);
+        if self.owed.is_empty() {
+            return Poll::Ready(());
+        }
+        // One message is read ahead at most.
+        if !visit.receiver_waits && self.ahead == 0 && self.read(visit.cx).is_ready() {
+            self.write(visit.cx);
+        }
+        match self.owed.is_empty() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+}
+
+async fn send(shared: &Handover<Model>, byte: u8, patience: Option<u32>) {
+    let mut ticket = Ticket::default();
+    shared.with(|model, _| model.owed.push_back(byte));
+    let mut polls = 0;
+    poll_fn(|cx| {
+        let flushed = shared.poll_sender(&mut ticket, cx, |model, visit| model.poll_flush(visit));
+        polls += 1;
+        match patience {
+            // Somebody who gives up leaves the byte to the others.
+            Some(patience) if polls > patience => Poll::Ready(()),
+            _ => flushed,
+        }
+    })
+    .await;
+    shared.leave(&mut ticket);
+}
+
+/// One receiver, senders that wait until they have flushed, and one that gives up after `patience` polls.
+fn conversation(messages: usize, senders: u8, quitters: u8) {
+    let network = Arc::new(Network::default());
+    let shared = Arc::new(Handover::new(Model {
+        network: Arc::clone(&network),
+        owed: VecDeque::new(),
+        ahead: 0,
+        closed: false,
+    }));
+    let total = messages + usize::from(senders + quitters);
+    let peer = shuttle::thread::spawn(move || network.run(messages, total));
+    let mut tasks = Vec::new();
+    for byte in 1..=senders + quitters {
+        let shared = Arc::clone(&shared);
+        let patience = (byte > senders).then_some(0);
+        tasks.push(shuttle::future::spawn(async move {
+            send(&shared, byte, patience).await
+        }));
+    }
+    let receiver = shuttle::future::spawn({
+        let shared = Arc::clone(&shared);
+        async move {
+            for _ in 0..messages {
+                poll_fn(|cx| shared.poll_receiver(cx, |model, visit| model.poll_receive(visit.cx)))
+                    .await;
+            }
+            // What quitters and Pongs left behind is written by whoever waits: here, the receiver, until somebody
+            // says that it is over.
+            poll_fn(|cx| {
+                shared.poll_receiver(cx, |model, visit| {
+                    model.write(visit.cx);
+                    match model.owed.is_empty() && model.closed {
+                        true => Poll::Ready(()),
+                        false => Poll::Pending,
+                    }
+                })
+            })
+            .await;
+            shared.leave_receiver();
+        }
+    });
+    shuttle::future::block_on(async {
+        for task in tasks {
+            task.await.expect("no panic");
+        }
+        shared.with(|model, _| model.closed = true);
+        receiver.await.expect("no panic");
+        // A quitter that came last has left its byte to nobody.
+        send_nothing(&shared).await;
+    });
+    let taken = peer.join().expect("no panic");
+    let mut data: Vec<u8> = taken.iter().copied().filter(|byte| *byte != PONG).collect();
+    data.sort_unstable();
+    assert!(data.into_iter().eq(1..=senders + quitters));
+    assert!(shared.inspect(|model| model.owed.is_empty()));
+}
+
+async fn send_nothing(shared: &Handover<Model>) {
+    let mut ticket = Ticket::default();
+    poll_fn(|cx| shared.poll_sender(&mut ticket, cx, |model, visit| model.poll_flush(visit))).await;
+}
+
+/// spec: CD-05
+#[test]
+fn nobody_sleeps_through_a_wake() {
+    shuttle::check_random(|| conversation(2, 2, 0), 1_000);
+    shuttle::check_pct(|| conversation(2, 2, 0), 800, 4);
+}
+
+/// spec: CD-05
+#[test]
+fn who_gives_up_strands_nobody() {
+    shuttle::check_random(|| conversation(1, 1, 1), 1_000);
+    shuttle::check_pct(|| conversation(1, 1, 1), 800, 4);
+}
+
+/// The smallest conversation, through every schedule that fits the budget, from the first on.
+///
+/// spec: CD-05
+#[test]
+fn every_schedule_of_a_small_conversation() {
+    shuttle::check_dfs(|| conversation(1, 1, 0), Some(2_000));
+}
