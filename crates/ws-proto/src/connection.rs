@@ -9,9 +9,10 @@ use crate::inbound::{Inbound, Received};
 use crate::keepalive::{Due, Keepalive};
 use crate::outbound::{Outbound, Reply};
 use crate::side::Side;
+use crate::transmit::to_u64;
 use crate::{
     CloseInfo, Config, Event, Initiator, MaskKeys, Message, PreparedMessage, ProtocolError, Role,
-    SendError, State, Transmit, Unsent,
+    SendError, State, Stats, Transmit, Unsent,
 };
 
 /// A WebSocket connection after its opening handshake.
@@ -35,6 +36,8 @@ pub struct Connection {
     initiator: Option<Initiator>,
     /// How many received bytes waited when `poll_event` last returned.
     buffered: usize,
+    /// How many bytes had been received by then.
+    received: u64,
     /// A deadline passed that ends the connection; the next `poll_event` reports it.
     overdue: Option<ProtocolError>,
     /// Waiting for the end of the transport is over, whether it came or not.
@@ -60,6 +63,7 @@ impl Connection {
             outbound: Outbound::new(side, config),
             initiator: None,
             buffered: 0,
+            received: 0,
             overdue: None,
             gave_up: false,
         }
@@ -126,7 +130,9 @@ impl Connection {
     /// An error is reported once; after it, `poll_event` gives `Ok(None)` for ever.
     pub fn poll_event(&mut self) -> Result<Option<Event>, ProtocolError> {
         // Only bytes are a sign of life, and the binding may have put them straight into the receive buffer.
-        if self.inbound.buffered() > self.buffered {
+        let fresh = self.fresh();
+        if fresh > 0 {
+            self.received = self.received.saturating_add(fresh);
             self.keepalive.heard();
         }
         let received = match self.overdue.take() {
@@ -292,7 +298,7 @@ impl Connection {
     /// How the connection ended or is ending; `None` while it is open.
     pub fn close_info(&self) -> Option<CloseInfo> {
         let initiator = self.initiator?;
-        let received = self.inbound.received_close().cloned();
+        let received = self.inbound.received_close().map(Option::<&_>::cloned);
         let sent = self.outbound.sent_close();
         let clean = received.is_some() && sent.is_some();
         Some(CloseInfo {
@@ -301,6 +307,27 @@ impl Connection {
             initiator,
             clean,
         })
+    }
+
+    /// What this connection has carried so far (a snapshot; this neither waits nor changes anything).
+    pub fn stats(&self) -> Stats {
+        let received = self.received.saturating_add(self.fresh());
+        Stats {
+            received: self.inbound.traffic(received),
+            sent: self.outbound.traffic(),
+            queued: self.queued(),
+            rtt: None,
+        }
+    }
+
+    /// How many bytes are owed to the wire: queued, headers included, and not yet written.
+    pub fn queued(&self) -> usize {
+        self.outbound.queued()
+    }
+
+    /// How many bytes came since `poll_event` last returned. Only `poll_event` consumes them.
+    fn fresh(&self) -> u64 {
+        to_u64(self.inbound.buffered().saturating_sub(self.buffered))
     }
 
     fn answer(&mut self, received: Received) -> Event {

@@ -1,10 +1,12 @@
 //! Bytes to what they mean: headers, unmasking, payload (RFC 6455 §5.2, §5.3, §6.2). Knows nothing of what is sent.
 
+use alloc::boxed::Box;
+
 use bytes::{Buf, Bytes, BytesMut};
 use ws_frame::{ClosePayload, FrameHeader, Opcode};
 
 use crate::assembler::Assembler;
-use crate::{CloseFrame, Config, Message, ProtocolError, Role, Utf8Bytes};
+use crate::{CloseFrame, Config, Message, ProtocolError, Role, Traffic, Utf8Bytes};
 
 /// Payload is unmasked and validated in steps of this size, so that the second pass finds it in the L1 cache and bad
 /// text in a large frame fails early.
@@ -42,6 +44,10 @@ pub(crate) struct Inbound {
     /// Bytes thrown away since the end.
     drained: usize,
     eof: bool,
+    /// Frames whose header was accepted.
+    frames: u64,
+    /// Messages that were complete and valid.
+    messages: u64,
 }
 
 /// A frame whose header was accepted.
@@ -64,8 +70,8 @@ impl Frame {
 #[derive(Debug)]
 enum Reception {
     Open,
-    /// The peer's Close frame was the last thing that counts.
-    Closed(Option<CloseFrame>),
+    /// The peer's Close frame was the last thing that counts. Boxed, for most connections are open and wait.
+    Closed(Option<Box<CloseFrame>>),
     /// The peer's bytes mean nothing any more (§7.1.7).
     Failed,
 }
@@ -91,6 +97,8 @@ impl Inbound {
             reception: Reception::Open,
             drained: 0,
             eof: false,
+            frames: 0,
+            messages: 0,
         }
     }
 
@@ -111,6 +119,15 @@ impl Inbound {
         let room = self.room();
         self.buffer.reserve(room);
         &mut self.buffer
+    }
+
+    /// What was received so far, but for the bytes, which only the connection sees arrive.
+    pub(crate) const fn traffic(&self, bytes: u64) -> Traffic {
+        Traffic {
+            bytes,
+            frames: self.frames,
+            messages: self.messages,
+        }
     }
 
     /// How many received bytes wait.
@@ -230,9 +247,9 @@ impl Inbound {
     }
 
     /// The peer's Close frame, if one came.
-    pub(crate) const fn received_close(&self) -> Option<&Option<CloseFrame>> {
+    pub(crate) fn received_close(&self) -> Option<Option<&CloseFrame>> {
         match &self.reception {
-            Reception::Closed(frame) => Some(frame),
+            Reception::Closed(frame) => Some(frame.as_deref()),
             Reception::Open | Reception::Failed => None,
         }
     }
@@ -262,6 +279,7 @@ impl Inbound {
         }
         let payload_len = payload_len.ok_or(ProtocolError::FrameTooLarge)?;
         self.buffer.advance(header_len);
+        self.frames = self.frames.saturating_add(1);
         let frame = Frame {
             header,
             payload_len,
@@ -289,7 +307,7 @@ impl Inbound {
                         code,
                         reason: Utf8Bytes::from(reason),
                     });
-                self.reception = Reception::Closed(close.clone());
+                self.reception = Reception::Closed(close.clone().map(Box::new));
                 Received::Close(close)
             }
         };
@@ -315,14 +333,17 @@ impl Inbound {
             return Ok(Progress::Incomplete);
         }
         self.frame = None;
-        if whole {
-            let payload = self.take(frame.payload_len);
-            self.assembler.finish(payload).map(Progress::message)
-        } else if frame.header.fin {
-            self.assembler.finish_fragmented().map(Progress::message)
-        } else {
-            Ok(Progress::Fragment)
+        if !frame.header.fin {
+            return Ok(Progress::Fragment);
         }
+        let message = if whole {
+            let payload = self.take(frame.payload_len);
+            self.assembler.finish(payload)
+        } else {
+            self.assembler.finish_fragmented()
+        }?;
+        self.messages = self.messages.saturating_add(1);
+        Ok(Progress::Received(Received::Message(message)))
     }
 
     /// The payload of a message in one frame stays where it was received until it is complete.
@@ -372,12 +393,6 @@ enum Progress {
     /// A frame is complete, the message is not.
     Fragment,
     Incomplete,
-}
-
-impl Progress {
-    const fn message(message: Message) -> Self {
-        Self::Received(Received::Message(message))
-    }
 }
 
 /// Unmasks and validates bytes that have just arrived, while they are in cache.

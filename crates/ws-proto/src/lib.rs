@@ -76,6 +76,7 @@ mod message;
 mod outbound;
 mod prepared;
 mod side;
+mod stats;
 mod transmit;
 
 pub use close::{CloseFrame, CloseInfo, Initiator, State};
@@ -86,5 +87,6 @@ pub use event::Event;
 pub use message::{Message, MessageKind, Utf8Bytes};
 pub use prepared::PreparedMessage;
 pub use side::{MaskKeys, Role};
+pub use stats::{Stats, Traffic};
 pub use transmit::{Detached, Transmit};
 pub use ws_frame::{CloseCode, HeaderError, MaskKey};

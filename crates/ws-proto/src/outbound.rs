@@ -1,10 +1,15 @@
 //! Messages to bytes (RFC 6455 §5, §6.1), and the one place where receiving obliges sending: [`Outbound::answer`].
 
+use alloc::boxed::Box;
+
 use bytes::{Buf, Bytes};
 use ws_frame::{CloseCode, ClosePayload, FrameHeader, Opcode, Rsv};
 
 use crate::side::Side;
-use crate::{Config, Message, MessageKind, PreparedMessage, Role, SendError, Transmit, Unsent};
+use crate::transmit::to_u64;
+use crate::{
+    Config, Message, MessageKind, PreparedMessage, Role, SendError, Traffic, Transmit, Unsent,
+};
 
 /// Server payloads up to this size are copied behind their header; larger ones are queued by reference. Echoing
 /// bursts of four, the copy is 6 to 9 % ahead up to 4 KiB, equal at 8 KiB and 10 % behind at 16 KiB.
@@ -22,7 +27,7 @@ pub(crate) struct Outbound {
     side: Side,
     transmit: Transmit,
     /// The newest Ping that has not been answered because too much waits to be written.
-    unanswered_ping: Option<Bytes>,
+    unanswered_ping: Option<Box<[u8]>>,
     /// The code of our Close frame, once it is queued.
     sent_close: Option<Option<CloseCode>>,
     /// Bytes queued behind our Close frame: Pongs, which are owed until the peer's Close arrives.
@@ -34,6 +39,10 @@ pub(crate) struct Outbound {
     fragment_size: usize,
     buffer_high: usize,
     buffer_limit: usize,
+    /// Frames queued so far.
+    frames: u64,
+    /// Messages queued so far, to their last frame.
+    messages: u64,
 }
 
 /// What a received frame, or an error about one, obliges us to send.
@@ -64,6 +73,8 @@ impl Outbound {
                 .min(config.write_buffer_limit)
                 .max(1),
             buffer_limit: config.write_buffer_limit.max(1),
+            frames: 0,
+            messages: 0,
         }
     }
 
@@ -89,6 +100,7 @@ impl Outbound {
                     && may_share
                     && prepared.len() <= self.fragment_size =>
             {
+                self.note_frame(prepared.kind().opcode(), true);
                 self.transmit.share(frame.clone());
             }
             _ => self.message(prepared.kind(), prepared.payload()),
@@ -157,7 +169,7 @@ impl Outbound {
                 // Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed
                 // Ping frame" (§5.5.3): a peer that pings and never reads costs one remembered Ping.
                 if self.is_above_high() {
-                    self.unanswered_ping = Some(data.clone());
+                    self.unanswered_ping = Some(data.as_ref().into());
                 } else {
                     self.unanswered_ping = None;
                     self.pong(data);
@@ -212,6 +224,20 @@ impl Outbound {
 
     pub(crate) const fn role(&self) -> Role {
         self.side.role()
+    }
+
+    /// How many bytes wait to be written.
+    pub(crate) fn queued(&self) -> usize {
+        self.transmit.remaining()
+    }
+
+    /// What was sent so far.
+    pub(crate) const fn traffic(&self) -> Traffic {
+        Traffic {
+            bytes: self.transmit.written(),
+            frames: self.frames,
+            messages: self.messages,
+        }
     }
 
     /// Answers the Ping that waits, if there is room again.
@@ -273,6 +299,14 @@ impl Outbound {
         }
     }
 
+    /// Every frame that is queued passes here.
+    fn note_frame(&mut self, opcode: Opcode, fin: bool) {
+        self.frames = self.frames.saturating_add(1);
+        if fin && opcode.is_data() {
+            self.messages = self.messages.saturating_add(1);
+        }
+    }
+
     fn header(
         &mut self,
         fin: bool,
@@ -280,14 +314,13 @@ impl Outbound {
         payload_len: usize,
         mask: Option<ws_frame::MaskKey>,
     ) {
-        // A `usize` always fits: no platform has more than 64 bits of address.
-        let payload_len = u64::try_from(payload_len).unwrap_or(u64::MAX);
+        self.note_frame(opcode, fin);
         let header = FrameHeader {
             fin,
             rsv: Rsv::NONE,
             opcode,
             mask,
-            payload_len,
+            payload_len: to_u64(payload_len),
         };
         let mut encoded = [0; FrameHeader::MAX_LEN];
         let len = header.encode(&mut encoded);

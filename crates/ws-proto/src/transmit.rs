@@ -23,6 +23,8 @@ pub struct Transmit {
     staging: BytesMut,
     /// Total length, so that limits are checked without a walk.
     len: usize,
+    /// Bytes ever advanced over. What is queued ends at this plus `len` in the stream of all bytes sent.
+    written: u64,
     /// How often everything was dropped: what was detached before that is owed no more.
     epoch: u32,
 }
@@ -84,10 +86,17 @@ impl Transmit {
         is_owed
     }
 
+    /// Bytes ever written: all that was [advanced](Buf::advance) over since the connection opened. As long as it
+    /// grows, the peer takes what it is owed.
+    pub const fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Drops everything; what was detached is owed no more.
     pub(crate) fn clear(&mut self) {
         *self = Self {
             epoch: self.epoch.wrapping_add(1),
+            written: self.written,
             ..Self::default()
         };
     }
@@ -169,6 +178,7 @@ impl Buf for Transmit {
             self.len
         );
         self.len = self.len.saturating_sub(count);
+        self.written = self.written.saturating_add(to_u64(count));
         while let Some(front) = self.queue.front_mut() {
             if count < front.len() {
                 front.advance(count);
@@ -184,6 +194,11 @@ impl Buf for Transmit {
             self.queue = VecDeque::new();
         }
     }
+}
+
+/// A `usize` always fits: no platform has more than 64 bits of address.
+pub(crate) fn to_u64(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
