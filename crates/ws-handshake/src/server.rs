@@ -1,7 +1,8 @@
 //! The server's half of the opening handshake (RFC 6455 section 4.2): request head in, 101 or refusal out.
 //!
 //! 1. [`RequestReader::read`] with everything received so far, until it gives a [`Request`].
-//! 2. [`Request::wants_websocket`] tells a page load from a handshake; route by [`Request::path`].
+//! 2. [`Request::wants_websocket`] tells a page load from a handshake; route by [`Request::path`], or
+//!    with [`Routes`]. A page load gets an [`HttpResponse`].
 //! 3. [`Request::offer`] checks everything RFC 6455 asks of the client's handshake.
 //! 4. [`OriginPolicy::check`](crate::OriginPolicy::check) refuses pages of other sites.
 //! 5. [`Offer::accept`], optionally [`Acceptance::subprotocol`], then [`Acceptance::encode`].
@@ -43,14 +44,19 @@
 //! ```
 
 mod acceptance;
+mod http_response;
 mod offer;
 mod reader;
 mod rejection;
 mod request;
+mod routes;
+mod status;
 mod target;
 
 pub use acceptance::{Acceptance, ResponseError};
+pub use http_response::HttpResponse;
 pub use offer::Offer;
 pub use reader::RequestReader;
 pub use rejection::Rejection;
 pub use request::Request;
+pub use routes::{RouteError, Routes};

@@ -103,8 +103,10 @@ pub enum ResponseError {
     InvalidFieldValue,
     /// The handshake itself decides this field.
     ReservedField,
-    /// The status of a refusal is outside 300..=599.
+    /// The status of a refusal is outside 300..=599, or that of another response outside 200..=599.
     InvalidStatus,
+    /// A response with this status has no content (RFC 9110 section 6.4.1).
+    ContentNotAllowed,
 }
 
 impl fmt::Display for ResponseError {
@@ -114,7 +116,10 @@ impl fmt::Display for ResponseError {
             Self::InvalidFieldName => "the field name is not a token",
             Self::InvalidFieldValue => "the field value holds a control character",
             Self::ReservedField => "the handshake itself decides this field",
-            Self::InvalidStatus => "the status of a refusal must be 300 to 599",
+            Self::InvalidStatus => {
+                "the status of a refusal must be 300 to 599, that of another response 200 to 599"
+            }
+            Self::ContentNotAllowed => "a response with this status has no content",
         })
     }
 }

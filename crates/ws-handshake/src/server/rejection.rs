@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::ResponseError;
+use super::status::phrase;
 use crate::fields::{check_outgoing, is_field_value, is_protocol_field, write_field};
 
 /// A refusal: a complete HTTP response with a short text, after which the connection is closed.
@@ -318,34 +319,3 @@ impl fmt::Display for Rejection {
 }
 
 impl core::error::Error for Rejection {}
-
-/// The registered reason phrases (RFC 9110 section 15, RFC 6585) of what is likely here; clients ignore
-/// them.
-fn phrase(status: u16) -> &'static str {
-    match status {
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        410 => "Gone",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "Refused",
-    }
-}

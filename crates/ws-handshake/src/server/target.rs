@@ -44,6 +44,11 @@ impl Target {
     }
 }
 
+/// Whether this can be the path of a target.
+pub(super) fn is_path(path: &[u8]) -> bool {
+    path.starts_with(b"/") && path.iter().all(|byte| PATH.has(*byte))
+}
+
 /// The authority and the rest of an `http`, `https`, `ws` or `wss` URI.
 fn split_absolute(target: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     const SCHEMES: [&[u8]; 4] = [b"http", b"https", b"ws", b"wss"];
