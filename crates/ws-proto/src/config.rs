@@ -32,15 +32,17 @@ pub struct Config {
     /// without reaching a size limit. Default 65,536, which is what the Autobahn test suite sends
     /// behind the first fragment of 4 MiB in pieces of 64 bytes.
     pub max_fragments: u32,
-    /// Largest payload of one data frame sent; longer messages are fragmented (RFC 6455 §5.4). Default `None`: one
-    /// frame a message, which is what every peer handles fastest.
+    /// Largest payload of one data frame sent; longer messages are fragmented (RFC 6455 §5.4), and control frames go
+    /// between the fragments. At least 1 is used. Default `None`: one frame a message, which is what every peer handles
+    /// fastest.
     pub fragment_size: Option<usize>,
     /// Bytes waiting to be written above which a binding writes before it queues more, and above which only the
-    /// newest Ping is remembered for an answer (RFC 6455 §5.5.3 allows that). At least 1 and at most
-    /// `write_buffer_limit` is used. Default 64 KiB.
+    /// newest Ping is remembered for an answer (RFC 6455 §5.5.3 allows that). The fragments of a long message and
+    /// offered messages are queued up to this mark. At least 1 and at most `write_buffer_limit` is used. Default 64 KiB.
     pub write_buffer_high: usize,
-    /// Bytes waiting to be written at which [`Connection::send`](crate::Connection::send) refuses a further message.
-    /// What is queued never exceeds this by more than one message. At least 1 is used. Default 1 MiB.
+    /// Bytes waiting to be written at which [`Connection::send`](crate::Connection::send) refuses a further message,
+    /// the fragments that are not framed yet among them. What is queued never exceeds this by more than one message. At
+    /// least 1 is used. Default 1 MiB.
     pub write_buffer_limit: usize,
     /// How often to send a Ping. Default every 30 s: middleboxes cut idle connections after 30 to 60 s. The blocking
     /// binding's own default is `None`, because each read then costs a system call more.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use ws_frame::{CloseCode, ClosePayload};
 
 use crate::inbound::{Inbound, Received};
@@ -11,8 +11,8 @@ use crate::outbound::{Outbound, Reply};
 use crate::side::Side;
 use crate::transmit::to_u64;
 use crate::{
-    CloseInfo, Config, Event, Initiator, MaskKeys, Message, PreparedMessage, ProtocolError, Role,
-    SendError, State, Stats, Transmit, Unsent,
+    CloseInfo, Config, Event, Initiator, MaskKeys, Message, MessageKind, Offered, OverflowPolicy,
+    PreparedMessage, ProtocolError, Role, SendError, State, Stats, Transmit, Unsent,
 };
 
 /// A WebSocket connection after its opening handshake.
@@ -150,12 +150,14 @@ impl Connection {
         }
     }
 
-    /// Queues `message`; [`transmit`](Self::transmit) then holds its frames.
+    /// Queues `message`; [`transmit`](Self::transmit) then holds its frames. One longer than `Config::fragment_size` is
+    /// framed fragment by fragment as what is queued gets written, so that control frames go in between.
     ///
     /// # Errors
     ///
     /// [`SendError::Closed`] after a Close frame, [`SendError::BufferFull`] while `Config::write_buffer_limit` bytes
-    /// wait to be written. Either way the message comes back.
+    /// wait to be written, [`SendError::MessageUnfinished`] between the pieces of a message that
+    /// [`send_fragment`](Self::send_fragment) began. The message comes back each time.
     pub fn send(&mut self, message: Message) -> Result<(), Unsent> {
         self.outbound.send(message)
     }
@@ -170,6 +172,46 @@ impl Connection {
         self.outbound.send_prepared(message)
     }
 
+    /// Offers a message that may be dropped: the way to broadcast to connections of which some are slow. It is queued
+    /// as by [`send_prepared`](Self::send_prepared) while less than `Config::write_buffer_high` bytes wait to be
+    /// written. Otherwise it waits in the backlog, which holds `capacity` messages, shared and not copied; when that
+    /// many wait, `overflow` says which message is lost.
+    ///
+    /// What waits is queued in order by [`transmit`](Self::transmit). Messages accepted by [`send`](Self::send)
+    /// meanwhile come behind it, and are not dropped. A Close frame, ours or the peer's, drops the backlog, for a
+    /// connection that ends must not first finish what its peer was too slow for; so does the loss of the transport.
+    /// How many messages were lost after they had been taken is told by [`dropped`](Self::dropped).
+    pub fn offer(
+        &mut self,
+        message: &PreparedMessage,
+        overflow: OverflowPolicy,
+        capacity: usize,
+    ) -> Offered {
+        self.outbound.offer(message, overflow, capacity)
+    }
+
+    /// Queues a piece of a message, for one that is larger than memory or not known in full: the first piece begins
+    /// it, that with `fin` ends it (RFC 6455 §5.4). Each piece is a fragment, or several where it is longer than
+    /// `Config::fragment_size`; it may be empty, and a piece of text may end inside a character.
+    ///
+    /// Until the message is finished no other can be sent, and what is [offered](Self::offer) waits. Control frames
+    /// go in between. A [`close`](Self::close) leaves it unfinished for ever, which the peer sees.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was queued, and the message goes on as if this had not been called:
+    /// [`SendError::Closed`] after a Close frame, [`SendError::BufferFull`] while `Config::write_buffer_limit` bytes
+    /// wait to be written, [`SendError::MessageUnfinished`] when the message that was begun is of the other kind,
+    /// [`SendError::InvalidUtf8`] when what was given so far is no beginning of a text, or, with `fin`, no whole text.
+    pub fn send_fragment(
+        &mut self,
+        kind: MessageKind,
+        payload: Bytes,
+        fin: bool,
+    ) -> Result<(), SendError> {
+        self.outbound.send_fragment(kind, payload, fin)
+    }
+
     /// Queues a Ping with at most 125 bytes of application data (RFC 6455 §5.5.2).
     ///
     /// # Errors
@@ -180,7 +222,8 @@ impl Connection {
     }
 
     /// Queues a Close frame and so begins the closing handshake (RFC 6455 §7.1.2). Messages may still arrive until
-    /// the peer's Close does; nothing more can be sent.
+    /// the peer's Close does; nothing more can be sent. What was sent before goes out first, except for messages that
+    /// were only [offered](Self::offer) and still wait: they are dropped.
     ///
     /// # Errors
     ///
@@ -207,7 +250,7 @@ impl Connection {
     }
 
     /// The bytes owed to the wire, in order. Write them, advance by what was written, and ask again until nothing
-    /// remains: a Pong may have waited for room, and is queued by asking.
+    /// remains: a Pong, a fragment or an offered message may have waited for room, and is queued by asking.
     pub fn transmit(&mut self) -> &mut Transmit {
         self.outbound.transmit()
     }
@@ -267,13 +310,14 @@ impl Connection {
             && (self.gave_up || self.inbound.is_exhausted())
     }
 
-    /// Whether so much waits to be written that it should be written before more is queued
-    /// (`Config::write_buffer_high`).
+    /// Whether so much waits to be written that it should be written before more is queued: as much as
+    /// `Config::write_buffer_high`, or what is framed only as that gets room.
     pub fn wants_flush(&self) -> bool {
-        self.outbound.is_above_high()
+        self.outbound.wants_flush()
     }
 
-    /// Whether everything that was queued has been written.
+    /// Whether everything that could be written has been. What was [offered](Self::offer) between the pieces of a
+    /// message that is unfinished cannot be.
     pub fn is_flushed(&self) -> bool {
         self.outbound.is_flushed()
     }
@@ -316,13 +360,27 @@ impl Connection {
             received: self.inbound.traffic(received),
             sent: self.outbound.traffic(),
             queued: self.queued(),
+            backlog: self.backlog(),
+            dropped: self.dropped(),
             rtt: None,
         }
     }
 
-    /// How many bytes are owed to the wire: queued, headers included, and not yet written.
+    /// How many bytes are owed to the wire and not yet written: what is framed, headers included, and of fragmented
+    /// messages the rest. What was only [offered](Self::offer) and waits does not count.
     pub fn queued(&self) -> usize {
         self.outbound.queued()
+    }
+
+    /// How many messages that were [offered](Self::offer) wait for room in the write buffer.
+    pub fn backlog(&self) -> usize {
+        self.outbound.backlog()
+    }
+
+    /// How many messages that were [offered](Self::offer) and taken have been dropped from the backlog: for a newer
+    /// one, by a Close frame, or with the transport.
+    pub fn dropped(&self) -> u64 {
+        self.outbound.dropped()
     }
 
     /// How many bytes came since `poll_event` last returned. Only `poll_event` consumes them.

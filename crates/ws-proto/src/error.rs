@@ -113,6 +113,11 @@ pub enum SendError {
     Closed,
     /// `Config::write_buffer_limit` bytes are waiting to be written.
     BufferFull,
+    /// A message that [`Connection::send_fragment`](crate::Connection::send_fragment) began, of this kind or the
+    /// other, is unfinished: nothing else may come between its fragments (§5.4).
+    MessageUnfinished,
+    /// Text in fragments that is not UTF-8 (§8.1).
+    InvalidUtf8,
     /// The application data of a Ping may not exceed 125 bytes (§5.5).
     PingTooLong,
     /// A status code that may not appear in a Close frame (§7.4), or a reason of more than 123 bytes.
@@ -124,6 +129,10 @@ impl fmt::Display for SendError {
         match self {
             Self::Closed => f.write_str("the connection is closing or closed"),
             Self::BufferFull => f.write_str("the write buffer is full"),
+            Self::MessageUnfinished => {
+                f.write_str("a message that is sent in fragments is unfinished")
+            }
+            Self::InvalidUtf8 => f.write_str("this text is not UTF-8"),
             Self::PingTooLong => {
                 f.write_str("the application data of a Ping may not exceed 125 bytes")
             }

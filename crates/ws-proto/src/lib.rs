@@ -78,6 +78,7 @@ mod prepared;
 mod side;
 mod stats;
 mod transmit;
+mod waiting;
 
 pub use close::{CloseFrame, CloseInfo, Initiator, State};
 pub use config::Config;
@@ -89,4 +90,5 @@ pub use prepared::PreparedMessage;
 pub use side::{MaskKeys, Role};
 pub use stats::{Stats, Traffic};
 pub use transmit::{Detached, Transmit};
+pub use waiting::{Offered, OverflowPolicy};
 pub use ws_frame::{CloseCode, HeaderError, MaskKey};

@@ -3,12 +3,14 @@
 use alloc::boxed::Box;
 
 use bytes::{Buf, Bytes};
-use ws_frame::{CloseCode, ClosePayload, FrameHeader, Opcode, Rsv};
+use ws_frame::{CloseCode, ClosePayload, FrameHeader, Opcode, Rsv, Utf8Validator};
 
 use crate::side::Side;
 use crate::transmit::to_u64;
+use crate::waiting::{Data, Next, Waiting};
 use crate::{
-    Config, Message, MessageKind, PreparedMessage, Role, SendError, Traffic, Transmit, Unsent,
+    Config, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, Role, SendError,
+    Traffic, Transmit, Unsent,
 };
 
 /// Server payloads up to this size are copied behind their header; larger ones are queued by reference. Echoing
@@ -26,6 +28,10 @@ const MAX_CONTROL_LEN: usize = 125;
 pub(crate) struct Outbound {
     side: Side,
     transmit: Transmit,
+    /// Data that is framed when `transmit` has room. Most connections never have any.
+    waiting: Option<Box<Waiting>>,
+    /// The message that `send_fragment` began.
+    unfinished: Option<Unfinished>,
     /// The newest Ping that has not been answered because too much waits to be written.
     unanswered_ping: Option<Box<[u8]>>,
     /// The code of our Close frame, once it is queued.
@@ -45,6 +51,13 @@ pub(crate) struct Outbound {
     messages: u64,
 }
 
+/// A message that is sent in pieces and whose last one has not come.
+#[derive(Clone, Copy, Debug)]
+struct Unfinished {
+    kind: MessageKind,
+    utf8: Utf8Validator,
+}
+
 /// What a received frame, or an error about one, obliges us to send.
 #[derive(Debug)]
 pub(crate) enum Reply<'a> {
@@ -60,6 +73,8 @@ impl Outbound {
         Self {
             side,
             transmit: Transmit::default(),
+            waiting: None,
+            unfinished: None,
             unanswered_ping: None,
             sent_close: None,
             behind_close: 0,
@@ -83,50 +98,152 @@ impl Outbound {
     }
 
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Unsent> {
-        if let Err(error) = self.admit() {
+        if let Err(error) = self.admit_message() {
             return Err(Unsent { error, message });
         }
-        self.message(message.kind(), message.into_bytes());
+        let kind = message.kind();
+        self.data(Data::message(kind, message.into_bytes()));
         Ok(())
     }
 
-    pub(crate) fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
+    pub(crate) fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.admit_message()?;
+        self.prepared(message);
+        Ok(())
+    }
+
+    pub(crate) fn send_fragment(
+        &mut self,
+        kind: MessageKind,
+        payload: Bytes,
+        fin: bool,
+    ) -> Result<(), SendError> {
         self.admit()?;
-        // Without vectored writes each chunk is a write of its own, so only a lonely frame stays one.
-        let may_share = self.vectored || !self.transmit.has_remaining();
-        match prepared.frame() {
-            Some(frame)
-                if self.role() == Role::Server
-                    && may_share
-                    && prepared.len() <= self.fragment_size =>
-            {
-                self.note_frame(prepared.kind().opcode(), true);
-                self.transmit.share(frame.clone());
+        let (opcode, mut utf8) = match self.unfinished {
+            None => (kind.opcode(), Utf8Validator::new()),
+            Some(unfinished) if unfinished.kind == kind => (Opcode::Continuation, unfinished.utf8),
+            Some(_) => return Err(SendError::MessageUnfinished),
+        };
+        if kind == MessageKind::Text {
+            // "The message MUST contain valid UTF-8" (§8.1); a fragment may end inside a character (§5.6).
+            utf8.feed(&payload).map_err(|_| SendError::InvalidUtf8)?;
+            if fin {
+                utf8.finish().map_err(|_| SendError::InvalidUtf8)?;
             }
-            _ => self.message(prepared.kind(), prepared.payload()),
+        }
+        self.data(Data {
+            opcode,
+            fin,
+            payload,
+        });
+        self.unfinished = (!fin).then_some(Unfinished { kind, utf8 });
+        if fin && let Some(waiting) = &mut self.waiting {
+            waiting.release();
         }
         Ok(())
     }
 
-    /// Whether a message may be queued now.
+    pub(crate) fn offer(
+        &mut self,
+        message: &PreparedMessage,
+        overflow: OverflowPolicy,
+        capacity: usize,
+    ) -> Offered {
+        if !self.is_open() {
+            return Offered::Closed;
+        }
+        self.refill();
+        let held = self.unfinished.is_some();
+        let is_first = self
+            .waiting
+            .as_ref()
+            .is_none_or(|waiting| waiting.is_empty());
+        if is_first && !held && !self.is_above_high() {
+            self.prepared(message);
+            return Offered::Queued;
+        }
+        let has_room = self.backlog() < capacity;
+        if !has_room {
+            let dropped = match (overflow, &mut self.waiting) {
+                (OverflowPolicy::DropOldest, Some(waiting)) if capacity > 0 => {
+                    waiting.drop_oldest()
+                }
+                _ => false,
+            };
+            if !dropped {
+                return Offered::Refused;
+            }
+        }
+        let waiting = self.waiting.get_or_insert_default();
+        waiting.offer(message.clone(), held);
+        match has_room {
+            true => Offered::Backlogged,
+            false => Offered::DroppedOldest,
+        }
+    }
+
+    /// Whether a whole message may be queued now.
+    fn admit_message(&self) -> Result<(), SendError> {
+        match self.admit() {
+            Err(SendError::Closed) => Err(SendError::Closed),
+            _ if self.unfinished.is_some() => Err(SendError::MessageUnfinished),
+            admitted => admitted,
+        }
+    }
+
+    /// Whether data may be queued now.
     fn admit(&self) -> Result<(), SendError> {
         if !self.is_open() {
             return Err(SendError::Closed);
         }
-        if self.transmit.remaining() >= self.buffer_limit {
+        let waiting = self.waiting.as_ref();
+        let overhead = waiting.map_or(0, |waiting| waiting.overhead());
+        if self.queued().saturating_add(overhead) >= self.buffer_limit {
             return Err(SendError::BufferFull);
         }
         Ok(())
     }
 
-    fn message(&mut self, kind: MessageKind, mut payload: Bytes) {
-        let mut opcode = kind.opcode();
-        while payload.len() > self.fragment_size {
-            let fragment = payload.split_to(self.fragment_size);
-            self.data_frame(false, opcode, fragment);
-            opcode = Opcode::Continuation;
+    fn prepared(&mut self, message: &PreparedMessage) {
+        if self.has_ready() || message.len() > self.fragment_size {
+            self.data(Data::message(message.kind(), message.payload()));
+        } else {
+            self.prepared_frame(message);
         }
-        self.data_frame(true, opcode, payload);
+    }
+
+    /// Frames `data` now, or behind what waits, or fragment by fragment as the write buffer gets room.
+    fn data(&mut self, data: Data) {
+        if self.has_ready() || data.payload.len() > self.fragment_size {
+            self.waiting.get_or_insert_default().accept(data);
+            self.refill();
+        } else {
+            self.data_frame(data);
+        }
+    }
+
+    /// Frames what waits, until that fills the write buffer up to its mark.
+    fn refill(&mut self) {
+        while !self.is_above_high() && self.frame_next() {}
+    }
+
+    /// Frames what waits first; `false` if nothing does.
+    fn frame_next(&mut self) -> bool {
+        let Some(waiting) = &mut self.waiting else {
+            return false;
+        };
+        let next = waiting.next(self.fragment_size);
+        if waiting.is_forgettable() {
+            self.waiting = None;
+        } else if waiting.is_empty() {
+            waiting.shrink();
+        }
+        match next {
+            Some(Next::Frame(data)) => self.data_frame(data),
+            Some(Next::Prepared(message)) => self.prepared_frame(&message),
+            None => return false,
+        }
+        true
     }
 
     pub(crate) fn ping(&mut self, data: &[u8]) -> Result<(), SendError> {
@@ -193,6 +310,9 @@ impl Outbound {
         if self.unanswered_ping.is_some() {
             self.answer_ping();
         }
+        if self.waiting.is_some() {
+            self.refill();
+        }
         &mut self.transmit
     }
 
@@ -203,6 +323,9 @@ impl Outbound {
         }
         self.abandoned = true;
         self.unanswered_ping = None;
+        if let Some(waiting) = &mut self.waiting {
+            waiting.drop_all();
+        }
         self.transmit.clear();
     }
 
@@ -211,7 +334,12 @@ impl Outbound {
     }
 
     pub(crate) fn is_flushed(&self) -> bool {
-        !self.transmit.has_remaining() && self.unanswered_ping.is_none()
+        !self.transmit.has_remaining() && self.unanswered_ping.is_none() && !self.has_ready()
+    }
+
+    /// Whether so much waits that it should be written before more is queued.
+    pub(crate) fn wants_flush(&self) -> bool {
+        self.is_above_high() || self.has_ready()
     }
 
     pub(crate) fn is_above_high(&self) -> bool {
@@ -226,9 +354,11 @@ impl Outbound {
         self.side.role()
     }
 
-    /// How many bytes wait to be written.
+    /// How many bytes wait to be written, framed or not.
     pub(crate) fn queued(&self) -> usize {
-        self.transmit.remaining()
+        let waiting = self.waiting.as_ref();
+        let unframed = waiting.map_or(0, |waiting| waiting.accepted_len());
+        self.transmit.remaining().saturating_add(unframed)
     }
 
     /// What was sent so far.
@@ -238,6 +368,24 @@ impl Outbound {
             frames: self.frames,
             messages: self.messages,
         }
+    }
+
+    /// How many offered messages wait.
+    pub(crate) fn backlog(&self) -> usize {
+        let waiting = self.waiting.as_ref();
+        waiting.map_or(0, |waiting| waiting.offered())
+    }
+
+    /// How many offered messages were dropped after they had been taken.
+    pub(crate) fn dropped(&self) -> u64 {
+        let waiting = self.waiting.as_ref();
+        waiting.map_or(0, |waiting| waiting.dropped())
+    }
+
+    /// Whether data waits that may be framed as soon as there is room.
+    fn has_ready(&self) -> bool {
+        let waiting = self.waiting.as_ref();
+        waiting.is_some_and(|waiting| waiting.is_ready())
     }
 
     /// Answers the Ping that waits, if there is room again.
@@ -267,12 +415,38 @@ impl Outbound {
         }
     }
 
+    /// Frames what was accepted, for nothing may follow a Close frame, and drops what was only offered.
+    fn settle(&mut self) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.drop_offered();
+        }
+        while self.frame_next() {}
+    }
+
     fn close_frame(&mut self, payload: &ClosePayload) {
+        self.settle();
         self.frame(true, Opcode::Close, payload.as_bytes());
         self.sent_close = Some(payload.code());
     }
 
-    fn data_frame(&mut self, fin: bool, opcode: Opcode, payload: Bytes) {
+    fn prepared_frame(&mut self, message: &PreparedMessage) {
+        // Without vectored writes each chunk is a write of its own, so only a lonely frame stays one.
+        let may_share = self.vectored || !self.transmit.has_remaining();
+        match message.frame() {
+            Some(frame) if may_share && self.role() == Role::Server => {
+                self.note_frame(message.kind().opcode(), true);
+                self.transmit.share(frame.clone());
+            }
+            _ => self.data_frame(Data::message(message.kind(), message.payload())),
+        }
+    }
+
+    fn data_frame(&mut self, data: Data) {
+        let Data {
+            opcode,
+            fin,
+            payload,
+        } = data;
         if self.vectored && self.role() == Role::Server && payload.len() > COPY_PAYLOAD_MAX {
             self.header(fin, opcode, payload.len(), None);
             self.transmit.share(payload);

@@ -6,7 +6,7 @@ use core::time::Duration;
 /// [`Connection::stats`](crate::Connection::stats).
 ///
 /// Counting is a few additions a frame and cannot be switched off. The numbers only grow, but for
-/// [`queued`](Self::queued) and [`rtt`](Self::rtt).
+/// [`queued`](Self::queued), [`backlog`](Self::backlog) and [`rtt`](Self::rtt).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -16,6 +16,10 @@ pub struct Stats {
     pub sent: Traffic,
     /// Bytes owed to the wire now, headers included ([`Connection::queued`](crate::Connection::queued)).
     pub queued: usize,
+    /// Offered messages that wait for room now ([`Connection::backlog`](crate::Connection::backlog)).
+    pub backlog: usize,
+    /// Offered messages that were taken and dropped ([`Connection::dropped`](crate::Connection::dropped)).
+    pub dropped: u64,
     /// The round-trip time of the newest keepalive Ping that was answered
     /// ([`Connection::rtt`](crate::Connection::rtt)).
     pub rtt: Option<Duration>,
