@@ -49,7 +49,7 @@ pub enum State {
 }
 
 /// Who began to end a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum Initiator {
     /// This end: by `close`, or by failing the connection.

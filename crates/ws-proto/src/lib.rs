@@ -75,6 +75,7 @@ mod keepalive;
 mod message;
 mod outbound;
 mod prepared;
+pub mod serving;
 mod side;
 mod stats;
 mod transmit;
