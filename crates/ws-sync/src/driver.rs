@@ -3,15 +3,24 @@
 //! Nothing here knows a stream, a thread or a lock. Two drive it: [`WebSocket`](crate::WebSocket) over one stream, and
 //! after `split` whichever half is at work.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use ws_proto::{CloseCode, Connection, Event, ProtocolError, SendError};
+use ws_proto::{CloseCode, CloseInfo, Connection, Detached, Event, ProtocolError, SendError};
 
 use crate::Error;
 use crate::sync::now;
 use crate::timed::has_passed;
+
+/// Control events kept for a receiver that is not there while somebody sends. A data message ends reading ahead
+/// anyway.
+const MAX_AHEAD: usize = 16;
+
+/// Input of an unfinished message up to which reading ahead goes on. Beyond it the message waits in the transport, as
+/// it would if nobody sent.
+const MAX_AHEAD_PARTIAL: usize = 16 * 1024;
 
 /// How long `recv` waits for the peer to take what is queued before it goes on reading.
 pub(crate) const WRITE_PATIENCE: Duration = Duration::from_millis(5);
@@ -24,6 +33,10 @@ pub(crate) const WRITE_RETRY: Duration = Duration::from_millis(20);
 pub(crate) struct Driver {
     pub(crate) connection: Connection,
     opened: Instant,
+    /// What was read while somebody was sending.
+    ahead: VecDeque<Event>,
+    /// Nobody will ever take what arrives.
+    deaf: bool,
     /// Whether the write side has been shut down.
     shut_down: bool,
     /// Whether the peer has ended its side: there is nothing more to read.
@@ -76,6 +89,8 @@ impl Driver {
         Self {
             connection,
             opened: now(),
+            ahead: VecDeque::new(),
+            deaf: false,
             shut_down: false,
             ended: false,
             due: false,
@@ -96,12 +111,52 @@ impl Driver {
         }
     }
 
-    /// The next event of what has arrived.
+    /// From now on what arrives is read and dropped.
+    pub(crate) fn stop_listening(&mut self) {
+        self.deaf = true;
+        self.ahead = VecDeque::new();
+    }
+
+    /// The next event for the application, of what has arrived.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
+        self.ahead.pop_front().or_else(|| self.poll_event())
+    }
+
+    /// Looks at what has arrived while the application is not there to take it: answers what there is to answer and
+    /// keeps the rest, as far as there is room. Either everything has been looked at then, or something is kept.
+    pub(crate) fn keep_events(&mut self) {
+        while self.has_room_for_events()
+            && let Some(event) = self.poll_event()
+        {
+            if !self.deaf {
+                self.ahead.push_back(event);
+            }
+        }
+    }
+
+    /// Whether events wait that were read ahead.
+    pub(crate) fn has_events_ahead(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
+    /// Whether reading may go on while the application is not there to take what arrives.
+    pub(crate) fn has_room_ahead(&self) -> bool {
+        self.has_room_for_events() && (self.deaf || self.connection.buffered() < MAX_AHEAD_PARTIAL)
+    }
+
+    fn has_room_for_events(&self) -> bool {
+        let is_message = |event: &Event| matches!(event, Event::Message(_));
+        self.deaf || self.ahead.len() < MAX_AHEAD && !self.ahead.iter().any(is_message)
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
         match self.connection.poll_event() {
             Ok(event) => {
-                if let Some(Event::Ping(_) | Event::Closed(_)) = event {
-                    self.owes_answer = true;
+                match event {
+                    Some(Event::Ping(_) | Event::Closed(_)) => self.owes_answer = true,
+                    // The round trip ends here.
+                    Some(Event::Pong(_)) => self.connection.handle_timeout(self.elapsed()),
+                    _ => {}
                 }
                 event
             }
@@ -134,6 +189,13 @@ impl Driver {
     pub(crate) fn wrote(&mut self, count: usize) {
         self.connection.transmit().advance(count);
         self.unflushed = true;
+    }
+
+    /// Notes that so many bytes of what was detached were written; `false` if they are owed no more.
+    pub(crate) fn wrote_detached(&mut self, detached: &mut Detached, count: usize) -> bool {
+        let was_owed = self.connection.transmit().advance_detached(detached, count);
+        self.unflushed |= was_owed;
+        was_owed
     }
 
     /// Notes that the stream holds nothing back.
@@ -185,23 +247,28 @@ impl Driver {
 
     /// The next deadline of the connection.
     pub(crate) fn deadline(&mut self) -> Option<Instant> {
-        let deadline = self
-            .connection
-            .poll_timeout(now().saturating_duration_since(self.opened))?;
+        let deadline = self.connection.poll_timeout(self.elapsed())?;
         self.opened.checked_add(deadline)
     }
 
     /// Notes that a wait until `deadline` is over.
     pub(crate) fn waited_until(&mut self, deadline: Option<Instant>) {
-        self.due = has_passed(deadline);
+        self.due |= has_passed(deadline);
     }
 
     /// Does what is due, if a deadline has passed.
     pub(crate) fn handle_timeout(&mut self) -> bool {
         let due = std::mem::take(&mut self.due);
         if due {
-            self.connection
-                .handle_timeout(now().saturating_duration_since(self.opened));
+            let state = self.connection.state();
+            self.connection.handle_timeout(self.elapsed());
+            // The end is heard of by asking, also where there is no room for anything else.
+            if self.connection.state() != state
+                && let Some(event) = self.poll_event()
+                && !self.deaf
+            {
+                self.ahead.push_back(event);
+            }
         }
         due
     }
@@ -214,6 +281,29 @@ impl Driver {
     /// Why a connection that is over has failed, if it has; told once.
     pub(crate) fn take_failure(&mut self) -> Result<(), Error> {
         self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Why what was queued will never arrive, if so.
+    pub(crate) fn lost(&self) -> Option<Error> {
+        match (self.unwritable, self.cause) {
+            (Some(kind), _) => Some(Error::Io(kind.into())),
+            // The Close frame that says so goes out behind what was queued before it.
+            (None, Some(Cause::Protocol(error))) if error.close_code().is_some() => None,
+            (None, cause) => cause.map(Error::from),
+        }
+    }
+
+    /// How a connection that is over has ended.
+    pub(crate) fn outcome(&self) -> Result<CloseInfo, Error> {
+        match (self.cause, self.connection.close_info()) {
+            (Some(cause), _) => Err(cause.into()),
+            (None, Some(info)) => Ok(info),
+            (None, None) => Err(Error::Protocol(ProtocolError::ConnectionLost)),
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        now().saturating_duration_since(self.opened)
     }
 
     fn end(&mut self) {

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use ws_handshake::client::HandshakeError;
 use ws_handshake::server::{Rejection, ResponseError};
-use ws_proto::{ProtocolError, SendError};
+use ws_proto::{ProtocolError, SendError, Unsent};
 
 /// Why an established connection failed or refused an operation.
 #[derive(Debug)]
@@ -54,6 +54,12 @@ impl From<ProtocolError> for Error {
 impl From<SendError> for Error {
     fn from(error: SendError) -> Self {
         Self::Send(error)
+    }
+}
+
+impl From<Unsent> for Error {
+    fn from(unsent: Unsent) -> Self {
+        Self::Send(unsent.error)
     }
 }
 

@@ -44,8 +44,13 @@ mod connect;
 mod driver;
 mod error;
 mod exchange;
+mod handles;
+mod handover;
 mod mask_keys;
 mod read_buffer;
+mod receiving;
+mod sending;
+mod split;
 mod stream;
 mod sync;
 mod timed;
@@ -55,12 +60,13 @@ mod whole;
 pub use accept::{Acceptor, Incoming, accept};
 pub use connect::{Connector, connect};
 pub use error::{AcceptError, ConnectError, Error};
-pub use stream::{Stream, Untimed};
+pub use split::{Receiver, Sender};
+pub use stream::{CloneStream, Stream, Untimed};
 pub use websocket::WebSocket;
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
 pub use ws_handshake::{Limits, OriginPolicy};
 pub use ws_proto::{
     CloseCode, CloseFrame, CloseInfo, Config, Event, Initiator, Message, ProtocolError, Role,
-    SendError, State, Utf8Bytes,
+    SendError, State, Unsent, Utf8Bytes,
 };

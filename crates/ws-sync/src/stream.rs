@@ -31,10 +31,39 @@ pub trait Stream: Read + Write {
     /// When the stream cannot do that; the peer then learns it when the stream is dropped, and is not waited for.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
+    /// Ends both directions at once, so that a read or write that waits on another handle of this stream returns. Only
+    /// a connection that was [split](crate::WebSocket::split) needs it, when it is over.
+    ///
+    /// # Errors
+    ///
+    /// When the stream cannot do that, or has ended already.
+    fn shutdown_both(&mut self) -> io::Result<()> {
+        self.shutdown_write()
+    }
+
+    /// Whether the bounds set on waits hold.
+    fn has_timeouts(&self) -> bool {
+        true
+    }
+
     /// Whether [`write_vectored`](Write::write_vectored) writes more than its first buffer.
     fn writes_vectored(&self) -> bool {
         false
     }
+}
+
+/// A [`Stream`] of which there can be several handles, so that one thread may read while another writes.
+///
+/// What one handle is told holds for the stream: timeouts, shutdowns, its end.
+pub trait CloneStream: Stream {
+    /// Another handle of the same stream.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has none to give.
+    fn try_clone(&self) -> io::Result<Self>
+    where
+        Self: Sized;
 }
 
 impl Stream for TcpStream {
@@ -50,8 +79,18 @@ impl Stream for TcpStream {
         self.shutdown(Shutdown::Write)
     }
 
+    fn shutdown_both(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Both)
+    }
+
     fn writes_vectored(&self) -> bool {
         true
+    }
+}
+
+impl CloneStream for TcpStream {
+    fn try_clone(&self) -> io::Result<Self> {
+        TcpStream::try_clone(self)
     }
 }
 
@@ -69,8 +108,19 @@ impl Stream for std::os::unix::net::UnixStream {
         self.shutdown(Shutdown::Write)
     }
 
+    fn shutdown_both(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Both)
+    }
+
     fn writes_vectored(&self) -> bool {
         true
+    }
+}
+
+#[cfg(unix)]
+impl CloneStream for std::os::unix::net::UnixStream {
+    fn try_clone(&self) -> io::Result<Self> {
+        std::os::unix::net::UnixStream::try_clone(self)
     }
 }
 
@@ -90,6 +140,14 @@ macro_rules! forward {
                     (**self).shutdown_write()
                 }
 
+                fn shutdown_both(&mut self) -> io::Result<()> {
+                    (**self).shutdown_both()
+                }
+
+                fn has_timeouts(&self) -> bool {
+                    (**self).has_timeouts()
+                }
+
                 fn writes_vectored(&self) -> bool {
                     (**self).writes_vectored()
                 }
@@ -99,6 +157,12 @@ macro_rules! forward {
 }
 
 forward!(&mut S, Box<S>);
+
+impl<S: CloneStream> CloneStream for Box<S> {
+    fn try_clone(&self) -> io::Result<Self> {
+        (**self).try_clone().map(Box::new)
+    }
+}
 
 /// Any `Read + Write`, without deadlines: a peer that falls silent is waited for as long as the stream itself waits.
 #[derive(Debug, Default)]
@@ -143,5 +207,9 @@ impl<S: Read + Write> Stream for Untimed<S> {
     /// which could not be bounded either.
     fn shutdown_write(&mut self) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn has_timeouts(&self) -> bool {
+        false
     }
 }

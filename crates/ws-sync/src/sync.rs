@@ -1,6 +1,11 @@
-//! The clock.
+//! What the hand-over between threads is built on: a lock, a place to wait, and a clock.
+//!
+//! They are named here and nowhere else, so that a test can run the same code on a scheduler that tries what threads
+//! can do to each other, by a clock of its own.
 
 use std::time::Instant;
+
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The time.
 pub(crate) fn now() -> Instant {

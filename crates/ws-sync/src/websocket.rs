@@ -1,18 +1,18 @@
 //! The connection over a blocking stream, as its user sees it.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use ws_handshake::Negotiated;
-use ws_proto::{
-    CloseCode, CloseInfo, Config, Connection, Event, Message, ProtocolError, Role, State,
-};
+use ws_proto::{CloseCode, CloseInfo, Config, Connection, Event, Message, Role, State};
 
 use crate::driver::Driver;
 use crate::mask_keys::OsMaskKeys;
+use crate::split::{self, Receiver, Sender};
 use crate::timed::{SHORTEST_WAIT, Timed};
 use crate::whole::Whole;
-use crate::{Error, Stream};
+use crate::{CloneStream, Error, Stream};
 
 /// A WebSocket connection over a blocking [`Stream`].
 ///
@@ -29,7 +29,7 @@ use crate::{Error, Stream};
 ///
 /// On a stream in non-blocking mode, or with timeouts ([`set_read_timeout`](Self::set_read_timeout),
 /// [`set_write_timeout`](Self::set_write_timeout)), a call may fail with
-/// [`WouldBlock`](std::io::ErrorKind::WouldBlock) or [`TimedOut`](std::io::ErrorKind::TimedOut). Nothing is lost
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut). Nothing is lost
 /// then: call [`recv`](Self::recv) or [`flush`](Self::flush) again. A message whose [`send`](Self::send) failed so is
 /// queued and goes out with them, so do not send it again; one that was not queued fails with
 /// [`SendError::BufferFull`](crate::SendError::BufferFull).
@@ -166,8 +166,26 @@ impl<S: Stream> WebSocket<S> {
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
         self.whole.driver.begin_close(code, reason)?;
         while self.recv()?.is_some() {}
-        self.close_info()
-            .ok_or(Error::Protocol(ProtocolError::ConnectionLost))
+        self.whole.driver.outcome()
+    }
+
+    /// Makes two halves of the connection, to send and to receive from different threads.
+    ///
+    /// Neither names the type of the stream. What was queued or read so far goes with them, and so does
+    /// [the bound on waits for input](Self::set_read_timeout); `Config::write_timeout` is what bounds writing.
+    ///
+    /// # Errors
+    ///
+    /// When the stream cannot be cloned. The connection is lost then.
+    pub fn split(self) -> io::Result<(Sender, Receiver)>
+    where
+        S: CloneStream + Send + 'static,
+    {
+        let read_timeout = self.whole.stream.own_read_timeout;
+        let (sender, mut receiver) =
+            split::split(self.whole.driver, self.whole.stream.stream, self.negotiated)?;
+        receiver.set_read_timeout(read_timeout);
+        Ok((sender, receiver))
     }
 
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).

@@ -7,6 +7,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -259,6 +260,21 @@ impl ChoppedIo {
     /// What the plan says.
     pub fn shutdown_write(&self) -> io::Result<()> {
         self.end.shutdown(Caller::Blocking)
+    }
+
+    /// Ends both directions for every clone, as `TcpStream::shutdown(Shutdown::Both)` does.
+    pub fn shutdown_both(&self) {
+        self.end.shutdown_both();
+    }
+
+    /// Bounds the waits of blocking reads, which then fail with `WouldBlock`.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) {
+        self.end.plan().read_timeout = timeout;
+    }
+
+    /// Bounds the waits of blocking writes, which then fail with `WouldBlock`.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) {
+        self.end.plan().write_timeout = timeout;
     }
 
     /// Whether it writes several slices at once.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::pipe::{Pipe, Wire, lock};
 use super::{Fault, Starved, Step};
@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) wakes_on_demand: bool,
     pub(super) operations: usize,
     pub(super) sleepers: Vec<Waker>,
+    pub(super) read_timeout: Option<Duration>,
+    pub(super) write_timeout: Option<Duration>,
 }
 
 /// Who asks.
@@ -68,6 +70,7 @@ impl End {
         if target.is_empty() {
             return Ok(0);
         }
+        let started = Instant::now();
         loop {
             let mut plan = self.plan();
             if self.strikes(&mut plan, Operation::Read, &mut caller)? || plan.hung_up {
@@ -81,11 +84,13 @@ impl End {
                     plan.operations += 1;
                     return Ok(0);
                 }
+                let timeout = plan.read_timeout;
                 drop(plan);
                 if let Caller::Polling(context) = &caller {
                     pipe.reader = Some(context.waker().clone());
                 }
-                self.wait(pipes, &caller, starved == Starved::Wait)?;
+                let patience = (starved == Starved::Wait).then(|| patience(started, timeout));
+                self.wait(pipes, &caller, patience)?;
                 continue;
             }
             let available = pipe.bytes.len().min(target.len());
@@ -109,6 +114,7 @@ impl End {
         if offered == 0 {
             return Ok(0);
         }
+        let started = Instant::now();
         loop {
             let mut plan = self.plan();
             self.strikes(&mut plan, Operation::Write, &mut caller)?;
@@ -120,12 +126,13 @@ impl End {
             }
             let room = pipe.room();
             if room == 0 {
-                let waits = plan.waits_for_room;
+                let (waits, timeout) = (plan.waits_for_room, plan.write_timeout);
                 drop(plan);
                 if let Caller::Polling(context) = &caller {
                     pipe.writer = Some(context.waker().clone());
                 }
-                self.wait(pipes, &caller, waits)?;
+                let patience = waits.then(|| patience(started, timeout));
+                self.wait(pipes, &caller, patience)?;
                 continue;
             }
             let Some(len) = plan.next_write(offered.min(room)) else {
@@ -202,20 +209,28 @@ impl End {
         &self,
         pipes: MutexGuard<'_, [Pipe; 2]>,
         caller: &Caller<'_, '_>,
-        blocks: bool,
+        patience: Option<(Duration, io::ErrorKind)>,
     ) -> io::Result<()> {
-        if matches!(caller, Caller::Polling(_)) || !blocks {
+        let Some((patience, impatient)) =
+            patience.filter(|_| !matches!(caller, Caller::Polling(_)))
+        else {
             return Err(io::ErrorKind::WouldBlock.into());
-        }
+        };
         let (_pipes, waited) = self
             .wire
             .changed
-            .wait_timeout(pipes, PATIENCE)
+            .wait_timeout(pipes, patience)
             .expect("no user of the wire has panicked");
         if waited.timed_out() {
-            return Err(io::ErrorKind::TimedOut.into());
+            return Err(impatient.into());
         }
         Ok(())
+    }
+
+    /// Ends both directions, for every clone.
+    pub(super) fn shutdown_both(&self) {
+        self.plan().hung_up = true;
+        self.hang_up();
     }
 
     /// Lets the peer see the end in both directions.
@@ -233,6 +248,17 @@ impl End {
         }
         let first = buffers.iter().position(|buffer| !buffer.is_empty());
         first.map_or(&[], |first| &buffers[first..=first])
+    }
+}
+
+/// How long a blocking operation that began at `started` still waits, and what it fails with then.
+fn patience(started: Instant, timeout: Option<Duration>) -> (Duration, io::ErrorKind) {
+    match timeout {
+        Some(timeout) => (
+            timeout.saturating_sub(started.elapsed()),
+            io::ErrorKind::WouldBlock,
+        ),
+        None => (PATIENCE, io::ErrorKind::TimedOut),
     }
 }
 
@@ -258,6 +284,8 @@ impl Plan {
             wakes_on_demand: false,
             operations: 0,
             sleepers: Vec::new(),
+            read_timeout: None,
+            write_timeout: None,
         }
     }
 

@@ -1,0 +1,288 @@
+//! One connection in the hands of several threads: who reads, who writes, and who waits.
+//!
+//! The connection lies behind one lock, which is never held across a read or a write. Whoever is to read takes the
+//! [`Reader`] out, unlocks, reads, locks, hands over what came and puts the reader back; whoever is to write does the
+//! same with the [`Writer`]. So there is one reader and one writer at a time, frames cannot interleave, and neither
+//! ever waits for the other. What remains is that nothing owed is left lying, and four rules see to that:
+//!
+//! 1. Who has written looks for more *before it unlocks again*, with the writer put back. So whoever finds the writer
+//!    gone may leave what it has queued to the thread that has it: that thread looks after it was queued.
+//! 2. A thread stops writing only if nothing is owed, or if another waits until what is owed has been written: that
+//!    one goes on, and nobody is kept for what others never cease to send.
+//! 3. While the receiver waits for input, reading is its affair. Otherwise a sender that waits, or that has sent for a
+//!    while, reads too, as far ahead as [`Driver::has_room_ahead`] allows: Pings and Closes are answered, and a peer
+//!    that writes does not wait for one that writes.
+//! 4. A thread blocked in a read cannot be told of a deadline that was armed after it went there. So whoever arms one
+//!    waits for it too, and the end of the connection shuts the stream down, which ends every read and write on it.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::Buf;
+use ws_proto::State;
+
+use crate::driver::Driver;
+use crate::handles::{Handle, Performed, Reader, Task, Writer};
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, now};
+use crate::timed::{has_passed, is_timeout, remaining, was_wait_until};
+
+/// How long a thread that writes waits, at most, for the peer to take something before it looks around. Also how often a
+/// thread that only sends reads.
+pub(crate) const LOOK_AROUND: Duration = Duration::from_millis(250);
+
+/// What the halves of a connection share.
+pub(crate) struct Handover {
+    held: Mutex<Held>,
+    /// Something has changed that a thread may be waiting for.
+    changed: Condvar,
+}
+
+/// What the lock protects.
+pub(crate) struct Held {
+    pub(crate) driver: Driver,
+    /// Absent while somebody reads, and when the connection is over.
+    pub(crate) reader: Option<Reader>,
+    /// Absent while somebody writes, and when the connection is over.
+    pub(crate) writer: Option<Writer>,
+    /// Ends what others wait in; absent when the connection is over.
+    pub(crate) control: Option<Handle>,
+    /// Whether the waits of the stream can be bounded.
+    pub(crate) is_timed: bool,
+    /// Whether the receiver waits for something to arrive.
+    pub(crate) receiving: bool,
+    /// Whether the thread that writes may stop with more to write: it is in `try_send` and does not wait.
+    pub(crate) brief: bool,
+    /// How many threads wait for a change.
+    pub(crate) waiting: usize,
+    /// How many bytes have been written.
+    pub(crate) written: u64,
+    /// Up to where threads wait for bytes to be written.
+    pub(crate) targets: Vec<u64>,
+    /// Whether anybody has read since a sender last asked.
+    pub(crate) heard: bool,
+    /// When a sender last read, or found that somebody had.
+    pub(crate) listened: Instant,
+    /// Bounds a receiver's wait for input where no deadline does.
+    pub(crate) read_timeout: Option<Duration>,
+}
+
+pub(crate) type Guard<'a> = MutexGuard<'a, Held>;
+
+/// What came of an attempt to write.
+#[derive(Debug)]
+pub(crate) enum Written {
+    /// There is nothing to write.
+    All,
+    /// Another thread has the writer.
+    Elsewhere,
+    /// There may be more.
+    Some,
+    /// The peer takes nothing for the time being.
+    Stalled,
+    /// The stream does not wait.
+    Refused(io::Error),
+}
+
+impl Handover {
+    pub(crate) fn new(driver: Driver, [reader, writer, control]: [Handle; 3]) -> Self {
+        let is_timed = control.has_timeouts();
+        Self {
+            held: Mutex::new(Held {
+                driver,
+                reader: Some(Reader::new(reader)),
+                writer: Some(Writer::new(writer)),
+                control: Some(control),
+                is_timed,
+                receiving: false,
+                brief: false,
+                waiting: 0,
+                written: 0,
+                targets: Vec::new(),
+                heard: false,
+                listened: now(),
+                read_timeout: None,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Only looks, or changes what nobody waits for.
+    pub(crate) fn inspect<R>(&self, look: impl FnOnce(&mut Driver) -> R) -> R {
+        look(&mut self.lock().driver)
+    }
+
+    pub(crate) fn set_read_timeout(&self, timeout: Option<Duration>) {
+        self.lock().read_timeout = timeout;
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_> {
+        // A panic can only come out of the stream or a tap, and neither is called with the lock held except between
+        // the connection's own steps.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn notify(&self, held: &Held) {
+        if held.waiting > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until something changes or the connection's next deadline passes.
+    pub(crate) fn wait<'a>(&'a self, mut held: Guard<'a>) -> Guard<'a> {
+        let deadline = held.driver.deadline();
+        held.waiting += 1;
+        held = match remaining(deadline) {
+            None => self
+                .changed
+                .wait(held)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                let waited = self.changed.wait_timeout(held, timeout);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        held.waiting -= 1;
+        held.driver.waited_until(deadline);
+        held
+    }
+
+    /// One attempt to write what is owed, waiting for `patience` at most.
+    pub(crate) fn write<'a>(
+        &'a self,
+        mut held: Guard<'a>,
+        patience: Duration,
+    ) -> (Guard<'a>, Written) {
+        if held.is_over() {
+            return (held, Written::All);
+        }
+        let Some(mut writer) = held.writer.take() else {
+            return (held, Written::Elsewhere);
+        };
+        let Some(job) = held.driver.job() else {
+            held.writer = Some(writer);
+            return (held, Written::All);
+        };
+        let mut patience = patience;
+        if held.driver.connection.state() != State::Open {
+            // A peer that takes a byte now and then must not outrun the closing handshake's deadline.
+            let deadline = held.driver.deadline();
+            if has_passed(deadline) {
+                held.driver.waited_until(deadline);
+                held.writer = Some(writer);
+                return (held, Written::Stalled);
+            }
+            patience = remaining(deadline).map_or(patience, |left| left.min(patience));
+        }
+        let mut task = writer.prepare(job, &mut held.driver);
+        drop(held);
+        let performed = writer.perform(&task, patience);
+        let mut held = self.lock();
+        let written = held.note(&mut task, performed);
+        if !held.is_over() {
+            held.writer = Some(writer);
+        }
+        self.settle(&mut held);
+        self.notify(&held);
+        (held, written)
+    }
+
+    /// Reads once, waiting until the next deadline or `until`, whichever is nearer, and tells whether something came.
+    /// Fails if the stream does not wait so long.
+    pub(crate) fn read<'a>(
+        &'a self,
+        mut held: Guard<'a>,
+        mut reader: Reader,
+        until: Option<Instant>,
+    ) -> (Guard<'a>, io::Result<bool>) {
+        // The wait may be long: a partial frame keeps what it needs and no more.
+        held.driver.connection.park();
+        let deadline = held.driver.deadline();
+        let until = match (deadline, until) {
+            (Some(deadline), Some(until)) => Some(deadline.min(until)),
+            (deadline, until) => deadline.or(until),
+        };
+        drop(held);
+        let read = reader.read(until);
+        let mut held = self.lock();
+        let result = match read {
+            Ok(received) => {
+                held.driver.received(received);
+                Ok(true)
+            }
+            Err(error) if is_timeout(&error) && was_wait_until(until) => Ok(false),
+            Err(error) if is_timeout(&error) => Err(error),
+            Err(error) => {
+                held.driver.read_failed(error);
+                Ok(true)
+            }
+        };
+        held.driver.waited_until(deadline);
+        held.heard = true;
+        if !held.is_over() {
+            held.reader = Some(reader);
+        }
+        self.notify(&held);
+        (held, result)
+    }
+
+    /// Ends the reads and writes of others when the connection is over, and lets go of the stream: a half that is kept
+    /// for what it tells must not keep it open.
+    pub(crate) fn settle(&self, held: &mut Held) {
+        if held.driver.is_finished()
+            && let Some(mut control) = held.control.take()
+        {
+            // It has ended if it can.
+            _ = control.shutdown_both();
+            held.reader = None;
+            held.writer = None;
+            self.notify(held);
+        }
+    }
+}
+
+impl Held {
+    pub(crate) fn is_over(&self) -> bool {
+        self.control.is_none()
+    }
+
+    /// Notes what the writer has done.
+    fn note(&mut self, task: &mut Task, performed: Performed) -> Written {
+        match (task, performed) {
+            (Task::Write(detached), Performed::Done(count)) => {
+                if self.driver.wrote_detached(detached, count) {
+                    self.written = self.written.saturating_add(u64_from(count));
+                }
+            }
+            (Task::Flush, Performed::Done(_)) => self.driver.flushed(),
+            (Task::ShutDown, Performed::Done(_)) => self.driver.shut_down(Ok(())),
+            (Task::ShutDown, Performed::Failed(error) | Performed::Refused(error)) => {
+                self.driver.shut_down(Err(error));
+            }
+            // What ended the connection says more than what its end did to a write.
+            (_, Performed::Failed(_)) if self.is_over() => {}
+            (_, Performed::Failed(error)) => self.driver.write_failed(error),
+            (_, Performed::Stalled) => return Written::Stalled,
+            (_, Performed::Refused(error)) => return Written::Refused(error),
+        }
+        Written::Some
+    }
+
+    /// Whether a sender may read.
+    pub(crate) fn may_listen(&self) -> bool {
+        !self.receiving
+            && self.reader.is_some()
+            && !self.driver.has_ended()
+            && self.driver.has_room_ahead()
+    }
+
+    /// How many bytes will have been written when everything that is queued now has been.
+    pub(crate) fn queued_until(&mut self) -> u64 {
+        let queued = self.driver.connection.transmit().remaining();
+        self.written.saturating_add(u64_from(queued))
+    }
+}
+
+/// No platform has more than 64 bits of address.
+fn u64_from(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,96 @@
+//! What the receiver does with a connection that several threads hold.
+
+use ws_proto::Event;
+
+use crate::Error;
+use crate::driver::{WRITE_PATIENCE, WRITE_RETRY};
+use crate::handover::{Guard, Handover, LOOK_AROUND, Written};
+use crate::sync::now;
+
+impl Handover {
+    /// The next event for the receiver, of which there is one; `None` at the end. With `answered`, what the event
+    /// obliges this end to send has been written, if the peer takes it.
+    pub(crate) fn next_event(&self, answered: bool) -> Result<Option<Event>, Error> {
+        let mut held = self.lock();
+        held.receiving = true;
+        let (mut held, result) = self.receive(held);
+        held.receiving = false;
+        // Whoever waits for input has to read for itself now.
+        self.notify(&held);
+        let is_message = matches!(result, Ok(Some(Event::Message(_))));
+        // A Pong does not wait until the application, which may be busy with this message, calls again.
+        if (is_message || answered) && held.driver.owes_answer() {
+            drop(self.write_before_reading(held));
+        }
+        result
+    }
+
+    /// Nobody will take what arrives any more.
+    pub(crate) fn stop_listening(&self) {
+        let mut held = self.lock();
+        held.driver.stop_listening();
+        self.notify(&held);
+    }
+
+    fn receive<'a>(&'a self, mut held: Guard<'a>) -> (Guard<'a>, Result<Option<Event>, Error>) {
+        loop {
+            if let Some(event) = held.driver.next_event() {
+                return (held, Ok(Some(event)));
+            }
+            let stalled;
+            (held, stalled) = self.write_before_reading(held);
+            self.settle(&mut held);
+            if held.is_over() {
+                let failed = held.driver.take_failure();
+                return (held, failed.map(|()| None));
+            }
+            if held.driver.handle_timeout() || held.driver.has_events_ahead() {
+                continue;
+            }
+            if held.driver.has_ended() {
+                // There is nothing to wait for but room to write, for which the attempt to write has waited.
+                match stalled {
+                    Some(Written::Refused(error)) => return (held, Err(Error::Io(error))),
+                    Some(_) => {
+                        let deadline = held.driver.deadline();
+                        held.driver.waited_until(deadline);
+                    }
+                    None => held = self.wait(held),
+                }
+                continue;
+            }
+            let Some(mut reader) = held.reader.take() else {
+                // A sender has it for a moment, and keeps for this thread what comes.
+                held = self.wait(held);
+                continue;
+            };
+            reader.set_own_timeout(held.read_timeout);
+            let retry = stalled.map(|_| now() + WRITE_RETRY);
+            let read;
+            (held, read) = self.read(held, reader, retry);
+            if let Err(error) = read {
+                return (held, Err(Error::Io(error)));
+            }
+        }
+    }
+
+    /// Writes what is owed before a read that may wait for long. Gives what kept it from that, unless another thread
+    /// sees to it.
+    fn write_before_reading<'a>(&'a self, mut held: Guard<'a>) -> (Guard<'a>, Option<Written>) {
+        loop {
+            let patience = match held.driver.has_ended() {
+                // There is nothing to read meanwhile.
+                true => LOOK_AROUND,
+                false => WRITE_PATIENCE,
+            };
+            let written;
+            (held, written) = self.write(held, patience);
+            match written {
+                Written::Some => {}
+                Written::All => return (held, None),
+                Written::Elsewhere if !held.brief => return (held, None),
+                stalled => return (held, Some(stalled)),
+            }
+        }
+    }
+}

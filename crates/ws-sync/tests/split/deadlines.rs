@@ -1,0 +1,85 @@
+//! Deadlines that one thread arms while another waits already. The clock is the real one, so they are short.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use ws_sync::{CloseCode, Error, ProtocolError, WebSocket};
+use ws_testkit::ChoppedIo;
+
+use crate::pipe::{Pipe, quiet, tcp_pair};
+
+const SHORT: Duration = Duration::from_millis(200);
+
+/// The receiver went to wait without any bound before the deadline was armed.
+///
+/// spec: C-28
+#[test]
+fn the_close_deadline_ends_a_receiver_that_waits_already() {
+    let (client, _peer) = tcp_pair();
+    let config = quiet().with_close_timeout(Some(SHORT));
+    let client = WebSocket::client(client, config, BytesMut::new());
+    let (sender, mut receiver) = client.split().expect("it can");
+    let receiver = thread::spawn(move || receiver.recv());
+    let began = Instant::now();
+    let late = sender.close(CloseCode::NORMAL, "").expect_err("no answer");
+    assert!(
+        matches!(late, Error::Protocol(ProtocolError::CloseTimeout)),
+        "{late}"
+    );
+    assert!(began.elapsed() >= SHORT);
+    let failed = receiver.join().expect("no panic").expect_err("no answer");
+    assert!(
+        matches!(failed, Error::Protocol(ProtocolError::CloseTimeout)),
+        "{failed}"
+    );
+}
+
+/// A thread that writes to a peer that takes nothing learns of it too.
+///
+/// spec: C-28
+#[test]
+fn the_close_deadline_ends_a_sender_that_waits_already() {
+    let (io, _peer) = ChoppedIo::duplex();
+    let config = quiet().with_close_timeout(Some(SHORT));
+    let server = WebSocket::server(Pipe(io.with_capacity(1)), config, BytesMut::new());
+    let (sender, _receiver) = server.split().expect("it can");
+    let writer = thread::spawn({
+        let sender = sender.clone();
+        move || sender.send("longer than the pipe")
+    });
+    let late = sender.close(CloseCode::NORMAL, "").expect_err("no answer");
+    assert!(
+        matches!(late, Error::Protocol(ProtocolError::CloseTimeout)),
+        "{late}"
+    );
+    // It was first, and lost its message; or it was last, and was refused.
+    let failed = writer.join().expect("no panic").expect_err("nobody reads");
+    assert!(
+        matches!(
+            failed,
+            Error::Protocol(ProtocolError::CloseTimeout) | Error::Send(_)
+        ),
+        "{failed}"
+    );
+}
+
+/// The receiver keeps the connection's deadlines although somebody else has the stream's other half.
+///
+/// spec: K-01
+#[test]
+fn a_silent_peer_is_noticed_while_the_user_only_reads() {
+    let (client, _peer) = tcp_pair();
+    let config = quiet()
+        .with_ping_interval(Some(SHORT / 4))
+        .with_pong_timeout(SHORT / 4);
+    let client = WebSocket::client(client, config, BytesMut::new());
+    let (sender, mut receiver) = client.split().expect("it can");
+    let failed = receiver.recv().expect_err("nobody answers");
+    assert!(
+        matches!(failed, Error::Protocol(ProtocolError::PongTimeout)),
+        "{failed}"
+    );
+    let late = sender.send("late").expect_err("it is over");
+    assert!(matches!(late, Error::Send(_)), "{late}");
+}

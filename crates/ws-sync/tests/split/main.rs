@@ -1,0 +1,6 @@
+//! A connection in two hands: the halves in threads of their own, over pipes in memory and over sockets.
+
+mod deadlines;
+mod halves;
+mod pipe;
+mod stress;
