@@ -66,6 +66,11 @@ const FACES: &[Face] = &[
         example: "autobahn_client_async",
         role: Role::Client,
     },
+    Face {
+        name: "async-split-server",
+        example: "echo_server_split_async",
+        role: Role::Server,
+    },
 ];
 
 /// What a run is asked to do.

@@ -14,7 +14,11 @@ const PACKAGE: &str = "ws-examples";
 
 /// Programs that serve or talk for as long as somebody wants them to: these have no test, and are
 /// run here, and by the steps `conformance` and `interop`.
-const SERVERS: &[&str] = &["echo_server_async", "echo_server_sync"];
+const SERVERS: &[&str] = &[
+    "echo_server_async",
+    "echo_server_split_async",
+    "echo_server_sync",
+];
 const CLIENTS: &[&str] = &["echo_client_async", "echo_client_sync"];
 const RUN_BY_CONFORMANCE: &[&str] = &["autobahn_client_async", "autobahn_client_sync"];
 

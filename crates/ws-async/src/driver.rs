@@ -44,6 +44,11 @@ pub(crate) struct Driver<S> {
     deaf: bool,
     /// Whether somebody has listened since the last flush; a fresh connection has heard everything there is.
     listened: bool,
+    /// Whether replies come from other tasks: these run once before input that ends the connection is looked at, for a
+    /// request and a Close often arrive together.
+    pub(crate) yields_to_replies: bool,
+    /// Whether the task has gone on without a pause since it was given a message.
+    delivered: bool,
     /// Whether the write side has been shut down.
     shut_down: bool,
     /// Whether the peer has ended its side: there is nothing more to read.
@@ -100,6 +105,8 @@ impl<S> Driver<S> {
             ahead: VecDeque::new(),
             deaf: false,
             listened: true,
+            yields_to_replies: false,
+            delivered: false,
             shut_down: false,
             ended: false,
             due: false,
@@ -124,6 +131,8 @@ impl<S> Driver<S> {
             ahead: self.ahead,
             deaf: self.deaf,
             listened: self.listened,
+            yields_to_replies: self.yields_to_replies,
+            delivered: self.delivered,
             shut_down: self.shut_down,
             ended: self.ended,
             due: self.due,
@@ -358,13 +367,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Everything that a connection does by itself, until there is an event or the end (`None`).
     fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
-            if self.burst >= MAX_BURST {
-                self.burst = 0;
+            let replies_first = self.delivered && self.connection.is_about_to_end();
+            if self.burst >= MAX_BURST || replies_first {
+                self.pause();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             if let Some(event) = self.next_event(cx) {
                 self.burst += 1;
+                self.delivered = self.yields_to_replies && matches!(event, Event::Message(_));
                 return Poll::Ready(Some(event));
             }
             self.write_and_shut_down(cx);
@@ -392,12 +403,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 Poll::Pending if self.due => {}
                 Poll::Pending => {
-                    self.burst = 0;
+                    self.pause();
                     return Poll::Pending;
                 }
             }
             self.burst += 1;
         }
+    }
+
+    /// Others run before this goes on.
+    const fn pause(&mut self) {
+        self.burst = 0;
+        self.delivered = false;
     }
 
     /// A Pong does not wait until the application, which may be busy with this message, calls again.

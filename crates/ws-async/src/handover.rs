@@ -6,8 +6,8 @@
 //! 1. The stream and the timer know a single waker, the [`Waiters`] themselves, which passes each wake on to every
 //!    task that waits. A stream remembers only the waker of the last poll, so with a waker for each task one half
 //!    would unhook the other.
-//! 2. A task goes to sleep only if no wake has come since before its last attempt. Whoever was woken in between tries
-//!    again.
+//! 2. A task goes to sleep only if no wake has come since before its last attempt. Whoever was woken in between, or has
+//!    woken itself in order to yield, lets the runtime call again.
 //! 3. An operation that changes what others may be waiting for wakes them itself.
 
 use std::sync::Arc;
@@ -72,35 +72,33 @@ impl<D: Signals> Handover<D> {
         &self,
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
-        mut operation: impl FnMut(&mut D, Visit<'_, '_>) -> Poll<R>,
+        operation: impl FnOnce(&mut D, Visit<'_, '_>) -> Poll<R>,
     ) -> Poll<R> {
-        loop {
-            let seen = self.waiters.wakes();
-            if let Poll::Ready(result) = self.operate(&mut operation) {
-                self.leave(ticket);
-                return Poll::Ready(result);
-            }
-            if self.waiters.wait_as_sender(ticket, cx.waker(), seen) {
-                return Poll::Pending;
-            }
+        let seen = self.waiters.wakes();
+        if let Poll::Ready(result) = self.operate(operation) {
+            self.leave(ticket);
+            return Poll::Ready(result);
         }
+        if !self.waiters.wait_as_sender(ticket, cx.waker(), seen) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// Tries `operation` for the receiver, of which there is one.
     pub(crate) fn poll_receiver<R>(
         &self,
         cx: &mut Context<'_>,
-        mut operation: impl FnMut(&mut D, Visit<'_, '_>) -> Poll<R>,
+        operation: impl FnOnce(&mut D, Visit<'_, '_>) -> Poll<R>,
     ) -> Poll<R> {
-        loop {
-            let seen = self.waiters.receiver_awake();
-            if let Poll::Ready(result) = self.operate(&mut operation) {
-                return Poll::Ready(result);
-            }
-            if self.waiters.wait_as_receiver(cx.waker(), seen) {
-                return Poll::Pending;
-            }
+        let seen = self.waiters.receiver_awake();
+        if let Poll::Ready(result) = self.operate(operation) {
+            return Poll::Ready(result);
         }
+        if !self.waiters.wait_as_receiver(cx.waker(), seen) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// Gives up a sender's wait.

@@ -30,6 +30,9 @@ pub struct Sender {
 
 /// The half of a connection that receives; [`WebSocket::split`](crate::WebSocket::split) makes it.
 ///
+/// Replies may be sent by other tasks: after a message, these get to run once before a frame is looked at that ends the
+/// connection (a Close, or a breach of the protocol), because nothing can be sent after it.
+///
 /// When it is dropped, messages that still arrive are read and discarded by whichever [`Sender`] waits.
 pub struct Receiver {
     shared: Arc<Shared>,
@@ -43,10 +46,11 @@ struct Shared {
     role: Role,
 }
 
-pub(crate) fn split<S>(driver: Driver<S>) -> (Sender, Receiver)
+pub(crate) fn split<S>(mut driver: Driver<S>) -> (Sender, Receiver)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    driver.yields_to_replies = true;
     let shared = Arc::new(Shared {
         subprotocol: driver.negotiated.subprotocol.as_deref().map(Box::from),
         role: driver.connection.role(),
@@ -357,7 +361,7 @@ impl Shared {
     fn poll_receiver<R>(
         &self,
         cx: &mut Context<'_>,
-        mut operation: impl FnMut(&mut Driver<Transport>, &mut Context<'_>) -> Poll<R>,
+        operation: impl FnOnce(&mut Driver<Transport>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         self.handover.poll_receiver(cx, |driver, visit| {
             let result = operation(driver, visit.cx);

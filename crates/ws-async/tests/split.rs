@@ -184,6 +184,35 @@ async fn what_arrives_after_our_close_is_for_the_receiver() {
     );
 }
 
+/// A request and the Close behind it in one read, and the answer comes from another task.
+#[tokio::test]
+async fn a_reply_from_another_task_goes_out_before_the_end() {
+    for last in [vectors::CLIENT_CLOSE_EMPTY, b"\x83\x80\0\0\0\0"] {
+        let (stream, mut peer) = duplex(1000);
+        let server = WebSocket::server(stream, Config::default(), BytesMut::new());
+        let (sender, mut receiver) = server.split();
+        let (requests, mut to_answer) = tokio::sync::mpsc::channel(1);
+        let answering = tokio::spawn(async move {
+            let request: Message = to_answer.recv().await.expect("a request");
+            sender.send(request).await
+        });
+        peer.write_all(&[vectors::CLIENT_TEXT, last].concat())
+            .await
+            .expect("written");
+        let request = receiver.recv().await.expect("received").expect("a message");
+        requests.send(request).await.expect("somebody answers");
+        peer.shutdown().await.expect("shut down");
+        _ = receiver.recv().await;
+        answering
+            .await
+            .expect("no panic")
+            .expect("sent before the end");
+        let mut answer = Vec::new();
+        peer.read_to_end(&mut answer).await.expect("it ended");
+        assert!(answer.starts_with(vectors::SERVER_TEXT), "{answer:x?}");
+    }
+}
+
 #[tokio::test]
 async fn a_dropped_receiver_lets_its_sender_go_on() {
     let (client, mut server) = pair(64);

@@ -86,6 +86,11 @@ impl Assembler {
         }
     }
 
+    /// Whether a data frame with this opcode may not come now.
+    pub(crate) fn is_out_of_order(&self, opcode: Opcode) -> bool {
+        (opcode == Opcode::Continuation) != self.kind.is_some()
+    }
+
     /// How much of the message in progress has been taken.
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()

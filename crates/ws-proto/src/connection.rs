@@ -117,6 +117,12 @@ impl Connection {
             .saturating_add(self.inbound.assembled())
     }
 
+    /// Whether the next frame that has arrived ends the connection: a Close frame, or one whose header fails it. Nothing
+    /// can be sent after it, so whoever has replies on their way from elsewhere may want to let them go first.
+    pub fn is_about_to_end(&self) -> bool {
+        self.inbound.is_about_to_end()
+    }
+
     /// Notes that the transport has ended.
     pub fn handle_eof(&mut self) {
         self.inbound.handle_eof();

@@ -140,6 +140,22 @@ impl Inbound {
         self.assembler.len()
     }
 
+    /// Whether the next header says that the peer closes or breaks the protocol.
+    pub(crate) fn is_about_to_end(&self) -> bool {
+        if self.frame.is_some() || !self.is_open() {
+            return false;
+        }
+        match FrameHeader::parse(&self.buffer) {
+            Ok(Some((header, _))) => {
+                header.opcode == Opcode::Close
+                    || self.judge(&header).is_err()
+                    || header.opcode.is_data() && self.assembler.is_out_of_order(header.opcode)
+            }
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
     /// Whether the current frame is best read straight into `receive_buffer`.
     pub(crate) fn prefers_receive_buffer(&self) -> bool {
         // A fragment is copied to its message wherever it was read.
@@ -260,16 +276,7 @@ impl Inbound {
         let Some((header, header_len)) = FrameHeader::parse(&self.buffer)? else {
             return Ok(None);
         };
-        if !header.rsv.is_empty() {
-            return Err(ProtocolError::ReservedBits);
-        }
-        match (self.role, header.mask) {
-            // "The server MUST close the connection upon receiving a frame that is not masked" (§5.1).
-            (Role::Server, None) => return Err(ProtocolError::UnmaskedFrame),
-            // "A client MUST close a connection if it detects a masked frame" (§5.1).
-            (Role::Client, Some(_)) => return Err(ProtocolError::MaskedFrame),
-            _ => {}
-        }
+        self.judge(&header)?;
         let payload_len = usize::try_from(header.payload_len)
             .ok()
             .filter(|len| *len <= self.max_frame_size || header.opcode.is_control());
@@ -287,6 +294,20 @@ impl Inbound {
         };
         self.frame = Some(frame);
         Ok(Some(frame))
+    }
+
+    /// What no frame may have, whatever came before it.
+    const fn judge(&self, header: &FrameHeader) -> Result<(), ProtocolError> {
+        if !header.rsv.is_empty() {
+            return Err(ProtocolError::ReservedBits);
+        }
+        match (self.role, header.mask) {
+            // "The server MUST close the connection upon receiving a frame that is not masked" (§5.1).
+            (Role::Server, None) => Err(ProtocolError::UnmaskedFrame),
+            // "A client MUST close a connection if it detects a masked frame" (§5.1).
+            (Role::Client, Some(_)) => Err(ProtocolError::MaskedFrame),
+            _ => Ok(()),
+        }
     }
 
     /// Control frames are handled whole: 125 bytes at most (§5.5).

@@ -1,9 +1,10 @@
 //! The closing handshake (RFC 6455 §5.5.1, §7) and what is told about it.
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use ws_frame::ClosePayloadError;
 use ws_proto::{
-    CloseCode, CloseFrame, CloseInfo, Event, Initiator, Message, ProtocolError, SendError, State,
+    CloseCode, CloseFrame, CloseInfo, Config, Connection, Event, Initiator, Message, ProtocolError,
+    SendError, State,
 };
 use ws_testkit::{Alone, Frame, Pair, vectors};
 
@@ -488,4 +489,37 @@ fn an_open_connection_has_no_close_info() {
     assert_eq!(server.connection.close_info(), None);
     assert!(!server.connection.wants_shutdown());
     assert!(!server.connection.is_finished());
+}
+
+/// Who has replies on their way from elsewhere can let them go before they become impossible.
+#[test]
+fn the_end_can_be_seen_coming() {
+    let text = Frame::text("Hello").masked(KEY).bytes();
+    let ends = [
+        Frame::close(1000, "").masked(KEY).bytes(),
+        Frame::text("x").with_rsv(0b100).masked(KEY).bytes(),
+        Frame::continuation("x").masked(KEY).bytes(),
+        Frame::text("x").bytes(),
+        vec![0x83, 0x80, 0, 0, 0, 0],
+    ];
+    let goes_on = [
+        Frame::text("x").masked(KEY).bytes(),
+        Frame::text("x").not_fin().masked(KEY).bytes(),
+        Frame::ping("").masked(KEY).bytes(),
+        vec![0x88],
+        vec![],
+    ];
+    for (last, is_end) in ends
+        .iter()
+        .map(|last| (last, true))
+        .chain(goes_on.iter().map(|last| (last, false)))
+    {
+        let mut server = Connection::server(Config::default());
+        let received = [&text[..], last].concat();
+        server.handle_received(BytesMut::from(&received[..]));
+        assert!(!server.is_about_to_end());
+        let message = server.poll_event().expect("valid").expect("a message");
+        assert_eq!(message, Event::Message("Hello".into()));
+        assert_eq!(server.is_about_to_end(), is_end, "{last:x?}");
+    }
 }
