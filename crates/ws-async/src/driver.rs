@@ -10,7 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 use ws_handshake::Negotiated;
 use ws_proto::{
-    CloseCode, CloseInfo, Connection, Event, Message, ProtocolError, SendError, State, Unsent,
+    CloseCode, CloseInfo, Connection, Event, Message, Offered, OverflowPolicy, PreparedMessage,
+    ProtocolError, SendError, State, Unsent,
 };
 
 use crate::{Error, scratch};
@@ -251,6 +252,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Ok(())
     }
 
+    /// Sends a message that may be dropped for being too much; tells too whether nothing waits any more.
+    pub(crate) fn offer(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &PreparedMessage,
+        overflow: OverflowPolicy,
+        capacity: usize,
+    ) -> (Offered, bool) {
+        let offered = self.connection.offer(message, overflow, capacity);
+        self.write_and_shut_down(cx);
+        (offered, self.connection.is_flushed())
+    }
+
     /// Ready when the connection is over and its end has been carried out. What still arrives is for the receiver.
     pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>, receiver_waits: bool) -> Poll<()> {
         loop {
@@ -430,7 +444,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes as much as the stream takes, without waiting: reading must never wait for writing, or two peers that
     /// both have Pongs to write would wait for each other.
-    fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
         self.owes_answer = false;
         if let Poll::Ready(Err(error)) = self.poll_write_queued(cx) {
             // Reading goes on: the peer may have closed the connection properly before it left.

@@ -47,6 +47,7 @@ mod driver;
 mod error;
 mod exchange;
 mod handover;
+mod hub;
 mod mask_keys;
 mod scratch;
 mod split;
@@ -60,12 +61,14 @@ mod sync {
 pub use accept::{Acceptor, Incoming, accept};
 pub use connect::{Connector, connect};
 pub use error::{AcceptError, ConnectError, Error};
+pub use hub::{Hub, Member};
 pub use split::{Receiver, Sender};
 pub use websocket::WebSocket;
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
 pub use ws_handshake::{Limits, OriginPolicy};
 pub use ws_proto::{
-    CloseCode, CloseFrame, CloseInfo, Config, Event, Initiator, Message, ProtocolError, Role,
-    SendError, State, Unsent, Utf8Bytes,
+    CloseCode, CloseFrame, CloseInfo, Config, Event, Initiator, Message, PreparedMessage,
+    ProtocolError, Published, Role, SendError, SlowConsumer, State, Stats, Traffic, Unsent,
+    Utf8Bytes,
 };

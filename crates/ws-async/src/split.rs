@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_proto::{CloseCode, CloseInfo, Event, Message, Role, State, Unsent};
+use ws_proto::{
+    CloseCode, CloseInfo, Event, Message, Offered, OverflowPolicy, PreparedMessage, Role, State,
+    Stats, Unsent,
+};
 
 use crate::Error;
 use crate::driver::Driver;
@@ -101,6 +104,29 @@ impl Sender {
             Poll::Ready(sent.unwrap_or(Ok(())).map_err(Error::from))
         })
         .await
+    }
+
+    /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        self.wait(|driver, visit| {
+            ready!(driver.poll_room(visit.cx, visit.receiver_waits))?;
+            Poll::Ready(
+                driver
+                    .connection
+                    .send_prepared(message)
+                    .map_err(Error::from),
+            )
+        })
+        .await?;
+        self.flush().await
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for.
@@ -201,6 +227,44 @@ impl Sender {
     /// Which end this is.
     pub fn role(&self) -> Role {
         self.shared.role
+    }
+
+    /// What the connection has carried so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Queues or writes a message that may be dropped; nothing is waited for. Tells too whether nothing waits any more.
+    pub(crate) fn offer(
+        &self,
+        message: &PreparedMessage,
+        overflow: OverflowPolicy,
+        capacity: usize,
+    ) -> (Offered, bool) {
+        self.shared
+            .handover
+            .with(|driver, visit| driver.offer(visit.cx, message, overflow, capacity))
+    }
+
+    /// Sends a message when there is room for it.
+    pub(crate) async fn offer_when_room(&self, message: &PreparedMessage) -> (Offered, bool) {
+        self.wait(|driver, visit| {
+            let Visit { cx, receiver_waits } = visit;
+            match ready!(driver.poll_room(cx, receiver_waits)) {
+                Ok(()) => Poll::Ready(driver.offer(cx, message, OverflowPolicy::Refuse, 1)),
+                Err(_) => Poll::Ready((Offered::Closed, false)),
+            }
+        })
+        .await
+    }
+
+    /// Begins to close a connection whose owner will carry that out.
+    pub(crate) fn begin_close(&self, code: CloseCode, reason: &'static str) {
+        self.shared.handover.with(|driver, visit| {
+            let begun = driver.begin_close(code, reason);
+            debug_assert!(begun.is_ok(), "the code and the reason are fit to be sent");
+            driver.write_and_shut_down(visit.cx);
+        });
     }
 
     /// Waits until `operation` is ready. If the wait is given up, so is this task's place among those to be woken.
@@ -313,6 +377,11 @@ impl Receiver {
     pub fn role(&self) -> Role {
         self.shared.role
     }
+
+    /// What the connection has carried so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
 }
 
 impl Drop for Receiver {
@@ -373,6 +442,10 @@ impl Shared {
     fn close_info(&self) -> Option<CloseInfo> {
         self.handover
             .inspect(|driver| driver.connection.close_info())
+    }
+
+    fn stats(&self) -> Stats {
+        self.handover.inspect(|driver| driver.connection.stats())
     }
 
     fn state(&self) -> State {

@@ -6,7 +6,10 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_handshake::Negotiated;
-use ws_proto::{CloseCode, CloseInfo, Config, Connection, Event, Message, Role, State, Unsent};
+use ws_proto::{
+    CloseCode, CloseInfo, Config, Connection, Event, Message, PreparedMessage, Role, State, Stats,
+    Unsent,
+};
 
 use crate::Error;
 use crate::driver::Driver;
@@ -116,6 +119,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(self.driver.connection.send(message.into())?)
     }
 
+    /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_room(cx, false)).await?;
+        self.driver.connection.send_prepared(message)?;
+        self.flush().await
+    }
+
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for.
     /// What remains goes out with the next call that waits, such as [`recv`](Self::recv) or [`flush`](Self::flush).
     ///
@@ -205,6 +223,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Which end this is.
     pub fn role(&self) -> Role {
         self.driver.connection.role()
+    }
+
+    /// What the connection has carried so far.
+    pub fn stats(&self) -> Stats {
+        self.driver.connection.stats()
     }
 
     /// The stream underneath, for its address and options. Reading or writing it would break the framing.

@@ -65,6 +65,7 @@ extern crate alloc;
 extern crate std;
 
 mod assembler;
+mod broadcast;
 mod close;
 mod config;
 mod connection;
@@ -81,6 +82,7 @@ mod stats;
 mod transmit;
 mod waiting;
 
+pub use broadcast::{Published, SlowConsumer};
 pub use close::{CloseFrame, CloseInfo, Initiator, State};
 pub use config::Config;
 pub use connection::Connection;
