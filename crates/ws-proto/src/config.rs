@@ -47,9 +47,20 @@ pub struct Config {
     /// How often to send a Ping. Default every 30 s: middleboxes cut idle connections after 30 to 60 s. The blocking
     /// binding's own default is `None`, because each read then costs a system call more.
     pub ping_interval: Option<Duration>,
-    /// How long after a Ping the peer may stay silent before it is taken for dead. Any received byte is a sign of
-    /// life. Default 20 s.
+    /// How long after a Ping the peer may stay silent before it is taken for dead
+    /// ([`PongTimeout`](crate::ProtocolError::PongTimeout)). Any received byte is a sign of life, and so is that the
+    /// peer takes bytes that had to wait: its Pong may lie behind them. A Ping that lies in our own queue starts no
+    /// deadline; what lies in the operating system's does count. Default 20 s.
     pub pong_timeout: Duration,
+    /// How long the connection may carry no part of a data message, either way, before it is closed with 1001 and the
+    /// reason "idle". That is no error: the closing handshake begins as [`close`](crate::Connection::close) would begin
+    /// it. Pings and Pongs do not count, so this ends a connection that is alive and not used. Default `None`.
+    pub idle_timeout: Option<Duration>,
+    /// How long the peer may take none of the bytes that wait to be written before it is given up
+    /// ([`WriteTimeout`](crate::ProtocolError::WriteTimeout)). No Close frame is sent, for nobody reads. It bounds the
+    /// pause and not the whole: a peer that takes a byte now and then may take its time. The pause may last up to twice
+    /// as long where a binding does not look at the clock in between. Default 30 s.
+    pub write_timeout: Option<Duration>,
     /// How long the closing handshake may take in all, from our Close frame to the end of the TCP connection. Pings
     /// do not extend it. Default 10 s.
     pub close_timeout: Option<Duration>,
@@ -68,6 +79,8 @@ impl Default for Config {
             write_buffer_limit: MIB,
             ping_interval: Some(Duration::from_secs(30)),
             pong_timeout: Duration::from_secs(20),
+            idle_timeout: None,
+            write_timeout: Some(Duration::from_secs(30)),
             close_timeout: Some(Duration::from_secs(10)),
             handshake_timeout: Some(Duration::from_secs(10)),
         }
@@ -97,6 +110,8 @@ impl Config {
         with_write_buffer_limit write_buffer_limit: usize,
         with_ping_interval ping_interval: Option<Duration>,
         with_pong_timeout pong_timeout: Duration,
+        with_idle_timeout idle_timeout: Option<Duration>,
+        with_write_timeout write_timeout: Option<Duration>,
         with_close_timeout close_timeout: Option<Duration>,
         with_handshake_timeout handshake_timeout: Option<Duration>,
     }

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use ws_frame::{CloseCode, ClosePayload};
 
 use crate::inbound::{Inbound, Received};
-use crate::keepalive::{Due, Keepalive};
+use crate::keepalive::{Due, Keepalive, View};
 use crate::outbound::{Outbound, Reply};
 use crate::side::Side;
 use crate::transmit::to_u64;
@@ -14,6 +14,9 @@ use crate::{
     CloseInfo, Config, Event, Initiator, MaskKeys, Message, MessageKind, Offered, OverflowPolicy,
     PreparedMessage, ProtocolError, Role, SendError, State, Stats, Transmit, Unsent,
 };
+
+/// Why a connection was closed for which `Config::idle_timeout` has passed, in the words of the Close frame.
+const IDLE_REASON: &str = "idle";
 
 /// A WebSocket connection after its opening handshake.
 ///
@@ -139,13 +142,16 @@ impl Connection {
         let fresh = self.fresh();
         if fresh > 0 {
             self.received = self.received.saturating_add(fresh);
-            self.keepalive.heard();
+            self.keepalive.heard(self.outbound.written());
         }
         let received = match self.overdue.take() {
             Some(error) => Err(error),
             None => self.inbound.poll(),
         };
         self.buffered = self.inbound.buffered();
+        if self.inbound.take_active() {
+            self.keepalive.data_received();
+        }
         match received {
             Ok(Some(received)) => Ok(Some(self.answer(received))),
             Ok(None) if self.inbound.is_open() && self.inbound.is_exhausted() => {
@@ -267,30 +273,45 @@ impl Connection {
         self.outbound.abandon();
     }
 
-    /// The next deadline, as time since the connection opened, given that as `now`. Deadlines are armed by asking:
-    /// ask before every wait.
+    /// The next deadline, as time since the connection opened, given that as `now`. Deadlines are armed by asking: ask
+    /// before every wait, or at least before each for which [`deadline_moved`](Self::deadline_moved) says so.
+    ///
+    /// Ask after writing what the transport takes at once. Bytes that are owed by then are taken for bytes that the
+    /// peer makes wait: `Config::write_timeout` begins to run, and that it takes them later shows that it lives.
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
         if self.is_finished() {
             return None;
         }
-        let closing = self.state() != State::Open;
-        self.keepalive.poll_timeout(now, closing)
+        self.keepalive.poll_timeout(now, self.view())
     }
 
-    /// Does what is due at `now`: sends a Ping, or gives the peer up, which the next
-    /// [`poll_event`](Self::poll_event) reports.
+    /// Whether [`poll_timeout`](Self::poll_timeout) has a new answer: the state has changed, bytes are owed that were
+    /// not or the peer has taken some of them, a Ping has left or its Pong has come, or, with `Config::idle_timeout`,
+    /// data has flowed. Otherwise the last answer stands until it has passed, and a binding that keeps a timer need
+    /// not look at the clock before it waits.
+    pub fn deadline_moved(&self) -> bool {
+        !self.is_finished() && self.keepalive.is_stale(self.view())
+    }
+
+    /// Does what is due at `now`: sends a Ping, begins to close an idle connection, or gives the peer up, which the
+    /// next [`poll_event`](Self::poll_event) reports. When nothing is due nothing happens.
+    ///
+    /// Call it when the deadline of [`poll_timeout`](Self::poll_timeout) has passed, and right after
+    /// [`Event::Pong`]: that is how the round trip is measured ([`rtt`](Self::rtt)), for there is no clock in here.
     pub fn handle_timeout(&mut self, now: Duration) {
-        let closing = self.state() != State::Open;
-        match self.keepalive.handle_timeout(now, closing) {
+        match self.keepalive.handle_timeout(now, self.view()) {
             None => {}
-            // A peer that does not read gets no further Pings; its silence still counts.
-            Some(Due::Ping(_)) if self.outbound.is_above_high() => {}
             Some(Due::Ping(data)) => {
-                // Not closed, short and below the limit: nothing can refuse it.
-                let queued = self.outbound.ping(&data);
-                debug_assert_eq!(queued, Ok(()));
+                let end = self.outbound.keepalive_ping(&data);
+                self.keepalive.ping_queued(end);
             }
             Some(Due::PongTimeout) => self.overdue = Some(ProtocolError::PongTimeout),
+            Some(Due::WriteTimeout) => self.overdue = Some(ProtocolError::WriteTimeout),
+            Some(Due::Idle) => {
+                // Open, and a code and a reason that any end may send: nothing can refuse it.
+                let closed = self.close(CloseCode::GOING_AWAY, IDLE_REASON);
+                debug_assert_eq!(closed, Ok(()));
+            }
             Some(Due::CloseTimeout) if self.inbound.is_open() => {
                 self.overdue = Some(ProtocolError::CloseTimeout)
             }
@@ -368,7 +389,7 @@ impl Connection {
             queued: self.queued(),
             backlog: self.backlog(),
             dropped: self.dropped(),
-            rtt: None,
+            rtt: self.rtt(),
         }
     }
 
@@ -389,6 +410,23 @@ impl Connection {
         self.outbound.dropped()
     }
 
+    /// The round-trip time of the newest keepalive Ping (`Config::ping_interval`) that was answered: from when it was
+    /// given to the transport to the call that followed its Pong, of [`handle_timeout`](Self::handle_timeout) or
+    /// [`poll_timeout`](Self::poll_timeout). `None` before the first.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.keepalive.rtt()
+    }
+
+    /// What the deadlines look at.
+    fn view(&self) -> View {
+        View {
+            closing: self.state() != State::Open,
+            owed: self.outbound.owes(),
+            written: self.outbound.written(),
+            data_sent: self.outbound.data_progress(),
+        }
+    }
+
     /// How many bytes came since `poll_event` last returned. Only `poll_event` consumes them.
     fn fresh(&self) -> u64 {
         to_u64(self.inbound.buffered().saturating_sub(self.buffered))
@@ -401,7 +439,10 @@ impl Connection {
                 self.outbound.answer(Reply::Pong(&data));
                 Event::Ping(data)
             }
-            Received::Pong(data) => Event::Pong(data),
+            Received::Pong(data) => {
+                self.keepalive.pong(&data);
+                Event::Pong(data)
+            }
             Received::Close(frame) => {
                 self.initiator.get_or_insert(Initiator::Remote);
                 self.outbound

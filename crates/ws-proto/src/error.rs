@@ -39,6 +39,8 @@ pub enum ProtocolError {
     ConnectionLost,
     /// The peer sent nothing for `Config::pong_timeout` after a Ping.
     PongTimeout,
+    /// The peer took none of the bytes that it was owed for `Config::write_timeout`.
+    WriteTimeout,
     /// The peer did not finish the closing handshake within `Config::close_timeout`.
     CloseTimeout,
 }
@@ -58,7 +60,9 @@ impl ProtocolError {
             }
             Self::InvalidUtf8 => Some(CloseCode::INVALID_PAYLOAD),
             Self::ClosePayload(error) => Some(error.close_code()),
-            Self::ConnectionLost | Self::PongTimeout | Self::CloseTimeout => None,
+            Self::ConnectionLost | Self::PongTimeout | Self::WriteTimeout | Self::CloseTimeout => {
+                None
+            }
         }
     }
 }
@@ -83,6 +87,7 @@ impl fmt::Display for ProtocolError {
             Self::InvalidUtf8 => "the peer sent text that is not UTF-8",
             Self::ConnectionLost => "the peer left without a Close frame",
             Self::PongTimeout => "the peer did not answer a Ping in time",
+            Self::WriteTimeout => "the peer did not take what it was sent in time",
             Self::CloseTimeout => "the peer did not finish the closing handshake in time",
         };
         f.write_str(text)

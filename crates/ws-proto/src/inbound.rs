@@ -44,6 +44,8 @@ pub(crate) struct Inbound {
     /// Bytes thrown away since the end.
     drained: usize,
     eof: bool,
+    /// Whether part of a data frame has arrived since somebody looked.
+    active: bool,
     /// Frames whose header was accepted.
     frames: u64,
     /// Messages that were complete and valid.
@@ -97,6 +99,7 @@ impl Inbound {
             reception: Reception::Open,
             drained: 0,
             eof: false,
+            active: false,
             frames: 0,
             messages: 0,
         }
@@ -128,6 +131,11 @@ impl Inbound {
             frames: self.frames,
             messages: self.messages,
         }
+    }
+
+    /// Whether part of a data frame has arrived since the last time.
+    pub(crate) const fn take_active(&mut self) -> bool {
+        core::mem::replace(&mut self.active, false)
     }
 
     /// How many received bytes wait.
@@ -281,6 +289,7 @@ impl Inbound {
             .ok()
             .filter(|len| *len <= self.max_frame_size || header.opcode.is_control());
         if header.opcode.is_data() {
+            self.active = true;
             // A frame that is out of order is that first and too large second.
             self.assembler.begin(&header, payload_len.unwrap_or(0))?;
         }
@@ -344,11 +353,13 @@ impl Inbound {
 
     fn data(&mut self, mut frame: Frame) -> Result<Progress, ProtocolError> {
         let whole = frame.is_whole_message();
+        let digested = frame.digested;
         if whole {
             self.data_in_place(&mut frame)?;
         } else {
             self.data_appended(&mut frame)?;
         }
+        self.active |= frame.digested > digested;
         if frame.digested < frame.payload_len {
             self.frame = Some(frame);
             return Ok(Progress::Incomplete);

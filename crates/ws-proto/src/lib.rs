@@ -10,11 +10,13 @@
 //!
 //! # The loop of a binding
 //!
-//! 1. Call [`Connection::poll_event`] until it gives `Ok(None)`, and hand each event on.
+//! 1. Call [`Connection::poll_event`] until it gives `Ok(None)`, and hand each event on. After an [`Event::Pong`] call
+//!    [`Connection::handle_timeout`], so that the round trip is measured.
 //! 2. Write what [`Connection::transmit`] holds, and advance it by what was written.
 //! 3. When [`Connection::wants_shutdown`] says so, shut the write side of the transport down.
 //! 4. Stop when [`Connection::is_finished`].
-//! 5. Ask [`Connection::poll_timeout`] how long to wait at most, then read: either straight into
+//! 5. Ask [`Connection::poll_timeout`] how long to wait at most (a binding that keeps a timer asks when
+//!    [`Connection::deadline_moved`]), then read: either straight into
 //!    [`Connection::receive_buffer`], or elsewhere and hand it over with [`Connection::handle_received`]. At the end
 //!    of the stream call [`Connection::handle_eof`]; at the deadline call [`Connection::handle_timeout`]. Start again.
 //!

@@ -45,6 +45,8 @@ pub(crate) struct Outbound {
     fragment_size: usize,
     buffer_high: usize,
     buffer_limit: usize,
+    /// Where the newest data frame ends in the stream of all bytes sent.
+    data_end: u64,
     /// Frames queued so far.
     frames: u64,
     /// Messages queued so far, to their last frame.
@@ -88,6 +90,7 @@ impl Outbound {
                 .min(config.write_buffer_limit)
                 .max(1),
             buffer_limit: config.write_buffer_limit.max(1),
+            data_end: 0,
             frames: 0,
             messages: 0,
         }
@@ -260,6 +263,13 @@ impl Outbound {
         Ok(())
     }
 
+    /// Queues a Ping of our own, whatever else waits, and tells where it ends in the stream of all bytes sent. There is
+    /// one in the queue at most.
+    pub(crate) fn keepalive_ping(&mut self, data: &[u8; 8]) -> u64 {
+        self.frame(true, Opcode::Ping, data);
+        self.transmit.end()
+    }
+
     pub(crate) fn close(&mut self, payload: &ClosePayload) -> Result<(), SendError> {
         if !self.is_open() {
             return Err(SendError::Closed);
@@ -361,6 +371,22 @@ impl Outbound {
         self.transmit.remaining().saturating_add(unframed)
     }
 
+    /// Whether there is something to write.
+    pub(crate) fn owes(&self) -> bool {
+        self.transmit.has_remaining()
+    }
+
+    /// How many bytes were ever written.
+    pub(crate) const fn written(&self) -> u64 {
+        self.transmit.written()
+    }
+
+    /// A number that grows whenever data is queued or written, and does not with control frames.
+    pub(crate) fn data_progress(&self) -> u64 {
+        self.data_end
+            .saturating_add(self.data_end.min(self.written()))
+    }
+
     /// What was sent so far.
     pub(crate) const fn traffic(&self) -> Traffic {
         Traffic {
@@ -434,7 +460,7 @@ impl Outbound {
         let may_share = self.vectored || !self.transmit.has_remaining();
         match message.frame() {
             Some(frame) if may_share && self.role() == Role::Server => {
-                self.note_frame(message.kind().opcode(), true);
+                self.note_frame(message.kind().opcode(), true, frame.len());
                 self.transmit.share(frame.clone());
             }
             _ => self.data_frame(Data::message(message.kind(), message.payload())),
@@ -473,11 +499,12 @@ impl Outbound {
         }
     }
 
-    /// Every frame that is queued passes here.
-    fn note_frame(&mut self, opcode: Opcode, fin: bool) {
+    /// Every frame passes here before its `len` bytes, header included, are queued.
+    fn note_frame(&mut self, opcode: Opcode, fin: bool, len: usize) {
         self.frames = self.frames.saturating_add(1);
-        if fin && opcode.is_data() {
-            self.messages = self.messages.saturating_add(1);
+        if opcode.is_data() {
+            self.data_end = self.transmit.end().saturating_add(to_u64(len));
+            self.messages = self.messages.saturating_add(u64::from(fin));
         }
     }
 
@@ -488,7 +515,6 @@ impl Outbound {
         payload_len: usize,
         mask: Option<ws_frame::MaskKey>,
     ) {
-        self.note_frame(opcode, fin);
         let header = FrameHeader {
             fin,
             rsv: Rsv::NONE,
@@ -498,6 +524,7 @@ impl Outbound {
         };
         let mut encoded = [0; FrameHeader::MAX_LEN];
         let len = header.encode(&mut encoded);
+        self.note_frame(opcode, fin, len.saturating_add(payload_len));
         self.transmit.copy(encoded.get(..len).unwrap_or_default());
     }
 }

@@ -92,6 +92,12 @@ impl Transmit {
         self.written
     }
 
+    /// Where what is queued now ends, in the stream of all bytes sent: once [`written`](Self::written) has come there,
+    /// the transport has taken it.
+    pub(crate) fn end(&self) -> u64 {
+        self.written.saturating_add(to_u64(self.len))
+    }
+
     /// Drops everything; what was detached is owed no more.
     pub(crate) fn clear(&mut self) {
         *self = Self {

@@ -1,8 +1,9 @@
-//! Pings, their deadline and the deadline of the closing handshake, with time as a plain number.
+//! Pings, their deadline, the round trip, and the deadline of the closing handshake, with time as a plain number.
 
 use std::time::Duration;
 
-use ws_proto::{CloseCode, Config, Connection, Event, Initiator, ProtocolError, State};
+use bytes::Buf;
+use ws_proto::{CloseCode, Config, Connection, Event, Initiator, Message, ProtocolError, State};
 use ws_testkit::{Alone, FixedKey, Frame, Pair, vectors};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -14,15 +15,20 @@ fn config() -> Config {
     Config::default()
         .with_ping_interval(Some(seconds(30)))
         .with_pong_timeout(seconds(20))
+        .with_idle_timeout(None)
+        .with_write_timeout(Some(seconds(30)))
         .with_close_timeout(Some(seconds(10)))
 }
 
-/// What a binding does when its wait ends at `now`.
-fn wait_until(end: &mut Alone, now: Duration) -> Vec<Event> {
+/// What a binding does when its wait ends at `now`, up to the next wait. Gives what it wrote.
+fn wait_until(end: &mut Alone, now: Duration) -> Vec<u8> {
     let due = end.connection.poll_timeout(now).expect("a deadline");
     assert!(due <= now, "woken at {now:?} for {due:?}");
     end.connection.handle_timeout(now);
-    end.events()
+    assert_eq!(end.events(), []);
+    let sent = end.sent();
+    end.connection.poll_timeout(now);
+    sent
 }
 
 #[test]
@@ -46,8 +52,7 @@ fn a_ping_goes_out_every_interval_while_the_peer_answers() {
     );
     let mut payloads = Vec::new();
     for round in 1..=3 {
-        assert_eq!(wait_until(&mut server, seconds(30 * round)), []);
-        let ping = server.sent();
+        let ping = wait_until(&mut server, seconds(30 * round));
         assert_eq!(ping[..2], [0x89, 8], "an unmasked Ping of 8 bytes");
         let pong = Frame::pong(&ping[2..]).masked(vectors::KEY);
         assert_eq!(server.receive(&pong.bytes()).len(), 1);
@@ -63,8 +68,7 @@ fn a_client_masks_its_keepalive() {
     // spec: M-01
     let mut client = Alone::client();
     client.connection.poll_timeout(seconds(0));
-    wait_until(&mut client, seconds(30));
-    let ping = client.sent();
+    let ping = wait_until(&mut client, seconds(30));
     assert_eq!(ping[..6], [0x89, 0x88, 0x37, 0xfa, 0x21, 0x3d]);
     assert_eq!(ping.len(), 14);
 }
@@ -74,19 +78,18 @@ fn a_silent_peer_is_given_up_after_the_pong_timeout() {
     // spec: C-35, CC-44, CC-47
     let mut server = Alone::server();
     server.connection.poll_timeout(seconds(0));
-    wait_until(&mut server, seconds(30));
-    assert_eq!(server.sent().len(), 10);
+    assert_eq!(wait_until(&mut server, seconds(30)).len(), 10);
     assert_eq!(
         server.connection.poll_timeout(seconds(30)),
         Some(seconds(50))
     );
-    server.connection.handle_timeout(seconds(49));
+    let just_before = seconds(50) - Duration::from_nanos(1);
+    server.connection.handle_timeout(just_before);
     assert_eq!(server.events(), []);
     assert_eq!(server.error, None);
-    wait_until(&mut server, seconds(50));
-    assert_eq!(server.error, Some(ProtocolError::PongTimeout));
     // Nobody is left to read a Close frame.
-    assert_eq!(server.sent(), b"");
+    assert_eq!(wait_until(&mut server, seconds(50)), b"");
+    assert_eq!(server.error, Some(ProtocolError::PongTimeout));
     assert_eq!(server.connection.state(), State::Closed);
     assert!(server.connection.is_finished());
     let info = server.connection.close_info().expect("it has ended");
@@ -171,6 +174,7 @@ fn a_large_frame_that_drips_keeps_the_connection_alive() {
             .is_some_and(|due| due <= now)
         {
             server.connection.handle_timeout(now);
+            server.sent();
         }
     }
     assert_eq!(server.error, None);
@@ -184,9 +188,8 @@ fn a_short_interval_does_not_put_the_deadline_off() {
     let mut server = Alone::server_with(config);
     server.connection.poll_timeout(seconds(0));
     for now in [5, 10, 15, 20] {
-        wait_until(&mut server, seconds(now));
+        assert_eq!(wait_until(&mut server, seconds(now)).len(), 10);
         assert_eq!(server.error, None);
-        assert_eq!(server.sent().len(), 10);
     }
     // The first Ping went out at 5 s.
     wait_until(&mut server, seconds(25));
@@ -217,9 +220,9 @@ fn a_deadline_noticed_late_proves_nothing() {
     for answers in [true, false] {
         let mut server = Alone::server();
         server.connection.poll_timeout(seconds(0));
-        wait_until(&mut server, seconds(30));
-        assert_eq!(server.sent().len(), 10);
-        wait_until(&mut server, seconds(90));
+        assert_eq!(wait_until(&mut server, seconds(30)).len(), 10);
+        // 40 s late. The Ping at 60 s is late, too.
+        assert_eq!(wait_until(&mut server, seconds(90)).len(), 10);
         assert_eq!(server.error, None);
         assert_eq!(
             server.connection.poll_timeout(seconds(90)),
@@ -244,18 +247,204 @@ fn no_interval_no_ping() {
 }
 
 #[test]
-fn a_peer_that_does_not_read_gets_no_further_pings() {
-    // spec: S-09
-    let config = config().with_write_buffer_high(1000);
-    let mut server = Alone::server_with(config);
-    let message = ws_proto::Message::binary(vec![0; 1000]);
-    server.connection.send(message).expect("open");
+fn a_peer_that_does_not_read_gets_one_ping_and_is_not_blamed_for_it() {
+    // spec: S-09, C-35
+    for (high, len) in [(1, 10), (1000, 1000), (64 * 1024, 2_000_000)] {
+        let config = config()
+            .with_write_buffer_high(high)
+            .with_write_timeout(None);
+        let mut server = Alone::server_with(config);
+        let message = Message::binary(vec![0; len]);
+        server.connection.send(message).expect("open");
+        server.connection.poll_timeout(seconds(0));
+        let queued = server.connection.queued();
+        for round in 1..=100 {
+            // Nothing can be written.
+            let now = seconds(30 * round);
+            assert_eq!(server.connection.poll_timeout(now), Some(now));
+            server.connection.handle_timeout(now);
+            assert_eq!(server.events(), []);
+            assert_eq!(server.connection.queued(), queued + 10);
+        }
+        assert_eq!(server.error, None);
+        // Once it has its Ping it has to answer.
+        server.connection.transmit().advance(queued + 9);
+        let now = seconds(3010);
+        let next = server.connection.poll_timeout(now);
+        assert_eq!(next, Some(seconds(3030)), "the next Ping");
+        assert_eq!(server.sent().len(), 1);
+        assert_eq!(wait_until(&mut server, seconds(3030)).len(), 10);
+        wait_until(&mut server, seconds(3050));
+        assert_eq!(server.error, Some(ProtocolError::PongTimeout));
+    }
+}
+
+#[test]
+fn a_long_download_to_a_slow_peer_is_not_cut_off() {
+    // spec: C-35, S-08
+    // It takes 1000 bytes every 15 s and its Pongs are far behind; a binding asks each time, or only when it must.
+    for asks in [true, false] {
+        let mut server = Alone::server();
+        let large = Message::binary(vec![7; 500_000]);
+        server.connection.send(large).expect("open");
+        let mut due = server.connection.poll_timeout(seconds(0));
+        let mut pings = 0;
+        for round in 1..=400 {
+            let now = seconds(15 * round);
+            server.connection.transmit().advance(1000);
+            if due.is_some_and(|due| due <= now) {
+                let queued = server.connection.queued();
+                server.connection.handle_timeout(now);
+                pings += usize::from(server.connection.queued() > queued);
+                due = server.connection.poll_timeout(now);
+            } else if asks || server.connection.deadline_moved() {
+                due = server.connection.poll_timeout(now);
+            }
+            assert_eq!(server.events(), []);
+            assert_eq!(server.error, None, "asks: {asks}, after {now:?}");
+        }
+        assert_eq!(pings, 1);
+    }
+}
+
+#[test]
+fn a_peer_that_takes_what_had_to_wait_lives() {
+    // spec: C-35
+    // The Ping is out, and so much else is on its way to a slow peer that its Pong takes minutes.
+    for takes in [true, false] {
+        let mut server = Alone::server_with(config().with_write_timeout(None));
+        server.connection.poll_timeout(seconds(0));
+        assert_eq!(wait_until(&mut server, seconds(30)).len(), 10);
+        let large = Message::binary(vec![7; 500_000]);
+        server.connection.send(large).expect("open");
+        // What the transport takes at once says nothing about the peer.
+        server.connection.transmit().advance(100_000);
+        assert_eq!(
+            server.connection.poll_timeout(seconds(31)),
+            Some(seconds(50))
+        );
+        if takes {
+            server.connection.transmit().advance(1);
+        }
+        server.connection.handle_timeout(seconds(50));
+        assert_eq!(server.events(), []);
+        let error = (!takes).then_some(ProtocolError::PongTimeout);
+        assert_eq!(server.error, error);
+    }
+}
+
+#[test]
+fn a_pong_that_comes_before_anybody_looks_at_the_clock_counts() {
+    // spec: C-35
+    let mut server = Alone::server();
     server.connection.poll_timeout(seconds(0));
-    wait_until(&mut server, seconds(30));
-    assert_eq!(server.sent().len(), 4 + 1000, "the message and no Ping");
-    // Its silence still counts.
-    wait_until(&mut server, seconds(50));
-    assert_eq!(server.error, Some(ProtocolError::PongTimeout));
+    server.connection.handle_timeout(seconds(30));
+    let ping = server.sent();
+    let pong = Frame::pong(&ping[2..]).masked(vectors::KEY);
+    assert_eq!(server.receive(&pong.bytes()).len(), 1);
+    assert_eq!(
+        server.connection.poll_timeout(seconds(31)),
+        Some(seconds(60)),
+        "the next Ping, and no deadline for the one that was answered"
+    );
+    assert_eq!(server.connection.rtt(), Some(seconds(1)));
+}
+
+#[test]
+fn the_round_trip_is_that_of_the_newest_ping_that_was_answered() {
+    // spec: C-35
+    let millis = Duration::from_millis;
+    let mut server = Alone::server();
+    let pong = |server: &mut Alone, data: &[u8], now| {
+        let pong = Frame::pong(data).masked(vectors::KEY);
+        assert_eq!(server.receive(&pong.bytes()).len(), 1);
+        server.connection.handle_timeout(now);
+        server.connection.rtt()
+    };
+    server.connection.poll_timeout(seconds(0));
+    assert_eq!(pong(&mut server, b"", millis(10)), None);
+    let first = wait_until(&mut server, seconds(30));
+    let first = &first[2..];
+    // Neither somebody else's nor one with other data counts.
+    assert_eq!(pong(&mut server, b"", millis(30_010)), None);
+    assert_eq!(pong(&mut server, &first[1..], millis(30_020)), None);
+    let rtt = Some(millis(40));
+    assert_eq!(pong(&mut server, first, millis(30_040)), rtt);
+    assert_eq!(server.connection.stats().rtt, rtt);
+    // A Ping has one answer.
+    assert_eq!(pong(&mut server, first, millis(30_050)), rtt);
+
+    // It is measured from when the transport has the Ping.
+    server.connection.poll_timeout(seconds(60));
+    server.connection.handle_timeout(seconds(60));
+    server.connection.poll_timeout(seconds(60));
+    let guessed: Vec<u8> = first.iter().map(|byte| byte * 2).collect();
+    assert_eq!(
+        pong(&mut server, &guessed, seconds(62)),
+        rtt,
+        "not yet sent"
+    );
+    assert!(server.connection.queued() > 0);
+    let second = server.sent();
+    server.connection.poll_timeout(seconds(65));
+    assert_eq!(second[2..], guessed);
+    let rtt = Some(millis(7));
+    assert_eq!(pong(&mut server, &second[2..], millis(65_007)), rtt);
+
+    // Once the next Ping is out, an answer to the one before says nothing.
+    let third = wait_until(&mut server, seconds(90));
+    let fourth = wait_until(&mut server, seconds(110)).len();
+    assert_eq!(
+        (fourth, server.error),
+        (0, Some(ProtocolError::PongTimeout))
+    );
+    assert_eq!(server.connection.rtt(), rtt);
+    assert_eq!(third.len(), 10);
+}
+
+#[test]
+fn an_answer_to_an_older_ping_is_not_measured() {
+    // spec: C-35
+    let mut server = Alone::server_with(config().with_ping_interval(Some(seconds(5))));
+    server.connection.poll_timeout(seconds(0));
+    let first = wait_until(&mut server, seconds(5));
+    let second = wait_until(&mut server, seconds(10));
+    for (ping, now, rtt) in [(first, 11, None), (second, 12, Some(seconds(2)))] {
+        let pong = Frame::pong(&ping[2..]).masked(vectors::KEY);
+        server.receive(&pong.bytes());
+        server.connection.handle_timeout(seconds(now));
+        assert_eq!(server.connection.rtt(), rtt);
+    }
+}
+
+#[test]
+fn a_pong_is_measured_before_the_deadlines_are_looked_at() {
+    // spec: C-35
+    // A Ping and its deadline are due when the answer is found, in the middle of what has arrived.
+    let config = config()
+        .with_idle_timeout(Some(seconds(40)))
+        .with_ping_interval(Some(seconds(20)));
+    let mut server = Alone::server_with(config);
+    server.connection.poll_timeout(seconds(0));
+    let ping = wait_until(&mut server, seconds(20));
+    let pong = Frame::pong(&ping[2..]).masked(vectors::KEY);
+    let received = [&pong.bytes()[..], vectors::CLIENT_TEXT].concat();
+    server
+        .connection
+        .receive_buffer()
+        .extend_from_slice(&received);
+    assert!(matches!(
+        server.connection.poll_event(),
+        Ok(Some(Event::Pong(_)))
+    ));
+    server.connection.handle_timeout(seconds(40));
+    assert_eq!(server.connection.rtt(), Some(seconds(20)));
+    assert_eq!(server.connection.state(), State::Open);
+    assert_eq!(server.connection.queued(), 0);
+    assert_eq!(server.events().len(), 1);
+    // The text has put the idle deadline off; the Ping goes out now.
+    assert_eq!(wait_until(&mut server, seconds(40)).len(), 10);
+    assert_eq!(server.connection.state(), State::Open);
 }
 
 #[test]
@@ -264,15 +453,16 @@ fn keepalive_survives_any_buffer_limits() {
     for (high, limit) in [(64 * 1024, 0), (64 * 1024, 100), (0, 1000), (0, 0)] {
         let config = config()
             .with_write_buffer_high(high)
-            .with_write_buffer_limit(limit);
+            .with_write_buffer_limit(limit)
+            .with_write_timeout(None);
         let mut server = Alone::server_with(config);
         if limit == 100 {
-            let message = ws_proto::Message::binary(vec![0; 100]);
+            let message = Message::binary(vec![0; 100]);
             server.connection.send(message).expect("open");
         }
         server.connection.poll_timeout(seconds(0));
-        wait_until(&mut server, seconds(30));
-        assert!(server.sent().len() >= 10, "high {high}, limit {limit}");
+        let sent = wait_until(&mut server, seconds(30));
+        assert!(sent.len() >= 10, "high {high}, limit {limit}");
         assert_eq!(server.error, None);
     }
 }
@@ -327,7 +517,7 @@ fn a_client_waits_for_the_end_of_tcp_only_so_long() {
         client.connection.poll_timeout(seconds(5)),
         Some(seconds(15))
     );
-    assert_eq!(wait_until(&mut client, seconds(15)), []);
+    wait_until(&mut client, seconds(15));
     // The closing handshake itself was done: that is no error.
     assert_eq!(client.error, None);
     assert!(client.connection.is_finished());
@@ -355,10 +545,14 @@ fn a_peer_that_never_reads_our_close_is_given_up() {
     // spec: C-21, C-28
     let mut server = Alone::server();
     server.receive(vectors::CLIENT_CLOSE_1000);
-    // Nothing can be written.
+    // Nothing can be written, and the deadline for that does not matter any more.
     server.connection.poll_timeout(seconds(0));
     assert!(!server.connection.wants_shutdown());
+    server.connection.handle_timeout(seconds(9));
+    assert_eq!(server.events(), []);
+    assert!(!server.connection.is_finished());
     wait_until(&mut server, seconds(10));
+    assert_eq!(server.error, None);
     assert!(server.connection.is_finished());
     assert_eq!(server.sent(), b"");
     let info = server.connection.close_info().expect("closed");
