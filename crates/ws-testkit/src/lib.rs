@@ -4,6 +4,7 @@
 //! - [`Alone`]: one connection whose peer is the test.
 //! - [`ChoppedIo`]: a stream in memory, blocking and tokio at once, that reads and writes in pieces of chosen sizes,
 //!   refuses to be ready, fails or ends where the test says, and never waits for ever.
+//! - [`network`]: a virtual network between two ends, with latency, stalls, silence and resets, on a paused clock.
 //! - [`chopped_script`]: whole conversations in advance, and a judge of what came of them.
 //! - [`vectors`]: the frames of RFC 6455 §5.7 and tables of good and bad input.
 //! - [`Frame`]: an independent encoder that also writes what no endpoint may send.
@@ -12,7 +13,8 @@
 //! - [`assert_agrees`]: a connection against the oracle, however the bytes are cut.
 //! - [`Prng`]: a small seeded generator; a test that fails prints its seed.
 //!
-//! It never opens a socket and never reads a clock, except to end a blocking read that would wait for ever.
+//! It never opens a socket. It reads no clock but tokio's, which tests pause, except to end a blocking read that would
+//! wait for ever.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -23,6 +25,7 @@ pub mod chopped_script;
 mod chunks;
 mod frame;
 mod keys;
+pub mod network;
 pub mod oracle;
 mod pair;
 mod prng;

@@ -140,6 +140,42 @@ impl Receiver {
     }
 }
 
+/// One frame as it stands on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the header's fields")]
+pub struct WireFrame {
+    pub fin: bool,
+    pub opcode: u8,
+    pub masked: bool,
+    /// Unmasked.
+    pub payload: Vec<u8>,
+    /// Where in the byte string it ends.
+    pub end: usize,
+}
+
+/// The whole frames at the beginning of `bytes`, whatever they mean together. They end before a frame that is cut off
+/// and before a header that no receiver may accept.
+pub fn frames(bytes: &[u8]) -> Vec<WireFrame> {
+    let mut frames = Vec::new();
+    let mut begin = 0;
+    while let Header::Whole(header) = read_header(&bytes[begin..]) {
+        let payload = &bytes[begin + header.size..];
+        if (payload.len() as u64) < header.length {
+            break;
+        }
+        let payload = unmask(&payload[..header.length as usize], header.key);
+        begin += header.size + payload.len();
+        frames.push(WireFrame {
+            fin: header.fin,
+            opcode: header.opcode,
+            masked: header.key.is_some(),
+            payload,
+            end: begin,
+        });
+    }
+    frames
+}
+
 struct Partial {
     is_text: bool,
     frames: u64,

@@ -1,6 +1,6 @@
 //! The oracles against the RFC's own bytes.
 
-use ws_testkit::oracle::{Event, Outcome, Receiver, could_become_utf8, may_be_on_wire};
+use ws_testkit::oracle::{Event, Outcome, Receiver, could_become_utf8, frames, may_be_on_wire};
 use ws_testkit::{Frame, LengthForm, vectors};
 
 #[test]
@@ -82,4 +82,25 @@ fn the_tables_agree_with_the_oracle() {
     for code in vectors::CODES_NEVER_ON_WIRE {
         assert!(!may_be_on_wire(*code), "{code}");
     }
+}
+
+#[test]
+fn frames_are_told_apart_up_to_one_that_is_cut_off() {
+    let mut bytes = Frame::text("Hel").not_fin().masked([7; 4]).bytes();
+    bytes.extend(Frame::close(1000, "").bytes());
+    let whole = bytes.len();
+    // Unlike a receiver, it looks beyond a Close.
+    bytes.extend(Frame::pong("still here").bytes());
+    let all = frames(&bytes);
+    let seen: Vec<_> = all.iter().map(|f| (f.opcode, f.fin, f.masked)).collect();
+    assert_eq!(
+        seen,
+        [(1, false, true), (8, true, false), (10, true, false)]
+    );
+    assert_eq!(all[0].payload, b"Hel");
+    assert_eq!(all[2].payload, b"still here");
+    assert_eq!(all[2].end, bytes.len());
+    bytes.pop();
+    assert_eq!(frames(&bytes).last().map(|frame| frame.end), Some(whole));
+    assert_eq!(frames(b"\x83\x00"), []);
 }
