@@ -87,12 +87,12 @@ impl From<Cause> for Error {
     }
 }
 
+/// The connection's next deadline.
 #[derive(Debug, Default)]
 struct Deadline {
     timer: Option<Pin<Box<Sleep>>>,
-    /// What the timer was set for: the state, and whether bytes were owed. While that lasts the deadline does not
-    /// move, and nobody asks for the time.
-    armed_for: Option<(State, bool)>,
+    /// Whether the timer is what the connection last said. While that stands nobody asks for the time.
+    is_known: bool,
 }
 
 impl<S> Driver<S> {
@@ -529,25 +529,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Ready when a deadline has passed.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let state = self.connection.state();
-        let owed = self.connection.transmit().has_remaining();
-        if self.deadline.armed_for != Some((state, owed)) {
+        if !self.deadline.is_known || self.connection.deadline_moved() {
             let deadline = self.connection.poll_timeout(self.opened.elapsed());
             self.deadline
                 .set(deadline.and_then(|deadline| self.opened.checked_add(deadline)));
-            self.deadline.armed_for = Some((state, owed));
         }
         let Some(timer) = &mut self.deadline.timer else {
             return Poll::Pending;
         };
         ready!(timer.as_mut().poll(cx));
-        self.deadline.armed_for = None;
+        self.deadline.is_known = false;
         Poll::Ready(())
     }
 }
 
 impl Deadline {
     fn set(&mut self, deadline: Option<Instant>) {
+        self.is_known = true;
         match (deadline, &mut self.timer) {
             (None, timer) => *timer = None,
             (Some(deadline), Some(timer)) => timer.as_mut().reset(deadline),
