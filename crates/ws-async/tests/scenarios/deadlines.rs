@@ -444,3 +444,111 @@ async fn what_has_arrived_by_the_deadline_counts() {
         .expect("it was answered");
     assert!(info.clean);
 }
+
+/// A peer that takes nothing is given up, by whichever half waits, and both are told.
+///
+/// spec: CD-01
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_given_up() {
+    let config = || quiet().with_write_timeout(Some(Duration::from_secs(7)));
+    let write_timeout =
+        |error: &Error| matches!(error, Error::Protocol(ProtocolError::WriteTimeout));
+
+    let (_peer, stream) = duplex(64);
+    let mut ws = server(stream, config());
+    let started = Instant::now();
+    let error = ws.send(vec![0; 1000]).await.expect_err("nobody takes it");
+    assert!(write_timeout(&error), "{error}");
+    assert_eq!(started.elapsed().as_secs(), 7);
+    let error = ws.recv().await.expect_err("the same");
+    assert!(write_timeout(&error), "{error}");
+    assert!(matches!(ws.recv().await, Ok(None)));
+
+    let (_peer, stream) = duplex(64);
+    let (sender, mut receiver) = server(stream, config()).split();
+    let started = Instant::now();
+    let (sent, received) = tokio::join!(sender.send(vec![0; 1000]), receiver.recv());
+    let error = sent.expect_err("nobody takes it");
+    assert!(write_timeout(&error), "{error}");
+    let error = received.expect_err("the same");
+    assert!(write_timeout(&error), "{error}");
+    assert_eq!(started.elapsed().as_secs(), 7);
+
+    // Nobody waits for room: the receiver finds the stall.
+    let (_peer, stream) = duplex(64);
+    let (sender, mut receiver) = server(stream, config()).split();
+    let started = Instant::now();
+    sender.try_send(vec![0; 1000]).expect("queued");
+    let error = receiver.recv().await.expect_err("nobody takes it");
+    assert!(write_timeout(&error), "{error}");
+    assert_eq!(started.elapsed().as_secs(), 7);
+}
+
+/// A download that takes longer than any deadline, by a peer that reads a little every second.
+///
+/// spec: CD-01
+#[tokio::test(start_paused = true)]
+async fn a_slow_peer_is_no_dead_one() {
+    let (mut peer, stream) = duplex(64);
+    let mut ws = server(stream, Config::default());
+    let reading = tokio::spawn(async move {
+        let mut taken = 0;
+        let mut buffer = [0; 64];
+        while taken < 20_004 {
+            sleep(Duration::from_secs(1)).await;
+            taken += peer.read(&mut buffer).await.expect("it is there");
+        }
+        peer
+    });
+    ws.send(vec![0; 20_000]).await.expect("taken in the end");
+    reading.await.expect("no panic");
+}
+
+/// spec: CD-01
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_can_be_closed() {
+    let (client, stream) = duplex(1000);
+    let config = Config::default().with_idle_timeout(Some(Duration::from_secs(60)));
+    let mut ws = server(stream, config);
+    let client = tokio::spawn(async move {
+        let mut client = WebSocket::client(client, Config::default(), BytesMut::new());
+        sleep(Duration::from_secs(40)).await;
+        client.send("data").await.expect("sent");
+        let ended = client.recv().await;
+        (ended, client.close_info())
+    });
+    let started = Instant::now();
+    assert!(matches!(ws.recv().await, Ok(Some(_))));
+    // Pings went to and fro, but they are not data.
+    assert!(matches!(ws.recv().await, Ok(None)));
+    assert_eq!(started.elapsed().as_secs(), 100);
+    let (ended, info) = client.await.expect("no panic");
+    assert!(matches!(ended, Ok(None)));
+    let info = info.expect("it is over");
+    assert_eq!(
+        (info.code(), info.reason()),
+        (CloseCode::GOING_AWAY, "idle")
+    );
+}
+
+/// spec: CD-01
+#[tokio::test(start_paused = true)]
+async fn the_round_trip_is_measured() {
+    let (mut peer, stream) = duplex(1000);
+    let mut ws = server(stream, Config::default());
+    let answering = tokio::spawn(async move {
+        let mut ping = [0; 10];
+        peer.read_exact(&mut ping).await.expect("a Ping");
+        sleep(Duration::from_millis(120)).await;
+        let pong = Frame::pong(&ping[2..]).masked(vectors::KEY).bytes();
+        // A message is in the same read, which the application sees first of all.
+        peer.write_all(&[&pong, vectors::CLIENT_TEXT].concat())
+            .await
+            .expect("written");
+        peer
+    });
+    assert_eq!(ws.stats().rtt, None);
+    assert!(matches!(ws.recv().await, Ok(Some(_))));
+    assert_eq!(ws.stats().rtt, Some(Duration::from_millis(120)));
+    answering.await.expect("no panic");
+}
