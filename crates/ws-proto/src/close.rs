@@ -4,7 +4,7 @@ use core::fmt;
 
 use ws_frame::CloseCode;
 
-use crate::Utf8Bytes;
+use crate::{ProtocolError, Utf8Bytes};
 
 /// The body of a Close frame (RFC 6455 §5.5.1).
 ///
@@ -68,19 +68,29 @@ pub struct CloseInfo {
     pub sent: Option<Option<CloseCode>>,
     /// Who began.
     pub initiator: Initiator,
+    /// Why the connection failed, if it did (RFC 6455 §7.1.7): what the peer did wrong, or that it left, or which
+    /// deadline it missed.
+    pub failure: Option<ProtocolError>,
     /// Whether both Close frames crossed without a protocol error (RFC 6455 §7.1.4).
     pub clean: bool,
 }
 
 impl CloseInfo {
-    /// The connection close code (RFC 6455 §7.1.5): the peer's, or 1005 when its Close had no code, or 1006 when no
-    /// Close came.
+    /// How the connection ended, as one code (RFC 6455 §7.1.5): the peer's, or 1005 when its Close had no code. When
+    /// none came: the code with which we failed the connection, so that a log says 1007 or 1009 and not what went
+    /// wrong everywhere, or else 1006.
     pub fn code(&self) -> CloseCode {
         match &self.received {
             Some(Some(frame)) => frame.code,
             Some(None) => CloseCode::NO_STATUS,
-            None => CloseCode::ABNORMAL,
+            None => self.failed_with().unwrap_or(CloseCode::ABNORMAL),
         }
+    }
+
+    /// The code of the failure, if the peer was told of it.
+    fn failed_with(&self) -> Option<CloseCode> {
+        let code = self.failure?.close_code()?;
+        (self.sent == Some(Some(code))).then_some(code)
     }
 
     /// The connection close reason (RFC 6455 §7.1.6): the peer's, or empty.

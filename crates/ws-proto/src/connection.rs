@@ -41,8 +41,10 @@ pub struct Connection {
     buffered: usize,
     /// How many bytes had been received by then.
     received: u64,
-    /// A deadline passed that ends the connection; the next `poll_event` reports it.
-    overdue: Option<ProtocolError>,
+    /// Why the connection failed.
+    failure: Option<ProtocolError>,
+    /// It failed by a deadline, which the next `poll_event` reports.
+    overdue: bool,
     /// Waiting for the end of the transport is over, whether it came or not.
     gave_up: bool,
 }
@@ -67,7 +69,8 @@ impl Connection {
             initiator: None,
             buffered: 0,
             received: 0,
-            overdue: None,
+            failure: None,
+            overdue: false,
             gave_up: false,
         }
     }
@@ -144,9 +147,9 @@ impl Connection {
             self.received = self.received.saturating_add(fresh);
             self.keepalive.heard(self.outbound.written());
         }
-        let received = match self.overdue.take() {
-            Some(error) => Err(error),
-            None => self.inbound.poll(),
+        let received = match self.failure {
+            Some(error) if core::mem::take(&mut self.overdue) => Err(error),
+            _ => self.inbound.poll(),
         };
         self.buffered = self.inbound.buffered();
         if self.inbound.take_active() {
@@ -273,6 +276,21 @@ impl Connection {
         self.outbound.abandon();
     }
 
+    /// Ends the connection at once, for those who cannot wait for [`close`](Self::close): what waits to be written is
+    /// dropped, what still arrives is discarded, and [`is_finished`](Self::is_finished) says to drop the transport. The
+    /// peer sees a connection lost without a Close frame (1006), unless both had crossed already.
+    ///
+    /// That is no failure: [`poll_event`](Self::poll_event) gives `Ok(None)` from now on.
+    pub fn abort(&mut self) {
+        self.initiator.get_or_insert(Initiator::Local);
+        self.overdue = false;
+        if self.inbound.is_open() {
+            self.inbound.fail();
+            self.buffered = self.inbound.buffered();
+        }
+        self.give_up();
+    }
+
     /// The next deadline, as time since the connection opened, given that as `now`. Deadlines are armed by asking: ask
     /// before every wait, or at least before each for which [`deadline_moved`](Self::deadline_moved) says so.
     ///
@@ -305,15 +323,15 @@ impl Connection {
                 let end = self.outbound.keepalive_ping(&data);
                 self.keepalive.ping_queued(end);
             }
-            Some(Due::PongTimeout) => self.overdue = Some(ProtocolError::PongTimeout),
-            Some(Due::WriteTimeout) => self.overdue = Some(ProtocolError::WriteTimeout),
+            Some(Due::PongTimeout) => self.fail_late(ProtocolError::PongTimeout),
+            Some(Due::WriteTimeout) => self.fail_late(ProtocolError::WriteTimeout),
             Some(Due::Idle) => {
                 // Open, and a code and a reason that any end may send: nothing can refuse it.
                 let closed = self.close(CloseCode::GOING_AWAY, IDLE_REASON);
                 debug_assert_eq!(closed, Ok(()));
             }
             Some(Due::CloseTimeout) if self.inbound.is_open() => {
-                self.overdue = Some(ProtocolError::CloseTimeout)
+                self.fail_late(ProtocolError::CloseTimeout)
             }
             Some(Due::CloseTimeout) => self.give_up(),
         }
@@ -352,7 +370,7 @@ impl Connection {
     /// How the connection stands.
     pub fn state(&self) -> State {
         match (
-            self.inbound.is_open() && self.overdue.is_none(),
+            self.inbound.is_open() && !self.overdue,
             self.outbound.is_open(),
         ) {
             (true, true) => State::Open,
@@ -376,6 +394,7 @@ impl Connection {
             received,
             sent,
             initiator,
+            failure: self.failure,
             clean,
         })
     }
@@ -452,9 +471,18 @@ impl Connection {
         }
     }
 
+    /// Fails the connection with the next `poll_event`, for a deadline has passed.
+    fn fail_late(&mut self, error: ProtocolError) {
+        self.initiator.get_or_insert(Initiator::Local);
+        self.failure = Some(error);
+        self.overdue = true;
+    }
+
     /// Fails the connection (RFC 6455 §7.1.7).
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.failure = Some(error);
         self.inbound.fail();
+        self.buffered = self.inbound.buffered();
         let culprit = match error {
             ProtocolError::ConnectionLost => Initiator::Remote,
             _ => Initiator::Local,

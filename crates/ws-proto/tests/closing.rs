@@ -87,7 +87,8 @@ fn every_code_that_may_not_be_on_the_wire_is_refused() {
         assert_eq!(server.sent(), b"\x88\x02\x03\xea");
         // It is not what the peer is said to have closed with.
         assert_eq!(info(&server).received, None);
-        assert_eq!(info(&server).code(), CloseCode::ABNORMAL);
+        assert_eq!(info(&server).code(), CloseCode::PROTOCOL_ERROR);
+        assert_eq!(info(&server).reason(), "");
 
         let mut server = Alone::server();
         let refused = server.connection.close(code, "");
@@ -199,6 +200,9 @@ fn a_violation_after_our_close_brings_no_second_close() {
     let info = info(&server);
     assert_eq!((info.clean, info.initiator), (false, Initiator::Local));
     assert_eq!(info.sent, Some(Some(CloseCode::NORMAL)));
+    // The peer was never told what it did, and 1000 it was not.
+    assert_eq!(info.code(), CloseCode::ABNORMAL);
+    assert_eq!(info.failure, server.error);
     assert_eq!(server.connection.state(), State::Closed);
 }
 
@@ -263,6 +267,7 @@ fn closes_that_cross() {
         assert_eq!(info.code().get(), code);
         assert_eq!(info.sent, Some(Some(CloseCode::new(sent))));
         assert_eq!((info.clean, info.initiator), (true, Initiator::Local));
+        assert_eq!(info.failure, None);
         assert!(end.connection.is_finished());
         assert_eq!(end.error, None);
     }
@@ -322,6 +327,7 @@ fn the_end_of_the_transport_without_a_close_is_a_loss() {
         let info = info(&end);
         assert_eq!((info.code(), info.reason()), (CloseCode::ABNORMAL, ""));
         assert_eq!((info.clean, info.initiator), (false, Initiator::Remote));
+        assert_eq!(info.failure, Some(ProtocolError::ConnectionLost));
         assert!(end.connection.is_finished());
     }
     // After our own Close it is one, too.
@@ -444,6 +450,8 @@ fn a_violation_is_told_with_its_code() {
         assert_eq!(server.sent(), Frame::close(code, "").bytes());
         let info = info(&server);
         assert_eq!(info.sent, Some(Some(CloseCode::new(code))));
+        assert_eq!(info.code().get(), code);
+        assert_eq!(info.failure, server.error);
         assert_eq!((info.received, info.clean), (None, false));
     }
 }

@@ -501,6 +501,7 @@ fn the_closing_handshake_has_one_deadline() {
     let info = client.connection.close_info().expect("it has ended");
     assert_eq!(info.code(), CloseCode::ABNORMAL);
     assert_eq!(info.sent, Some(Some(CloseCode::NORMAL)));
+    assert_eq!(info.failure, Some(ProtocolError::CloseTimeout));
     assert!(!info.clean);
 }
 
@@ -578,6 +579,8 @@ fn a_deadline_shows_in_the_state_before_it_is_reported() {
     server.connection.poll_timeout(seconds(30));
     server.connection.handle_timeout(seconds(50));
     assert_ne!(server.connection.state(), State::Open);
+    let info = server.connection.close_info().expect("it is ending");
+    assert_eq!(info.failure, Some(ProtocolError::PongTimeout));
     assert_eq!(
         server.connection.poll_event(),
         Err(ProtocolError::PongTimeout)
