@@ -27,11 +27,22 @@ pub(crate) fn run(data: &[u8]) {
         _ => Delivery::Scratch,
     };
     let parks = flags & 16 != 0;
+    let streams = flags & 32 != 0;
+    let receiver = match streams {
+        false => receiver,
+        // Neither limit holds for a message that is delivered in pieces.
+        true => Receiver {
+            max_frame_size: u64::MAX,
+            max_fragments: u64::MAX,
+            ..receiver
+        },
+    };
     let chunks = crate::cuts::cut(rest);
     let pieces = chunks.iter().map(|chunk| Piece {
         len: chunk.len(),
         delivery,
         parks,
+        streams,
     });
     assert_agrees(receiver, &chunks.concat(), pieces);
 }

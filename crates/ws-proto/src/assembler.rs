@@ -1,9 +1,13 @@
 //! Fragments to messages (RFC 6455 §5.4): order rules, limits, UTF-8. Knows nothing of masks or control frames.
 
-use bytes::{Bytes, BytesMut};
-use ws_frame::{FrameHeader, Opcode, Utf8Validator};
+use alloc::boxed::Box;
 
-use crate::{Config, Message, ProtocolError, Utf8Bytes};
+use bytes::{Bytes, BytesMut};
+use ws_frame::{FrameHeader, Opcode, Utf8Error, Utf8Validator};
+
+use crate::chunk::Streaming;
+use crate::transmit::to_u64;
+use crate::{Chunk, Config, Message, MessageKind, ProtocolError, Utf8Bytes};
 
 /// The message in progress.
 ///
@@ -12,19 +16,17 @@ use crate::{Config, Message, ProtocolError, Utf8Bytes};
 #[derive(Debug)]
 pub(crate) struct Assembler {
     /// The type of the message in progress, from its first frame.
-    kind: Option<Kind>,
+    kind: Option<MessageKind>,
     /// Payload of the fragments so far. Stays empty for a message in one frame.
     buffer: BytesMut,
+    /// Payload that the headers of the message have announced so far.
+    admitted: u64,
     continuations: u32,
     utf8: Utf8Validator,
     max_message_size: usize,
     max_fragments: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Binary,
+    /// How the message in progress, or else the next one, is delivered in pieces; `None` if it is delivered whole.
+    streaming: Option<Box<Streaming>>,
 }
 
 impl Assembler {
@@ -32,10 +34,12 @@ impl Assembler {
         Self {
             kind: None,
             buffer: BytesMut::new(),
+            admitted: 0,
             continuations: 0,
             utf8: Utf8Validator::new(),
             max_message_size: config.max_message_size,
             max_fragments: config.max_fragments,
+            streaming: None,
         }
     }
 
@@ -43,23 +47,29 @@ impl Assembler {
     pub(crate) fn begin(
         &mut self,
         header: &FrameHeader,
-        payload_len: usize,
+        payload_len: u64,
     ) -> Result<(), ProtocolError> {
         match (header.opcode, self.kind) {
             // "Fragments of one message MUST NOT be interleaved between the fragments of another message" (§5.4).
             (Opcode::Text | Opcode::Binary, Some(_)) => {
                 return Err(ProtocolError::ExpectedContinuation);
             }
-            (Opcode::Text, None) => self.start(Kind::Text),
-            (Opcode::Binary, None) => self.start(Kind::Binary),
+            (Opcode::Text, None) => self.start(MessageKind::Text),
+            (Opcode::Binary, None) => self.start(MessageKind::Binary),
             (_, Some(_)) => {}
             (_, None) => return Err(ProtocolError::UnexpectedContinuation),
         }
-        let total = self.buffer.len().checked_add(payload_len);
-        if total.is_none_or(|total| total > self.max_message_size) {
+        self.admitted = self.admitted.saturating_add(payload_len);
+        let (max_size, is_counted) = match &self.streaming {
+            None => (to_u64(self.max_message_size), true),
+            // A fragment that brings something is paid for by the limit on the size, which may be lifted for a message
+            // of any number of fragments.
+            Some(streaming) => (streaming.max_size, payload_len == 0),
+        };
+        if self.admitted > max_size {
             return Err(ProtocolError::MessageTooLarge);
         }
-        if header.opcode == Opcode::Continuation {
+        if header.opcode == Opcode::Continuation && is_counted {
             self.continuations = self.continuations.saturating_add(1);
             if self.continuations > self.max_fragments {
                 return Err(ProtocolError::TooManyFragments);
@@ -68,20 +78,18 @@ impl Assembler {
         Ok(())
     }
 
-    fn start(&mut self, kind: Kind) {
+    fn start(&mut self, kind: MessageKind) {
         self.kind = Some(kind);
+        self.admitted = 0;
         self.continuations = 0;
         self.utf8 = Utf8Validator::new();
     }
 
     /// Looks at unmasked payload as it arrives: text fails at the first byte that cannot become valid, even in the
     /// middle of a frame.
-    pub(crate) fn validate(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
+    pub(crate) fn validate(&mut self, payload: &[u8]) -> Result<(), Utf8Error> {
         match self.kind {
-            Some(Kind::Text) => self
-                .utf8
-                .feed(payload)
-                .map_err(|_| ProtocolError::InvalidUtf8),
+            Some(MessageKind::Text) => self.utf8.feed(payload),
             _ => Ok(()),
         }
     }
@@ -97,8 +105,14 @@ impl Assembler {
     }
 
     /// Takes validated payload of a fragment.
-    pub(crate) fn append(&mut self, payload: &[u8]) {
+    pub(crate) fn append(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
+        let total = self.buffer.len().saturating_add(payload.len());
+        if total > self.max_message_size {
+            // Its header was admitted while the message was to be delivered in pieces.
+            return Err(ProtocolError::MessageTooLarge);
+        }
         self.buffer.extend_from_slice(payload);
+        Ok(())
     }
 
     /// The last fragment is complete.
@@ -110,7 +124,7 @@ impl Assembler {
     /// A message that came in one frame is complete; its payload was validated but never appended.
     pub(crate) fn finish(&mut self, payload: Bytes) -> Result<Message, ProtocolError> {
         match self.kind.take() {
-            Some(Kind::Text) => {
+            Some(MessageKind::Text) => {
                 // "The message MUST contain valid UTF-8" (§8.1): it may not end inside a character.
                 self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
                 Ok(Message::Text(Utf8Bytes::from_validated(payload)))
@@ -119,9 +133,80 @@ impl Assembler {
         }
     }
 
+    /// Delivers the message in progress, or else the next one, in pieces.
+    pub(crate) fn stream(&mut self, max_size: u64) {
+        match &mut self.streaming {
+            Some(streaming) => streaming.ask(max_size),
+            None => self.streaming = Some(Box::new(Streaming::new(max_size))),
+        }
+    }
+
+    /// Gives up the rest of the message that is delivered in pieces, or delivers it whole if nothing was handed out.
+    pub(crate) fn discard_rest(&mut self) {
+        if let Some(streaming) = &mut self.streaming
+            && !streaming.discard()
+        {
+            self.buffer.extend_from_slice(streaming.held());
+            self.streaming = None;
+        }
+    }
+
+    pub(crate) const fn is_streaming(&self) -> bool {
+        self.streaming.is_some()
+    }
+
+    /// Whether the rest of the message is not wanted.
+    pub(crate) fn is_discarding(&self) -> bool {
+        let streaming = self.streaming.as_ref();
+        streaming.is_some_and(|streaming| streaming.is_discarding())
+    }
+
+    /// How many bytes complete the character that is held back; 0 if there is none.
+    pub(crate) fn lacking(&self) -> usize {
+        let streaming = self.streaming.as_ref();
+        streaming.map_or(0, |streaming| streaming.lacking())
+    }
+
+    /// Whether the text has turned out to be none; what comes before that was handed out.
+    pub(crate) fn is_invalid(&self) -> bool {
+        let streaming = self.streaming.as_ref();
+        streaming.is_some_and(|streaming| streaming.is_invalid())
+    }
+
+    pub(crate) fn note_invalid(&mut self) {
+        if let Some(streaming) = &mut self.streaming {
+            streaming.note_invalid();
+        }
+    }
+
+    /// What was assembled before the message was to be delivered in pieces.
+    pub(crate) fn take_assembled(&mut self) -> Bytes {
+        core::mem::take(&mut self.buffer).freeze()
+    }
+
+    /// Makes a piece of `payload`, which was validated; `None` if there is nothing to tell. The message may `end` with
+    /// it; that it may not end there is told by the next look at the message.
+    pub(crate) fn chunk(&mut self, payload: Bytes, ends: bool) -> Option<Chunk> {
+        let kind = self.kind?;
+        let streaming = self.streaming.as_mut()?;
+        // "The message MUST contain valid UTF-8" (§8.1): it may not end inside a character.
+        let is_cut = ends && kind == MessageKind::Text && self.utf8.finish().is_err();
+        let last = ends && !is_cut;
+        let chunk = streaming.chunk(kind, payload, last);
+        if is_cut {
+            streaming.note_invalid();
+        } else if last {
+            let after = streaming.after();
+            self.kind = None;
+            self.streaming = after.map(Box::new);
+        }
+        chunk
+    }
+
     /// Drops the message in progress.
     pub(crate) fn discard(&mut self) {
         self.kind = None;
         self.buffer = BytesMut::new();
+        self.streaming = None;
     }
 }

@@ -165,6 +165,30 @@ impl Connection {
         }
     }
 
+    /// Delivers one message in pieces, as [`Event::Chunk`]s, while it arrives: the message that is arriving, of which
+    /// the first piece then is all that has arrived, or else the next one. The one after it is an [`Event::Message`]
+    /// again.
+    ///
+    /// It may have `max_size` bytes in all, in frames of any size, whatever `Config::max_message_size` and
+    /// `Config::max_frame_size` say, and any number of fragments, of which `Config::max_fragments` may be empty. What
+    /// is larger fails the connection with 1009, on a frame's header as always; a header that was accepted before this
+    /// call stays so. Text is validated as it arrives.
+    ///
+    /// Asked for again, the message gets another limit; while the rest of a message is being
+    /// [discarded](Self::discard_message), it is the message after that which is asked for.
+    pub fn stream_message(&mut self, max_size: u64) {
+        self.inbound.stream_message(max_size);
+    }
+
+    /// Skips the rest of the message that is delivered in pieces: no more of them come. What is skipped is validated and
+    /// limited all the same.
+    ///
+    /// Before its first piece was delivered there is nothing to skip: the message is delivered whole as if
+    /// [`stream_message`](Self::stream_message) had not been called, within the limit of `Config::max_message_size`.
+    pub fn discard_message(&mut self) {
+        self.inbound.discard_message();
+    }
+
     /// Queues `message`; [`transmit`](Self::transmit) then holds its frames. One longer than `Config::fragment_size` is
     /// framed fragment by fragment as what is queued gets written, so that control frames go in between.
     ///
@@ -454,6 +478,7 @@ impl Connection {
     fn answer(&mut self, received: Received) -> Event {
         match received {
             Received::Message(message) => Event::Message(message),
+            Received::Chunk(chunk) => Event::Chunk(chunk),
             Received::Ping(data) => {
                 self.outbound.answer(Reply::Pong(&data));
                 Event::Ping(data)

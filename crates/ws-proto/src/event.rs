@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{CloseFrame, Message};
+use crate::{Chunk, CloseFrame, Message};
 
 /// Something the peer sent, in the order of the wire.
 ///
@@ -13,6 +13,9 @@ use crate::{CloseFrame, Message};
 pub enum Event {
     /// A whole data message, reassembled and, if text, valid.
     Message(Message),
+    /// A piece of a data message, where pieces were asked for
+    /// ([`Connection::stream_message`](crate::Connection::stream_message)).
+    Chunk(Chunk),
     /// A Ping with its application data, at most 125 bytes (RFC 6455 §5.5.2).
     Ping(Bytes),
     /// A Pong with its application data, solicited or not (RFC 6455 §5.5.3).

@@ -6,7 +6,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use ws_frame::{ClosePayload, FrameHeader, Opcode};
 
 use crate::assembler::Assembler;
-use crate::{CloseFrame, Config, Message, ProtocolError, Role, Traffic, Utf8Bytes};
+use crate::transmit::to_u64;
+use crate::{Chunk, CloseFrame, Config, Message, ProtocolError, Role, Traffic, Utf8Bytes};
 
 /// Payload is unmasked and validated in steps of this size, so that the second pass finds it in the L1 cache and bad
 /// text in a large frame fails early.
@@ -56,15 +57,20 @@ pub(crate) struct Inbound {
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     header: FrameHeader,
-    payload_len: usize,
-    /// How much of the payload has been unmasked and validated.
+    /// How much of the payload has not been unmasked and validated.
+    left: u64,
+    /// Whether the payload stays where it was received until it is complete: that of a message in one frame, unless it
+    /// is delivered in pieces.
+    in_place: bool,
+    /// How much unmasked and validated payload lies at the front of the buffer.
     digested: usize,
 }
 
 impl Frame {
-    /// Whether the frame is a message by itself.
-    fn is_whole_message(&self) -> bool {
-        self.header.fin && self.header.opcode != Opcode::Continuation
+    /// How much of the payload to digest there is in `buffered` bytes.
+    fn arrived(&self, buffered: usize) -> usize {
+        let fresh = buffered.saturating_sub(self.digested);
+        usize::try_from(self.left).map_or(fresh, |left| left.min(fresh))
     }
 }
 
@@ -82,6 +88,7 @@ enum Reception {
 #[derive(Debug)]
 pub(crate) enum Received {
     Message(Message),
+    Chunk(Chunk),
     Ping(Bytes),
     Pong(Bytes),
     Close(Option<CloseFrame>),
@@ -167,8 +174,20 @@ impl Inbound {
     /// Whether the current frame is best read straight into `receive_buffer`.
     pub(crate) fn prefers_receive_buffer(&self) -> bool {
         // A fragment is copied to its message wherever it was read.
-        let in_place = self.frame.is_some_and(|frame| frame.is_whole_message());
+        let in_place = self.frame.is_some_and(|frame| frame.in_place);
         in_place && !self.shared && self.missing() >= OWN_READ_MIN
+    }
+
+    /// Delivers the message in progress, or else the next one, in pieces.
+    pub(crate) fn stream_message(&mut self, max_size: u64) {
+        if self.is_open() {
+            self.assembler.stream(max_size);
+        }
+    }
+
+    /// Gives up the rest of the message that is delivered in pieces, or delivers it whole if nothing was handed out.
+    pub(crate) fn discard_message(&mut self) {
+        self.assembler.discard_rest();
     }
 
     /// Copies a partial frame out of a shared buffer, so that a few bytes do not pin it while the connection waits.
@@ -190,16 +209,8 @@ impl Inbound {
     /// How much of the current frame's payload has not arrived.
     fn missing(&self) -> usize {
         self.frame.map_or(0, |frame| {
-            // A fragment leaves the buffer as it is digested, any other payload stays until it is whole.
-            let consumed = if frame.is_whole_message() {
-                0
-            } else {
-                frame.digested
-            };
-            frame
-                .payload_len
-                .saturating_sub(consumed)
-                .saturating_sub(self.buffer.len())
+            let fresh = self.buffer.len().saturating_sub(frame.digested);
+            usize::try_from(frame.left.saturating_sub(to_u64(fresh))).unwrap_or(usize::MAX)
         })
     }
 
@@ -222,6 +233,11 @@ impl Inbound {
     /// The next thing that the peer said; `None` when that takes more bytes.
     pub(crate) fn poll(&mut self) -> Result<Option<Received>, ProtocolError> {
         while self.is_open() {
+            if self.assembler.is_streaming()
+                && let Some(chunk) = self.begin_streaming()?
+            {
+                return Ok(Some(Received::Chunk(chunk)));
+            }
             let frame = match self.frame {
                 Some(frame) => frame,
                 None => match self.next_frame()? {
@@ -285,20 +301,25 @@ impl Inbound {
             return Ok(None);
         };
         self.judge(&header)?;
-        let payload_len = usize::try_from(header.payload_len)
-            .ok()
-            .filter(|len| *len <= self.max_frame_size || header.opcode.is_control());
         if header.opcode.is_data() {
             self.active = true;
+            // The limit of a message that is delivered in pieces is that of its frames too.
+            let is_streaming = self.assembler.is_streaming();
+            let fits = is_streaming || header.payload_len <= to_u64(self.max_frame_size);
             // A frame that is out of order is that first and too large second.
-            self.assembler.begin(&header, payload_len.unwrap_or(0))?;
+            let payload_len = if fits { header.payload_len } else { 0 };
+            self.assembler.begin(&header, payload_len)?;
+            if !fits {
+                return Err(ProtocolError::FrameTooLarge);
+            }
         }
-        let payload_len = payload_len.ok_or(ProtocolError::FrameTooLarge)?;
-        self.buffer.advance(header_len);
         self.frames = self.frames.saturating_add(1);
+        self.buffer.advance(header_len);
+        let is_whole_message = header.fin && matches!(header.opcode, Opcode::Text | Opcode::Binary);
         let frame = Frame {
             header,
-            payload_len,
+            left: header.payload_len,
+            in_place: is_whole_message && !self.assembler.is_streaming(),
             digested: 0,
         };
         self.frame = Some(frame);
@@ -321,7 +342,8 @@ impl Inbound {
 
     /// Control frames are handled whole: 125 bytes at most (§5.5).
     fn control(&mut self, frame: Frame) -> Result<Progress, ProtocolError> {
-        let Some(payload) = self.buffer.get_mut(..frame.payload_len) else {
+        let payload_len = usize::try_from(frame.header.payload_len).unwrap_or(usize::MAX);
+        let Some(payload) = self.buffer.get_mut(..payload_len) else {
             return Ok(Progress::Incomplete);
         };
         if let Some(key) = frame.header.mask {
@@ -341,7 +363,7 @@ impl Inbound {
                 Received::Close(close)
             }
         };
-        self.buffer.advance(frame.payload_len);
+        self.buffer.advance(payload_len);
         if self.is_open() {
             self.frame = None;
         } else {
@@ -352,15 +374,16 @@ impl Inbound {
     }
 
     fn data(&mut self, mut frame: Frame) -> Result<Progress, ProtocolError> {
-        let whole = frame.is_whole_message();
-        let digested = frame.digested;
-        if whole {
+        self.active |= frame.arrived(self.buffer.len()) > 0;
+        if self.assembler.is_streaming() {
+            return self.data_streamed(frame);
+        }
+        if frame.in_place {
             self.data_in_place(&mut frame)?;
         } else {
             self.data_appended(&mut frame)?;
         }
-        self.active |= frame.digested > digested;
-        if frame.digested < frame.payload_len {
+        if frame.left > 0 {
             self.frame = Some(frame);
             return Ok(Progress::Incomplete);
         }
@@ -368,8 +391,8 @@ impl Inbound {
         if !frame.header.fin {
             return Ok(Progress::Fragment);
         }
-        let message = if whole {
-            let payload = self.take(frame.payload_len);
+        let message = if frame.in_place {
+            let payload = self.take(frame.digested);
             self.assembler.finish(payload)
         } else {
             self.assembler.finish_fragmented()
@@ -380,23 +403,81 @@ impl Inbound {
 
     /// The payload of a message in one frame stays where it was received until it is complete.
     fn data_in_place(&mut self, frame: &mut Frame) -> Result<(), ProtocolError> {
-        let arrived = frame.payload_len.min(self.buffer.len());
-        if let Some(fresh) = self.buffer.get_mut(frame.digested..arrived) {
-            digest(&mut self.assembler, frame, fresh)?;
+        let end = frame
+            .digested
+            .saturating_add(frame.arrived(self.buffer.len()));
+        if let Some(fresh) = self.buffer.get_mut(frame.digested..end) {
+            digest(&mut self.assembler, frame, fresh).map_err(|_| ProtocolError::InvalidUtf8)?;
+            frame.digested = end;
         }
         Ok(())
     }
 
     /// The payload of a fragment moves to the message as it arrives.
     fn data_appended(&mut self, frame: &mut Frame) -> Result<(), ProtocolError> {
-        let missing = frame.payload_len.saturating_sub(frame.digested);
-        let arrived = missing.min(self.buffer.len());
+        let arrived = frame.arrived(self.buffer.len());
         if let Some(fresh) = self.buffer.get_mut(..arrived) {
-            digest(&mut self.assembler, frame, fresh)?;
-            self.assembler.append(fresh);
+            digest(&mut self.assembler, frame, fresh).map_err(|_| ProtocolError::InvalidUtf8)?;
+            self.assembler.append(fresh)?;
         }
         self.buffer.advance(arrived);
         Ok(())
+    }
+
+    /// The payload of a message that is delivered in pieces leaves as it arrives.
+    fn data_streamed(&mut self, mut frame: Frame) -> Result<Progress, ProtocolError> {
+        let mut arrived = frame.arrived(self.buffer.len());
+        let lacking = self.assembler.lacking();
+        if lacking > 0 && arrived > COPY_MESSAGE_MAX {
+            // The character that was cut is a piece of its own, or all that follows it would be copied to join it.
+            arrived = lacking;
+        }
+        let mut is_invalid = false;
+        if let Some(fresh) = self.buffer.get_mut(..arrived)
+            && let Err(valid) = digest(&mut self.assembler, &mut frame, fresh)
+        {
+            // However the bytes are cut, what comes before the error is delivered and the error comes behind it.
+            arrived = valid;
+            is_invalid = true;
+        }
+        let ends = frame.left == 0 && frame.header.fin && !is_invalid;
+        let payload = if self.assembler.is_discarding() {
+            self.buffer.advance(arrived);
+            Bytes::new()
+        } else {
+            self.take(arrived)
+        };
+        let chunk = self.assembler.chunk(payload, ends);
+        if is_invalid {
+            self.assembler.note_invalid();
+        }
+        let is_complete = frame.left == 0;
+        self.frame = (!is_complete).then_some(frame);
+        if ends && !self.assembler.is_invalid() {
+            self.messages = self.messages.saturating_add(1);
+        }
+        match chunk {
+            Some(chunk) => Ok(Progress::Received(Received::Chunk(chunk))),
+            None if is_complete || is_invalid => Ok(Progress::Fragment),
+            None => Ok(Progress::Incomplete),
+        }
+    }
+
+    /// What was received of a message before it was to be delivered in pieces is its first piece.
+    fn begin_streaming(&mut self) -> Result<Option<Chunk>, ProtocolError> {
+        if self.assembler.is_invalid() {
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        let payload = match &mut self.frame {
+            Some(frame) if frame.in_place => {
+                frame.in_place = false;
+                let digested = core::mem::take(&mut frame.digested);
+                self.take(digested)
+            }
+            _ if self.assembler.len() > 0 => self.assembler.take_assembled(),
+            _ => return Ok(None),
+        };
+        Ok(self.assembler.chunk(payload, false))
     }
 
     fn take(&mut self, len: usize) -> Bytes {
@@ -427,18 +508,21 @@ enum Progress {
     Incomplete,
 }
 
-/// Unmasks and validates bytes that have just arrived, while they are in cache.
-fn digest(
-    assembler: &mut Assembler,
-    frame: &mut Frame,
-    fresh: &mut [u8],
-) -> Result<(), ProtocolError> {
+/// Unmasks and validates bytes that have just arrived, while they are in cache. The error is how many of them come
+/// before the first that is wrong.
+fn digest(assembler: &mut Assembler, frame: &mut Frame, fresh: &mut [u8]) -> Result<(), usize> {
+    let mut valid: usize = 0;
     for block in fresh.chunks_mut(DIGEST_BLOCK) {
         if let Some(key) = frame.header.mask {
-            key.apply(frame.digested, block);
+            // The key is four bytes long.
+            let phase = frame.header.payload_len.wrapping_sub(frame.left) % 4;
+            key.apply(usize::try_from(phase).unwrap_or_default(), block);
         }
-        assembler.validate(block)?;
-        frame.digested = frame.digested.saturating_add(block.len());
+        if let Err(error) = assembler.validate(block) {
+            return Err(valid.saturating_add(error.position().unwrap_or_default()));
+        }
+        valid = valid.saturating_add(block.len());
+        frame.left = frame.left.saturating_sub(to_u64(block.len()));
     }
     Ok(())
 }

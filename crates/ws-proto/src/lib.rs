@@ -68,6 +68,7 @@ extern crate std;
 
 mod assembler;
 mod broadcast;
+mod chunk;
 mod close;
 mod config;
 mod connection;
@@ -85,6 +86,7 @@ mod transmit;
 mod waiting;
 
 pub use broadcast::{Published, SlowConsumer};
+pub use chunk::Chunk;
 pub use close::{CloseFrame, CloseInfo, Initiator, State};
 pub use config::Config;
 pub use connection::Connection;

@@ -11,16 +11,24 @@ const DELIVERIES: [Delivery; 3] = [Delivery::ReceiveBuffer, Delivery::Handed, De
 fn check_every_cut(receiver: Receiver, bytes: &[u8]) {
     for delivery in DELIVERIES {
         for parks in [false, true] {
-            let piece = |len| Piece {
+            let piece = |len, streams| Piece {
                 len,
                 delivery,
                 parks,
+                streams,
             };
             for cut in 0..=bytes.len() {
-                assert_agrees(receiver, bytes, [piece(cut), piece(bytes.len())]);
+                // Pieces are asked for never, from the start, when the first half is there, and while it arrives.
+                for (first, second) in [(false, false), (true, true), (false, true), (true, false)]
+                {
+                    let halves = [piece(cut, first), piece(bytes.len(), second)];
+                    assert_agrees(receiver, bytes, halves);
+                }
             }
             for len in [1, 2, 3, 5, 7] {
-                assert_agrees(receiver, bytes, std::iter::repeat(piece(len)));
+                for streams in [false, true] {
+                    assert_agrees(receiver, bytes, std::iter::repeat(piece(len, streams)));
+                }
             }
         }
     }
@@ -83,13 +91,16 @@ fn every_cut_of_a_message_too_large_to_copy() {
     for delivery in DELIVERIES {
         for parks in [false, true] {
             for cut in [0, 1, 4, 8, 500, 1037, 1038, 1039, 1040, 1046, 2085, 2086] {
-                let piece = |len| Piece {
-                    len,
-                    delivery,
-                    parks,
-                };
-                assert_agrees(Receiver::SERVER, &all, [piece(cut)]);
-                assert_agrees(Receiver::SERVER, &all, [piece(cut), piece(1), piece(2)]);
+                for streams in [false, true] {
+                    let piece = |len| Piece {
+                        len,
+                        delivery,
+                        parks,
+                        streams,
+                    };
+                    assert_agrees(Receiver::SERVER, &all, [piece(cut)]);
+                    assert_agrees(Receiver::SERVER, &all, [piece(cut), piece(1), piece(2)]);
+                }
             }
         }
     }
@@ -116,6 +127,7 @@ fn every_header_there_is() {
                         len: 1,
                         delivery: Delivery::ReceiveBuffer,
                         parks: false,
+                        streams: false,
                     }),
                 );
             }
@@ -235,17 +247,36 @@ fn pieces() -> impl Strategy<Value = Vec<Piece>> {
         prop_oneof![0_usize..4, 0_usize..40, 0_usize..2000],
         select(&DELIVERIES),
         any::<bool>(),
+        any::<bool>(),
     )
-        .prop_map(|(len, delivery, parks)| Piece {
+        .prop_map(|(len, delivery, parks, streams)| Piece {
             len,
             delivery,
             parks,
+            streams,
         });
     proptest::collection::vec(piece, 0..60)
 }
 
+/// The same without a wish for pieces.
+fn whole(mut pieces: Vec<Piece>) -> Vec<Piece> {
+    for piece in &mut pieces {
+        piece.streams = false;
+    }
+    pieces
+}
+
+/// The same with the limits that hold for messages in pieces too.
+fn unlimited_frames(receiver: Receiver) -> Receiver {
+    Receiver {
+        max_frame_size: u64::MAX,
+        max_fragments: u64::MAX,
+        ..receiver
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(700))]
 
     #[test]
     fn any_cut_of_any_frames(
@@ -254,7 +285,7 @@ proptest! {
         one_is_wrongly_masked in prop::bool::weighted(0.05),
         pieces in pieces(),
     ) {
-        // spec: F-09, F-16, S-06
+        // spec: F-09, F-16, G-09, S-06
         let mut frames = frames;
         for frame in &mut frames {
             if !receiver.is_server {
@@ -265,7 +296,8 @@ proptest! {
             frame.mask = if frame.mask.is_some() { None } else { Some([1, 2, 3, 4]) };
         }
         let bytes: Vec<u8> = frames.iter().flat_map(Frame::bytes).collect();
-        assert_agrees(receiver, &bytes, pieces);
+        assert_agrees(unlimited_frames(receiver), &bytes, pieces.clone());
+        assert_agrees(receiver, &bytes, whole(pieces));
     }
 
     #[test]
@@ -275,6 +307,7 @@ proptest! {
         pieces in pieces(),
     ) {
         // spec: F-09, S-06
-        assert_agrees(receiver, &bytes, pieces);
+        assert_agrees(unlimited_frames(receiver), &bytes, pieces.clone());
+        assert_agrees(receiver, &bytes, whole(pieces));
     }
 }

@@ -55,16 +55,41 @@ impl Receiver {
     /// Everything that `bytes` say, from the first frame on.
     pub fn decode(&self, bytes: &[u8]) -> (Vec<Event>, Outcome) {
         let mut events = Vec::new();
-        let mut message: Option<Partial> = None;
+        let outcome = self.read(bytes, &mut events, &mut None);
+        (events, outcome)
+    }
+
+    /// What `bytes` say of a message that is unfinished at their end: of a text only whole characters, and nothing
+    /// behind a byte that is wrong.
+    pub fn unfinished(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut message = None;
+        self.read(bytes, &mut Vec::new(), &mut message);
+        let Some(mut partial) = message else {
+            return Vec::new();
+        };
+        if partial.is_text
+            && let Err(error) = std::str::from_utf8(&partial.payload)
+        {
+            partial.payload.truncate(error.valid_up_to());
+        }
+        partial.payload
+    }
+
+    fn read(
+        &self,
+        bytes: &[u8],
+        events: &mut Vec<Event>,
+        message: &mut Option<Partial>,
+    ) -> Outcome {
         let mut rest = bytes;
         loop {
             let header = match read_header(rest) {
                 Header::Whole(header) => header,
-                Header::Bad => return (events, Outcome::Failed(1002)),
-                Header::Cut => return (events, Outcome::Open),
+                Header::Bad => return Outcome::Failed(1002),
+                Header::Cut => return Outcome::Open,
             };
             if let Err(code) = self.judge(&header, message.as_ref()) {
-                return (events, Outcome::Failed(code));
+                return Outcome::Failed(code);
             }
             rest = &rest[header.size..];
             let arrived = rest
@@ -84,31 +109,29 @@ impl Receiver {
                     partial.frames += 1;
                     partial.payload.extend(payload);
                     if partial.is_text && !could_become_utf8(&partial.payload) {
-                        return (events, Outcome::Failed(1007));
+                        return Outcome::Failed(1007);
                     }
                     if !whole {
-                        return (events, Outcome::Open);
+                        return Outcome::Open;
                     }
                     if header.fin {
-                        let Partial {
-                            is_text, payload, ..
-                        } = message.take().expect("it was just filled");
-                        if !is_text {
-                            events.push(Event::Binary(payload));
-                        } else if let Ok(text) = String::from_utf8(payload) {
+                        if !partial.is_text {
+                            events.push(Event::Binary(partial.payload.clone()));
+                        } else if let Ok(text) = String::from_utf8(partial.payload.clone()) {
                             events.push(Event::Text(text));
                         } else {
-                            return (events, Outcome::Failed(1007));
+                            return Outcome::Failed(1007);
                         }
+                        *message = None;
                     }
                 }
-                _ if !whole => return (events, Outcome::Open),
+                _ if !whole => return Outcome::Open,
                 8 => match close_body(&payload) {
                     Ok(body) => {
                         events.push(Event::Close(body));
-                        return (events, Outcome::Closed);
+                        return Outcome::Closed;
                     }
-                    Err(code) => return (events, Outcome::Failed(code)),
+                    Err(code) => return Outcome::Failed(code),
                 },
                 9 => events.push(Event::Ping(payload)),
                 _ => events.push(Event::Pong(payload)),

@@ -1,7 +1,7 @@
 //! The first invariant of the connection as a check: however its bytes are cut, the events are those of the oracle.
 
 use bytes::BytesMut;
-use ws_proto::Config;
+use ws_proto::{Chunk, Config, MessageKind};
 
 use crate::oracle::{Event, Outcome, Receiver};
 use crate::{Alone, Delivery};
@@ -18,19 +18,23 @@ pub struct Piece {
     pub delivery: Delivery,
     /// Whether the connection is parked after it.
     pub parks: bool,
+    /// Whether messages that are arriving or arrive with it are to be delivered in pieces.
+    pub streams: bool,
 }
 
 /// Feeds `bytes` to a connection in `pieces` and compares events, outcome and replies with the oracle.
+///
+/// What is delivered in pieces counts as a message when it is complete, and until then has to be all that has arrived of
+/// it. Since neither frames nor fragments are limited then, a `receiver` must not limit them where pieces are asked for.
 ///
 /// # Panics
 ///
 /// If the connection and the oracle disagree.
 pub fn assert_agrees(receiver: Receiver, bytes: &[u8], pieces: impl IntoIterator<Item = Piece>) {
-    let mut end = connection(receiver);
+    let mut end = Listener::new(receiver);
     // Pieces of one read buffer lie side by side, as when a binding reads several times before it parks.
     let mut read_buffer = BytesMut::with_capacity(bytes.len());
     let mut pieces = pieces.into_iter();
-    let mut events: Vec<Event> = Vec::new();
     let mut sent = Vec::new();
     let mut done = 0;
     while done < bytes.len() {
@@ -39,30 +43,92 @@ pub fn assert_agrees(receiver: Receiver, bytes: &[u8], pieces: impl IntoIterator
             len: left,
             delivery: Delivery::ReceiveBuffer,
             parks: false,
+            streams: false,
         });
         let fresh = &bytes[done..done + piece.len.min(left)];
         done += fresh.len();
-        let received = match piece.delivery {
-            Delivery::ReceiveBuffer => end.receive(fresh),
-            Delivery::Handed => end.receive_handed(fresh),
+        let connection = &mut end.end.connection;
+        match piece.delivery {
+            Delivery::ReceiveBuffer => connection.receive_buffer().extend_from_slice(fresh),
+            Delivery::Handed => connection.handle_received(BytesMut::from(fresh)),
             Delivery::Scratch => {
                 read_buffer.extend_from_slice(fresh);
-                end.connection.handle_received(read_buffer.split());
-                end.events()
+                connection.handle_received(read_buffer.split());
             }
-        };
-        events.extend(received.into_iter().map(Event::from));
-        if piece.parks {
-            end.connection.park();
         }
-        sent.extend(end.sent());
+        let streams = piece.streams && end.end.outcome() == Outcome::Open;
+        end.poll(streams);
+        if piece.parks {
+            end.end.connection.park();
+        }
+        sent.extend(end.end.sent());
         if bytes.len() <= PREFIXES_MAX || done == bytes.len() {
             let expected = receiver.decode(&bytes[..done]);
-            let actual = (events.clone(), end.outcome());
+            let actual = (end.events.clone(), end.end.outcome());
             assert_eq!(actual, expected, "after {done} of {bytes:x?}");
+            if streams || !end.delivered.is_empty() {
+                let unfinished = receiver.unfinished(&bytes[..done]);
+                assert_eq!(end.delivered, unfinished, "after {done} of {bytes:x?}");
+            }
         }
     }
-    assert_replies(receiver, &events, end.outcome(), &sent);
+    assert_replies(receiver, &end.events, end.end.outcome(), &sent);
+}
+
+/// A connection, and all that it has said.
+struct Listener {
+    end: Alone,
+    max_message_size: u64,
+    events: Vec<Event>,
+    /// What has been delivered of an unfinished message.
+    delivered: Vec<u8>,
+    /// Whether a message has begun that is delivered in pieces.
+    is_within: bool,
+}
+
+impl Listener {
+    fn new(receiver: Receiver) -> Self {
+        Self {
+            end: connection(receiver),
+            max_message_size: receiver.max_message_size,
+            events: Vec::new(),
+            delivered: Vec::new(),
+            is_within: false,
+        }
+    }
+
+    fn poll(&mut self, streams: bool) {
+        loop {
+            if streams {
+                self.end.connection.stream_message(self.max_message_size);
+            }
+            match self.end.connection.poll_event() {
+                Ok(Some(ws_proto::Event::Chunk(chunk))) => self.take(&chunk),
+                Ok(Some(event)) => self.events.push(event.into()),
+                Ok(None) => return,
+                Err(error) => {
+                    assert_eq!(self.end.error, None, "an error is reported once");
+                    self.end.error = Some(error);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, chunk: &Chunk) {
+        assert_eq!(chunk.first, !self.is_within);
+        assert!(chunk.last || !chunk.data.is_empty());
+        let text = chunk.as_text();
+        assert_eq!(text.is_some(), chunk.kind == MessageKind::Text);
+        self.is_within = !chunk.last;
+        self.delivered.extend_from_slice(&chunk.data);
+        if chunk.last {
+            let whole = std::mem::take(&mut self.delivered);
+            self.events.push(match chunk.kind {
+                MessageKind::Text => Event::Text(String::from_utf8(whole).expect("all chunks are")),
+                MessageKind::Binary => Event::Binary(whole),
+            });
+        }
+    }
 }
 
 /// Every Ping has its Pong, a Close its echo and a violation its code, in order, and nothing else was sent.
