@@ -1,5 +1,6 @@
 //! The connection: two directions, and the one coupling between them.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,10 +10,11 @@ use crate::inbound::{Inbound, Received};
 use crate::keepalive::{Due, Keepalive, View};
 use crate::outbound::{Outbound, Reply};
 use crate::side::Side;
+use crate::tap::TapSlot;
 use crate::transmit::to_u64;
 use crate::{
     CloseInfo, Config, Event, Initiator, MaskKeys, Message, MessageKind, Offered, OverflowPolicy,
-    PreparedMessage, ProtocolError, Role, SendError, State, Stats, Transmit, Unsent,
+    PreparedMessage, ProtocolError, Role, SendError, State, Stats, Tap, Transmit, Unsent,
 };
 
 /// Why a connection was closed for which `Config::idle_timeout` has passed, in the words of the Close frame.
@@ -57,7 +59,7 @@ impl Connection {
 
     /// The client's end. It expects unmasked frames and masks what it sends with keys from `mask_keys`.
     pub fn client(config: Config, mask_keys: impl MaskKeys + 'static) -> Self {
-        let mask_keys = alloc::boxed::Box::new(mask_keys);
+        let mask_keys = Box::new(mask_keys);
         Self::new(Side::Client { mask_keys }, &config)
     }
 
@@ -149,7 +151,7 @@ impl Connection {
         }
         let received = match self.failure {
             Some(error) if core::mem::take(&mut self.overdue) => Err(error),
-            _ => self.inbound.poll(),
+            _ => self.inbound.poll(self.outbound.tap()),
         };
         self.buffered = self.inbound.buffered();
         if self.inbound.take_active() {
@@ -421,6 +423,12 @@ impl Connection {
             failure: self.failure,
             clean,
         })
+    }
+
+    /// Lets `tap` see the header of each frame from now on, both ways; `None` takes it off again. Without one, a frame
+    /// costs one branch more.
+    pub fn set_tap(&mut self, tap: Option<Box<dyn Tap>>) {
+        self.outbound.set_tap(TapSlot::new(tap));
     }
 
     /// What this connection has carried so far (a snapshot; this neither waits nor changes anything).

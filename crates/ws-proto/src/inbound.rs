@@ -6,8 +6,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use ws_frame::{ClosePayload, FrameHeader, Opcode};
 
 use crate::assembler::Assembler;
+use crate::tap::TapSlot;
 use crate::transmit::to_u64;
-use crate::{Chunk, CloseFrame, Config, Message, ProtocolError, Role, Traffic, Utf8Bytes};
+use crate::{
+    Chunk, CloseFrame, Config, Direction, Message, ProtocolError, Role, Traffic, Utf8Bytes,
+};
 
 /// Payload is unmasked and validated in steps of this size, so that the second pass finds it in the L1 cache and bad
 /// text in a large frame fails early.
@@ -231,7 +234,7 @@ impl Inbound {
     }
 
     /// The next thing that the peer said; `None` when that takes more bytes.
-    pub(crate) fn poll(&mut self) -> Result<Option<Received>, ProtocolError> {
+    pub(crate) fn poll(&mut self, tap: &mut TapSlot) -> Result<Option<Received>, ProtocolError> {
         while self.is_open() {
             if self.assembler.is_streaming()
                 && let Some(chunk) = self.begin_streaming()?
@@ -240,7 +243,7 @@ impl Inbound {
             }
             let frame = match self.frame {
                 Some(frame) => frame,
-                None => match self.next_frame()? {
+                None => match self.next_frame(tap)? {
                     Some(frame) => frame,
                     None => break,
                 },
@@ -296,7 +299,7 @@ impl Inbound {
 
     /// Parses and judges the next header. Everything that can be refused is refused here, before any payload is read
     /// and before anything is reserved for it.
-    fn next_frame(&mut self) -> Result<Option<Frame>, ProtocolError> {
+    fn next_frame(&mut self, tap: &mut TapSlot) -> Result<Option<Frame>, ProtocolError> {
         let Some((header, header_len)) = FrameHeader::parse(&self.buffer)? else {
             return Ok(None);
         };
@@ -314,6 +317,7 @@ impl Inbound {
             }
         }
         self.frames = self.frames.saturating_add(1);
+        tap.show(Direction::Received, &header);
         self.buffer.advance(header_len);
         let is_whole_message = header.fin && matches!(header.opcode, Opcode::Text | Opcode::Binary);
         let frame = Frame {

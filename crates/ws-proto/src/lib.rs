@@ -82,6 +82,7 @@ mod prepared;
 pub mod serving;
 mod side;
 mod stats;
+mod tap;
 mod transmit;
 mod waiting;
 
@@ -96,6 +97,7 @@ pub use message::{Message, MessageKind, Utf8Bytes};
 pub use prepared::PreparedMessage;
 pub use side::{MaskKeys, Role};
 pub use stats::{Stats, Traffic};
+pub use tap::{Direction, Tap, TappedFrame};
 pub use transmit::{Detached, Transmit};
 pub use waiting::{Offered, OverflowPolicy};
-pub use ws_frame::{CloseCode, HeaderError, MaskKey};
+pub use ws_frame::{CloseCode, FrameHeader, HeaderError, MaskKey, Opcode, Rsv};

@@ -6,11 +6,12 @@ use bytes::{Buf, Bytes};
 use ws_frame::{CloseCode, ClosePayload, FrameHeader, Opcode, Rsv, Utf8Validator};
 
 use crate::side::Side;
+use crate::tap::TapSlot;
 use crate::transmit::to_u64;
 use crate::waiting::{Data, Next, Waiting};
 use crate::{
-    Config, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, Role, SendError,
-    Traffic, Transmit, Unsent,
+    Config, Direction, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, Role,
+    SendError, Traffic, Transmit, Unsent,
 };
 
 /// Server payloads up to this size are copied behind their header; larger ones are queued by reference. Echoing
@@ -45,6 +46,8 @@ pub(crate) struct Outbound {
     fragment_size: usize,
     buffer_high: usize,
     buffer_limit: usize,
+    /// Sees every frame, those of the other direction too.
+    tap: TapSlot,
     /// Where the newest data frame ends in the stream of all bytes sent.
     data_end: u64,
     /// Frames queued so far.
@@ -90,6 +93,7 @@ impl Outbound {
                 .min(config.write_buffer_limit)
                 .max(1),
             buffer_limit: config.write_buffer_limit.max(1),
+            tap: TapSlot::default(),
             data_end: 0,
             frames: 0,
             messages: 0,
@@ -98,6 +102,14 @@ impl Outbound {
 
     pub(crate) const fn set_vectored(&mut self, vectored: bool) {
         self.vectored = vectored;
+    }
+
+    pub(crate) fn set_tap(&mut self, tap: TapSlot) {
+        self.tap = tap;
+    }
+
+    pub(crate) const fn tap(&mut self) -> &mut TapSlot {
+        &mut self.tap
     }
 
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Unsent> {
@@ -460,7 +472,13 @@ impl Outbound {
         let may_share = self.vectored || !self.transmit.has_remaining();
         match message.frame() {
             Some(frame) if may_share && self.role() == Role::Server => {
-                self.note_frame(message.kind().opcode(), true, frame.len());
+                self.note_frame(&FrameHeader {
+                    fin: true,
+                    rsv: Rsv::NONE,
+                    opcode: message.kind().opcode(),
+                    mask: None,
+                    payload_len: to_u64(message.len()),
+                });
                 self.transmit.share(frame.clone());
             }
             _ => self.data_frame(Data::message(message.kind(), message.payload())),
@@ -499,13 +517,16 @@ impl Outbound {
         }
     }
 
-    /// Every frame passes here before its `len` bytes, header included, are queued.
-    fn note_frame(&mut self, opcode: Opcode, fin: bool, len: usize) {
+    /// Every frame passes here before it is queued.
+    fn note_frame(&mut self, header: &FrameHeader) {
         self.frames = self.frames.saturating_add(1);
-        if opcode.is_data() {
-            self.data_end = self.transmit.end().saturating_add(to_u64(len));
-            self.messages = self.messages.saturating_add(u64::from(fin));
+        if header.opcode.is_data() {
+            let header_len = to_u64(header.encoded_len());
+            let len = header_len.saturating_add(header.payload_len);
+            self.data_end = self.transmit.end().saturating_add(len);
+            self.messages = self.messages.saturating_add(u64::from(header.fin));
         }
+        self.tap.show(Direction::Sent, header);
     }
 
     fn header(
@@ -524,7 +545,7 @@ impl Outbound {
         };
         let mut encoded = [0; FrameHeader::MAX_LEN];
         let len = header.encode(&mut encoded);
-        self.note_frame(opcode, fin, len.saturating_add(payload_len));
+        self.note_frame(&header);
         self.transmit.copy(encoded.get(..len).unwrap_or_default());
     }
 }
