@@ -1,20 +1,34 @@
 //! WebSocket on tokio: client and server over any `AsyncRead + AsyncWrite`.
 //!
-//! A server:
+//! A server, with pages beside its sockets and an end in good order if wanted ([`Server`]):
 //!
 //! ```no_run
-//! # async fn server() -> Result<(), Box<dyn std::error::Error>> {
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
-//! loop {
-//!     let (stream, _) = listener.accept().await?;
-//!     tokio::spawn(async move {
-//!         let mut ws = ws_async::accept(stream).await?;
-//!         while let Some(message) = ws.recv().await? {
-//!             ws.send(message).await?;
+//! # async fn server() -> std::io::Result<()> {
+//! use ws_async::{Server, Session};
+//!
+//! let server = Server::builder()
+//!     .route("/echo", |mut session: Session| async move {
+//!         while let Some(message) = session.recv().await? {
+//!             session.send(message).await?;
 //!         }
-//!         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
-//!     });
+//!         Ok(())
+//!     })
+//!     .bind("127.0.0.1:9001")
+//!     .await?;
+//! server.run().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Or a connection at a time, over any stream:
+//!
+//! ```no_run
+//! # async fn server(stream: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut ws = ws_async::accept(stream).await?;
+//! while let Some(message) = ws.recv().await? {
+//!     ws.send(message).await?;
 //! }
+//! # Ok(())
 //! # }
 //! ```
 //!
@@ -36,7 +50,8 @@
 //!
 //! # What it does not do
 //!
-//! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection spawns no tasks, and
+//! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection spawns no tasks (a
+//! [`Server`] spawns one for each), and
 //! no lock is held across an await. Its twin `ws-sync` has the same names without `.await`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -50,6 +65,7 @@ mod handover;
 mod hub;
 mod mask_keys;
 mod scratch;
+mod server;
 mod split;
 mod websocket;
 
@@ -62,11 +78,14 @@ pub use accept::{Acceptor, Incoming, accept};
 pub use connect::{Connector, connect};
 pub use error::{AcceptError, ConnectError, Error};
 pub use hub::{Hub, Member};
+pub use server::{HandlerResult, Listener, Server, ServerBuilder, ServerHandle, Session};
 pub use split::{Receiver, Sender};
 pub use websocket::WebSocket;
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
 pub use ws_handshake::{Limits, OriginPolicy};
+/// What can be asked of a [`Server`], and what it answers.
+pub use ws_proto::serving;
 pub use ws_proto::{
     CloseCode, CloseFrame, CloseInfo, Config, Event, Initiator, Message, PreparedMessage,
     ProtocolError, Published, Role, SendError, SlowConsumer, State, Stats, Traffic, Unsent,

@@ -1,0 +1,233 @@
+//! One connection of a server, from its first byte to its last.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_handshake::server::{Rejection, Request};
+use ws_proto::CloseCode;
+use ws_proto::serving::Opened;
+
+use super::race::{First, first};
+use super::routes::{HandlerResult, Handling, Lead};
+use super::session::Session;
+use super::shared::Shared;
+use crate::{AcceptError, Acceptor, Config, Incoming, Sender, WebSocket};
+
+/// How long a client that there is no place for may take to say what it wants and to read that.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// When a client that was told 503 may try again, in seconds.
+const RETRY_AFTER: u32 = 10;
+
+/// A connection's entry in the books, which ends with this, however the connection ends.
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    id: u64,
+    peer_addr: Option<SocketAddr>,
+    /// How far the connection has come.
+    step: Step,
+}
+
+enum Step {
+    Opening,
+    Open(Sender),
+    Gone,
+}
+
+impl Place {
+    pub(super) fn new(shared: Arc<Shared>, id: u64, peer_addr: Option<SocketAddr>) -> Self {
+        Self {
+            shared,
+            id,
+            peer_addr,
+            step: Step::Opening,
+        }
+    }
+
+    fn open(&mut self, request: &Request, sender: &Sender) -> Opened {
+        self.step = Step::Open(sender.clone());
+        self.shared
+            .registry()
+            .open(self.id, request.path(), sender.clone())
+    }
+
+    fn answered(&mut self) {
+        self.step = Step::Gone;
+        self.shared.registry().answered(self.id);
+    }
+
+    /// A refusal without a status is none: nobody was there to hear it.
+    fn refused(&mut self, rejection: &Rejection) {
+        if let Some(status) = rejection.status() {
+            self.step = Step::Gone;
+            self.shared.registry().refused(self.id, status);
+        }
+    }
+
+    fn not_accepted(&mut self, error: &AcceptError) {
+        match error {
+            AcceptError::Rejected(rejection) => self.refused(rejection),
+            AcceptError::Response(_) => self.refused(&Rejection::internal_error()),
+            AcceptError::Io(_) | AcceptError::TimedOut => {}
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.step, Step::Gone) {
+            Step::Opening => self.shared.registry().failed(self.id),
+            Step::Open(sender) => {
+                let info = sender.close_info();
+                let stats = sender.stats();
+                self.shared
+                    .registry()
+                    .closed(self.id, info.as_ref(), &stats);
+            }
+            Step::Gone => {}
+        }
+    }
+}
+
+/// Serves a connection until it ends.
+pub(super) async fn serve<S>(stream: S, mut place: Place)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // Boxed: a connection would otherwise keep room for its first moment all its life.
+    let Some((sender, handling)) = Box::pin(open(stream, &mut place)).await else {
+        return;
+    };
+    let handled = match handling {
+        Ok(handling) => catch(handling).await,
+        Err(panic) => Err(panic),
+    };
+    let code = match handled {
+        Ok(Ok(())) => CloseCode::NORMAL,
+        Ok(Err(_error)) => {
+            place.shared.registry().handler_failed();
+            CloseCode::INTERNAL_ERROR
+        }
+        Err(_panic) => {
+            place.shared.registry().handler_panicked();
+            CloseCode::INTERNAL_ERROR
+        }
+    };
+    // How it went is what the books get, whether it was this that closed the connection or something before.
+    _ = sender.close(code, "").await;
+}
+
+/// Answers 503 to a connection that there is no place for.
+pub(super) async fn turn_away<S>(stream: S, mut place: Place)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let config = Config::default().with_handshake_timeout(Some(TURN_AWAY_TIMEOUT));
+    let acceptor = Acceptor::new().with_config(config);
+    match acceptor.read_request(stream).await {
+        Ok(incoming) => reject(incoming, &unavailable(), &mut place).await,
+        Err(error) => place.not_accepted(&error),
+    }
+}
+
+/// Carries out the opening handshake and begins to handle the connection; `None` when it came to something else.
+async fn open<S>(stream: S, place: &mut Place) -> Option<(Sender, Result<Handling, Panic>)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let shared = Arc::clone(&place.shared);
+    let reading = shared.acceptor.read_request(stream);
+    let incoming = match first(reading, shared.last_requests()).await {
+        First::One(Ok(incoming)) => incoming,
+        First::One(Err(error)) => {
+            place.not_accepted(&error);
+            return None;
+        }
+        First::Other(()) => return None,
+    };
+    if shared.registry().is_draining() {
+        reject(incoming, &unavailable(), place).await;
+        return None;
+    }
+    let request = incoming.request().clone();
+    let route = match guard(|| shared.lead(&request)) {
+        Ok(Lead::Socket(route)) => route,
+        Ok(Lead::Page(page)) => {
+            let mut response = Vec::new();
+            page.encode(&request, &mut response);
+            if incoming.respond(&response).await.is_ok() {
+                place.answered();
+            }
+            return None;
+        }
+        Ok(Lead::Nowhere(rejection)) => {
+            reject(incoming, &rejection, place).await;
+            return None;
+        }
+        Err(_panic) => {
+            shared.registry().handler_panicked();
+            reject(incoming, &Rejection::internal_error(), place).await;
+            return None;
+        }
+    };
+    let acceptor = route.acceptor.as_ref().unwrap_or(&shared.acceptor);
+    let ws = match incoming.accept(acceptor).await {
+        Ok(ws) => ws,
+        Err(error) => {
+            place.not_accepted(&error);
+            return None;
+        }
+    };
+    let (sender, receiver) = WebSocket::split(ws);
+    if place.open(&request, &sender) == Opened::Late {
+        drop(receiver);
+        let drain = shared.draining().await;
+        _ = sender.close(drain.code(), drain.reason()).await;
+        return None;
+    }
+    let session = Session::new(
+        (sender.clone(), receiver),
+        request,
+        place.peer_addr,
+        place.id,
+    );
+    Some((sender, guard(|| (route.handler)(session))))
+}
+
+async fn reject<S>(incoming: Incoming<S>, rejection: &Rejection, place: &mut Place)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if incoming.reject(rejection).await.is_ok() {
+        place.refused(rejection);
+    }
+}
+
+fn unavailable() -> Rejection {
+    Rejection::service_unavailable(Some(RETRY_AFTER))
+}
+
+/// What a panic carries. It has been printed by then.
+type Panic = Box<dyn Any + Send>;
+
+/// Calls what the application wrote, whose panic is to end one connection and not to go unanswered. What the panic
+/// leaves half done is the application's own, as it is where a thread panics.
+fn guard<R>(call: impl FnOnce() -> R) -> Result<R, Panic> {
+    catch_unwind(AssertUnwindSafe(call))
+}
+
+/// The same for what it does in time.
+async fn catch(mut handling: Handling) -> Result<HandlerResult, Panic> {
+    poll_fn(|cx| match guard(|| handling.as_mut().poll(cx)) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}

@@ -1,0 +1,62 @@
+//! The end of a server.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until, timeout};
+use ws_proto::serving::Drain;
+
+use super::accepting::{Tasks, admit, note_task};
+use super::listener::Accept;
+use super::shared::Shared;
+
+/// Ends everything as [`ServerHandle::drain`](crate::ServerHandle::drain) describes.
+pub(super) async fn drain<A: Accept>(
+    wanted: Drain,
+    source: A,
+    mut tasks: Tasks,
+    shared: &Arc<Shared>,
+) {
+    let begun = Instant::now();
+    close_all(&wanted, begun, &mut tasks, shared);
+    let all = async {
+        turn_away_waiting(source, &mut tasks, shared).await;
+        while let Some(ended) = tasks.join_next().await {
+            note_task(ended, shared);
+        }
+    };
+    if timeout(wanted.deadline(), all).await.is_ok() {
+        return;
+    }
+    drop(shared.registry().cut());
+    tasks.abort_all();
+    while let Some(ended) = tasks.join_next().await {
+        note_task(ended, shared);
+    }
+}
+
+/// Closes every connection, each at its time.
+fn close_all(wanted: &Drain, begun: Instant, tasks: &mut Tasks, shared: &Shared) {
+    let open = shared.registry().begin_drain();
+    let count = open.len();
+    for (index, sender) in open.into_iter().enumerate() {
+        let wanted = wanted.clone();
+        tasks.spawn(async move {
+            sleep_until(begun + wanted.close_at(index, count)).await;
+            // How it went is what the books get.
+            _ = sender.close(wanted.code(), wanted.reason()).await;
+        });
+    }
+}
+
+/// Tells the connections that wait to be accepted that there is no more place, a few at a time, and stops listening.
+async fn turn_away_waiting<A: Accept>(source: A, tasks: &mut Tasks, shared: &Arc<Shared>) {
+    for accepted in source.close() {
+        while !shared.registry().can_turn_away() {
+            match tasks.join_next().await {
+                Some(ended) => note_task(ended, shared),
+                None => break,
+            }
+        }
+        admit(accepted, tasks, shared);
+    }
+}

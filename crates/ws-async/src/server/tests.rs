@@ -1,0 +1,198 @@
+//! A server whose connections come from a script, under a clock that moves when everybody waits.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{DuplexStream, duplex};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+use ws_proto::serving::{Drain, Drained};
+use ws_proto::{CloseCode, Config};
+
+use super::accepting::run;
+use super::builder::ServerBuilder;
+use super::handle::ServerHandle;
+use super::listener::{Accept, Accepted};
+use super::routes::HandlerResult;
+use super::session::Session;
+use crate::{ConnectError, Connector, Server, WebSocket};
+
+/// Gives these, then nothing more, and at the end those that wait.
+#[derive(Default)]
+struct Script {
+    steps: VecDeque<io::Result<DuplexStream>>,
+    waiting: Vec<DuplexStream>,
+}
+
+impl Accept for Script {
+    type Stream = DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<Accepted<DuplexStream>> {
+        match self.steps.pop_front() {
+            Some(step) => step.map(|stream| (stream, None)),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn close(self) -> impl Iterator<Item = Accepted<DuplexStream>> + Send {
+        self.waiting.into_iter().map(|stream| (stream, None))
+    }
+}
+
+impl Script {
+    /// The client's end of a connection that the server will accept.
+    fn connect(&mut self) -> DuplexStream {
+        let (client, server) = duplex(4096);
+        self.steps.push_back(Ok(server));
+        client
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.steps.push_back(Err(error));
+    }
+}
+
+fn start(script: Script, builder: ServerBuilder) -> (ServerHandle, JoinHandle<()>) {
+    let shared = builder.shared();
+    let handle = ServerHandle::new(Arc::clone(&shared));
+    let running = tokio::spawn(async move {
+        run(script, &shared).await;
+        shared.note_end();
+    });
+    (handle, running)
+}
+
+async fn open(stream: DuplexStream) -> Result<WebSocket<DuplexStream>, ConnectError> {
+    let config = Config::default().with_ping_interval(None);
+    Connector::new()
+        .with_config(config)
+        .handshake(stream, "ws://localhost/")
+        .await
+}
+
+async fn read(mut session: Session) -> HandlerResult {
+    while session.recv().await?.is_some() {}
+    Ok(())
+}
+
+// spec: CD-09
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn errors_of_accepting_are_waited_out() {
+    let out_of_files = || io::Error::from_raw_os_error(24);
+    let mut script = Script::default();
+    script.fail(io::ErrorKind::ConnectionAborted.into());
+    script.fail(io::ErrorKind::ConnectionReset.into());
+    let first = script.connect();
+    for _ in 0..12 {
+        script.fail(out_of_files());
+    }
+    let second = script.connect();
+    script.fail(out_of_files());
+    let third = script.connect();
+    let (handle, _running) = start(script, Server::builder().route("/", read));
+
+    let begun = Instant::now();
+    let _first = open(first).await.expect("accepted");
+    // What one connection has met is no reason to wait for the next.
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    let _second = open(second).await.expect("accepted");
+    // 5 + 10 + ... + 640 ms, and four times the longest.
+    assert_eq!(begun.elapsed(), Duration::from_millis(5 * 255 + 4 * 1000));
+    let begun = Instant::now();
+    let _third = open(third).await.expect("accepted");
+    assert_eq!(begun.elapsed(), Duration::from_millis(5));
+    assert_eq!(handle.stats().accept_errors, 15);
+    assert_eq!(handle.stats().open, 3);
+}
+
+/// A connection that ends may leave behind what the next one needs.
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn accepting_is_tried_again_when_a_connection_ends() {
+    let mut script = Script::default();
+    let first = script.connect();
+    for _ in 0..20 {
+        script.fail(io::Error::from_raw_os_error(24));
+    }
+    let (handle, _running) = start(script, Server::builder().route("/", read));
+    let mut first = open(first).await.expect("accepted");
+    tokio::time::sleep(Duration::from_millis(5 + 10 + 20 + 1)).await;
+    assert_eq!(handle.stats().accept_errors, 4);
+    first.close(CloseCode::NORMAL, "").await.expect("closed");
+    while handle.stats().open > 0 {
+        tokio::task::yield_now().await;
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(handle.stats().accept_errors, 5);
+}
+
+// spec: CC-42
+#[tokio::test(start_paused = true)]
+async fn close_frames_are_spread_and_the_deadline_ends_the_rest() {
+    const CONNECTIONS: u32 = 300;
+    let mut script = Script::default();
+    let streams: Vec<_> = (0..CONNECTIONS).map(|_| script.connect()).collect();
+    // This one never answers.
+    let deaf = script.connect();
+    let silent = script.connect();
+    let (handle, running) = start(script, Server::builder().route("/", read));
+    let mut opened = Vec::new();
+    for stream in streams {
+        opened.push(open(stream).await.expect("accepted"));
+    }
+    let _deaf = open(deaf).await.expect("accepted");
+
+    let begun = Instant::now();
+    let mut clients = JoinSet::new();
+    for (index, mut ws) in opened.into_iter().enumerate() {
+        clients.spawn(async move {
+            assert!(ws.recv().await.expect("a clean end").is_none());
+            assert_eq!(
+                ws.close_info().expect("closed").code(),
+                CloseCode::GOING_AWAY
+            );
+            (index as u32, begun.elapsed())
+        });
+    }
+    let drain = Drain::default()
+        .with_window(Duration::from_secs(20))
+        .with_deadline(Duration::from_secs(25));
+    let drained = handle.drain(drain).await;
+    // The last of the window is the one that never answers: it has 5 s and not the 10 s of its own close timeout.
+    assert_eq!(begun.elapsed(), Duration::from_secs(25));
+    running.await.expect("no panic");
+    let mut expected = Drained::default();
+    (expected.closed, expected.aborted) = (CONNECTIONS as usize, 1);
+    assert_eq!(drained, expected);
+    let step = Duration::from_secs(20) / (CONNECTIONS + 1);
+    for (index, at) in clients.join_all().await {
+        // Timers have a resolution of a millisecond.
+        let late = at.checked_sub(step * index).expect("not too early");
+        assert!(late <= Duration::from_millis(2), "{index}: {late:?} late");
+    }
+    drop(silent);
+    assert_eq!(handle.stats().failed, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_asked_nothing_is_waited_for_a_second() {
+    let mut script = Script::default();
+    let _silent = script.connect();
+    let (late, waiting) = duplex(4096);
+    script.waiting.push(waiting);
+    let (handle, _running) = start(script, Server::builder());
+    while handle.stats().in_handshake < 1 {
+        tokio::task::yield_now().await;
+    }
+    let begun = Instant::now();
+    let asking = tokio::spawn(open(late));
+    let drained = handle.drain(Drain::default()).await;
+    assert_eq!(begun.elapsed(), Duration::from_secs(1));
+    assert_eq!(drained, Drained::default());
+    assert!(asking.await.expect("no panic").is_err());
+    let stats = handle.stats();
+    assert_eq!((stats.failed, stats.refused.get(&503)), (1, Some(&1)));
+}
