@@ -5,13 +5,13 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 use ws_handshake::Negotiated;
 use ws_proto::{
-    CloseCode, CloseInfo, Connection, Event, Message, Offered, OverflowPolicy, PreparedMessage,
-    ProtocolError, SendError, State, Unsent,
+    Chunk, CloseCode, CloseInfo, Connection, Event, Message, MessageKind, Offered, OverflowPolicy,
+    PreparedMessage, ProtocolError, SendError, State, Unsent,
 };
 
 use crate::{Error, scratch};
@@ -50,6 +50,7 @@ pub(crate) struct Driver<S> {
     pub(crate) yields_to_replies: bool,
     /// Whether the task has gone on without a pause since it was given a message.
     delivered: bool,
+    turn: Turn,
     /// Whether the write side has been shut down.
     shut_down: bool,
     /// Whether the peer has ended its side: there is nothing more to read.
@@ -69,6 +70,20 @@ pub(crate) struct Driver<S> {
     cause: Option<Cause>,
     /// Why nothing can be written any more.
     unwritable: Option<io::ErrorKind>,
+}
+
+/// Whose turn it is to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Free,
+    /// A message is being sent in fragments; other messages wait until it is finished.
+    Taken,
+    /// Such a message was left unfinished, and no other can follow it.
+    Forfeited,
+}
+
+const fn is_data(event: &Event) -> bool {
+    matches!(event, Event::Message(_) | Event::Chunk(_))
 }
 
 /// What ended a connection, to be told more than once.
@@ -108,6 +123,7 @@ impl<S> Driver<S> {
             listened: true,
             yields_to_replies: false,
             delivered: false,
+            turn: Turn::Free,
             shut_down: false,
             ended: false,
             due: false,
@@ -134,6 +150,7 @@ impl<S> Driver<S> {
             listened: self.listened,
             yields_to_replies: self.yields_to_replies,
             delivered: self.delivered,
+            turn: self.turn,
             shut_down: self.shut_down,
             ended: self.ended,
             due: self.due,
@@ -177,11 +194,19 @@ impl<S> Driver<S> {
 
     /// How a connection that is over has ended.
     pub(crate) fn outcome(&self) -> Result<CloseInfo, Error> {
-        match (self.cause, self.connection.close_info()) {
-            (Some(cause), _) => Err(cause.into()),
-            (None, Some(info)) => Ok(info),
-            (None, None) => Err(Error::Protocol(ProtocolError::ConnectionLost)),
+        match (self.cause, self.unwritable, self.connection.close_info()) {
+            (Some(cause), ..) => Err(cause.into()),
+            (None, Some(kind), Some(info)) if !info.clean => Err(Error::Io(kind.into())),
+            (None, _, Some(info)) => Ok(info),
+            (None, _, None) => Err(Error::Protocol(ProtocolError::ConnectionLost)),
         }
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn abort(&mut self) {
+        self.connection.abort();
+        self.unwritable
+            .get_or_insert(io::ErrorKind::ConnectionAborted);
     }
 }
 
@@ -200,6 +225,92 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Some(event) => Ok(Some(event)),
             None => self.failure.take().map_or(Ok(None), Err),
         })
+    }
+
+    /// The next chunk of the message that is being read, or of the next message if that is to `begin`, within a limit
+    /// other than `Config::max_message_size` if one is given; `None` at the end of the connection.
+    pub(crate) fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+        begin: Option<Option<u64>>,
+    ) -> Poll<Result<Option<Chunk>, Error>> {
+        // A message that was read ahead is there already, as one chunk.
+        if let Some(max_size) = begin
+            && !self.ahead.iter().any(is_data)
+        {
+            let max_size = max_size.unwrap_or(self.connection.max_message_size());
+            self.connection.stream_message(max_size);
+        }
+        loop {
+            match ready!(self.poll_event(cx))? {
+                Some(Event::Chunk(chunk)) => return Poll::Ready(Ok(Some(chunk))),
+                Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message.into()))),
+                Some(_) => {}
+                None => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
+
+    /// The rest of the message that is being read is not wanted; if nothing of it was handed out, it comes whole.
+    pub(crate) fn discard_message(&mut self) {
+        self.ahead.retain(|event| !matches!(event, Event::Chunk(_)));
+        self.connection.discard_message();
+    }
+
+    /// Ready when nobody is in the middle of a message of their own and there is room for another.
+    pub(crate) fn poll_turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+    ) -> Poll<Result<(), Error>> {
+        while self.turn == Turn::Taken && self.connection.state() == State::Open {
+            ready!(self.poll_aside(cx, receiver_waits));
+        }
+        self.poll_room(cx, receiver_waits)
+    }
+
+    /// Takes the turn to send a message in fragments.
+    pub(crate) fn poll_begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_turn(cx, receiver_waits))?;
+        let refused = match (self.turn, self.connection.state()) {
+            (Turn::Forfeited, _) => SendError::MessageUnfinished,
+            (_, State::Open) => {
+                self.turn = Turn::Taken;
+                return Poll::Ready(Ok(()));
+            }
+            _ => SendError::Closed,
+        };
+        Poll::Ready(Err(refused.into()))
+    }
+
+    pub(crate) fn poll_fragment(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+        kind: MessageKind,
+        fragment: &Bytes,
+        fin: bool,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx, receiver_waits))?;
+        let sent = self.connection.send_fragment(kind, fragment.clone(), fin);
+        Poll::Ready(sent.map_err(Error::from))
+    }
+
+    /// Gives the turn back; `whole` is whether no message is left unfinished.
+    pub(crate) fn end_turn(&mut self, whole: bool) {
+        self.turn = match whole {
+            true => Turn::Free,
+            false => Turn::Forfeited,
+        };
+    }
+
+    /// Whether somebody is in the middle of a message of their own.
+    pub(crate) fn turn_is_taken(&self) -> bool {
+        self.turn == Turn::Taken
     }
 
     /// Writes what answers owe before the application, which may take its time, looks at an event.
@@ -331,10 +442,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn has_room_ahead(&self) -> bool {
-        let is_message = |event: &Event| matches!(event, Event::Message(_));
         self.deaf
             || self.ahead.len() < MAX_AHEAD
-                && !self.ahead.iter().any(is_message)
+                && !self.ahead.iter().any(is_data)
                 && self.connection.buffered() < MAX_AHEAD_PARTIAL
     }
 
@@ -437,7 +547,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Event::Ping(_) | Event::Closed(_) => self.owes_answer = true,
             // The round trip ends here.
             Event::Pong(_) => self.connection.handle_timeout(self.opened.elapsed()),
-            Event::Message(_) => self.answer(cx),
+            Event::Message(_) | Event::Chunk(_) => self.answer(cx),
             _ => {}
         }
     }

@@ -57,6 +57,7 @@
 #![warn(missing_docs)]
 
 mod accept;
+mod byte_stream;
 mod connect;
 mod driver;
 mod error;
@@ -67,6 +68,7 @@ mod mask_keys;
 mod scratch;
 mod server;
 mod split;
+mod streaming;
 mod websocket;
 
 /// What [`handover`] locks with; its model test puts another in this place.
@@ -75,11 +77,13 @@ mod sync {
 }
 
 pub use accept::{Acceptor, Incoming, accept};
+pub use byte_stream::ByteStream;
 pub use connect::{Connector, connect};
 pub use error::{AcceptError, ConnectError, Error};
 pub use hub::{Hub, Member};
 pub use server::{HandlerResult, Listener, Server, ServerBuilder, ServerHandle, Session};
-pub use split::{Receiver, Sender};
+pub use split::{Receiver, Sender, Turn};
+pub use streaming::{MessageReader, MessageWriter, ReceivingHalf, SendingHalf};
 pub use websocket::WebSocket;
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
@@ -87,7 +91,7 @@ pub use ws_handshake::{Limits, OriginPolicy};
 /// What can be asked of a [`Server`], and what it answers.
 pub use ws_proto::serving;
 pub use ws_proto::{
-    CloseCode, CloseFrame, CloseInfo, Config, Event, Initiator, Message, PreparedMessage,
-    ProtocolError, Published, Role, SendError, SlowConsumer, State, Stats, Traffic, Unsent,
-    Utf8Bytes,
+    Chunk, CloseCode, CloseFrame, CloseInfo, Config, Event, Initiator, Message, MessageKind,
+    PreparedMessage, ProtocolError, Published, Role, SendError, SlowConsumer, State, Stats,
+    Traffic, Unsent, Utf8Bytes,
 };

@@ -7,15 +7,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_proto::{
-    CloseCode, CloseInfo, Event, Message, Offered, OverflowPolicy, PreparedMessage, Role, State,
-    Stats, Unsent,
+    Chunk, CloseCode, CloseInfo, Event, Message, MessageKind, Offered, OverflowPolicy,
+    PreparedMessage, Role, State, Stats, Unsent,
 };
 
 use crate::Error;
 use crate::driver::Driver;
 use crate::handover::{Handover, Signals, Ticket, Visit};
+use crate::streaming::sealed::{Receiving, Sending};
+use crate::streaming::{MessageReader, MessageWriter};
 
 /// The half of a connection that sends; [`WebSocket::split`](crate::WebSocket::split) makes it. Clones send on the same
 /// connection, from any task.
@@ -96,7 +99,7 @@ impl Sender {
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
         let mut message = Some(message.into());
         self.wait(|driver, visit| {
-            ready!(driver.poll_room(visit.cx, visit.receiver_waits))?;
+            ready!(driver.poll_turn(visit.cx, visit.receiver_waits))?;
             // There is one to take: once it is taken, this is ready.
             let sent = message
                 .take()
@@ -175,6 +178,28 @@ impl Sender {
         self.flush().await
     }
 
+    /// Begins a message that is sent in fragments, for one that is larger than memory or not known in full. What other
+    /// clones send waits until it is finished; Pings and Closes do not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) when an earlier
+    /// writer was dropped inside its message.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, no message was begun.
+    pub async fn writer(&self, kind: MessageKind) -> Result<MessageWriter<Turn<'_>>, Error> {
+        let turn = Turn {
+            place: Place {
+                shared: &self.shared,
+                ticket: Ticket::default(),
+            },
+            is_taken: false,
+        };
+        MessageWriter::of(turn, kind).await
+    }
+
     /// Carries out the whole closing handshake within `Config::close_timeout` and tells how it went. Messages that
     /// still arrive are for the [`Receiver`]: go on receiving meanwhile, or drop it; one that is neither used nor
     /// dropped holds up the peer's Close until the deadline.
@@ -197,6 +222,16 @@ impl Sender {
         self.wait(|driver, visit| driver.poll_over(visit.cx, visit.receiver_waits))
             .await;
         self.shared.handover.inspect(Driver::outcome)
+    }
+
+    /// Ends the connection at once, for those who cannot wait for [`close`](Self::close): what is queued is lost, the
+    /// stream is dropped, the peer sees a connection lost without a Close frame (1006), and the [`Receiver`] has come
+    /// to the end.
+    pub fn abort(&self) {
+        self.shared.handover.with(|driver, _| {
+            driver.abort();
+            driver.close_if_over();
+        });
     }
 
     /// Ready when the connection is over, whoever ended it.
@@ -276,17 +311,7 @@ impl Sender {
             shared: &self.shared,
             ticket: Ticket::default(),
         };
-        poll_fn(|cx| {
-            place
-                .shared
-                .handover
-                .poll_sender(&mut place.ticket, cx, |driver, visit| {
-                    let result = operation(driver, visit);
-                    driver.close_if_over();
-                    result
-                })
-        })
-        .await
+        poll_fn(|cx| place.poll(cx, &mut operation)).await
     }
 }
 
@@ -296,9 +321,73 @@ struct Place<'a> {
     ticket: Ticket,
 }
 
+impl Place<'_> {
+    fn poll<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        operation: impl FnOnce(&mut Driver<Transport>, Visit<'_, '_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let handover = &self.shared.handover;
+        handover.poll_sender(&mut self.ticket, cx, |driver, visit| {
+            let result = operation(driver, visit);
+            driver.close_if_over();
+            result
+        })
+    }
+}
+
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.shared.handover.leave(&mut self.ticket);
+    }
+}
+
+/// A [`Sender`]'s turn to send a message in fragments.
+pub struct Turn<'a> {
+    place: Place<'a>,
+    is_taken: bool,
+}
+
+impl Sending for Turn<'_> {
+    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let begun = self.place.poll(cx, |driver, visit| {
+            driver.poll_begin(visit.cx, visit.receiver_waits)
+        });
+        self.is_taken = matches!(begun, Poll::Ready(Ok(())));
+        begun
+    }
+
+    fn poll_fragment(
+        &mut self,
+        cx: &mut Context<'_>,
+        kind: MessageKind,
+        fragment: &Bytes,
+        fin: bool,
+    ) -> Poll<Result<(), Error>> {
+        self.place.poll(cx, |driver, visit| {
+            driver.poll_fragment(visit.cx, visit.receiver_waits, kind, fragment, fin)
+        })
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.place.poll(cx, |driver, visit| {
+            driver.poll_flush(visit.cx, visit.receiver_waits)
+        })
+    }
+
+    fn end(&mut self, whole: bool) {
+        if std::mem::take(&mut self.is_taken) {
+            let handover = &self.place.shared.handover;
+            handover.with(|driver, _| driver.end_turn(whole));
+        }
+    }
+}
+
+impl fmt::Debug for Turn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn")
+            .field("is_taken", &self.is_taken)
+            .finish_non_exhaustive()
     }
 }
 
@@ -333,6 +422,37 @@ impl Receiver {
     pub async fn recv_event(&mut self) -> Result<Option<Event>, Error> {
         let mut seat = Seat::of(self);
         poll_fn(|cx| seat.poll(cx, Receiver::poll_event)).await
+    }
+
+    /// Waits for the next message and receives it in chunks, within the limits of `Config`; `None` at the end. What has
+    /// arrived of it already is the first chunk.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, the message comes with the next call of whatever kind.
+    pub async fn reader(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::of(self, None).await
+    }
+
+    /// As [`reader`](Self::reader), for a message of up to `max_size` bytes, whatever `Config::max_message_size` and
+    /// `Config::max_frame_size` say.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`reader`](Self::reader).
+    pub async fn reader_up_to(
+        &mut self,
+        max_size: u64,
+    ) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::of(self, Some(max_size)).await
     }
 
     /// The polled form of [`recv`](Self::recv). While it is pending, the task is taken to be waiting: senders leave
@@ -381,6 +501,24 @@ impl Receiver {
     /// What the connection has carried so far.
     pub fn stats(&self) -> Stats {
         self.shared.stats()
+    }
+}
+
+impl Receiving for Receiver {
+    fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+        begin: Option<Option<u64>>,
+    ) -> Poll<Result<Option<Chunk>, Error>> {
+        self.shared
+            .poll_receiver(cx, |driver, cx| driver.poll_chunk(cx, begin))
+    }
+
+    fn discard(&mut self) {
+        self.shared
+            .handover
+            .with(|driver, _| driver.discard_message());
+        self.shared.handover.leave_receiver();
     }
 }
 
@@ -454,7 +592,7 @@ impl Shared {
 }
 
 impl Signals for Driver<Transport> {
-    type Signals = (State, bool, bool, bool, usize);
+    type Signals = (State, bool, bool, bool, bool, usize);
 
     fn signals(&self) -> Self::Signals {
         (
@@ -462,6 +600,7 @@ impl Signals for Driver<Transport> {
             self.connection.is_finished(),
             self.connection.wants_flush(),
             self.connection.is_flushed(),
+            self.turn_is_taken(),
             self.events_ahead(),
         )
     }

@@ -3,18 +3,21 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_handshake::Negotiated;
 use ws_proto::{
-    CloseCode, CloseInfo, Config, Connection, Event, Message, PreparedMessage, Role, State, Stats,
-    Unsent,
+    Chunk, CloseCode, CloseInfo, Config, Connection, Event, Message, MessageKind, PreparedMessage,
+    Role, State, Stats, Unsent,
 };
 
 use crate::Error;
+use crate::byte_stream::ByteStream;
 use crate::driver::Driver;
 use crate::mask_keys::OsMaskKeys;
 use crate::split::{self, Receiver, Sender};
+use crate::streaming::sealed::{Receiving, Sending};
+use crate::streaming::{MessageReader, MessageWriter};
 
 /// A WebSocket connection over any tokio stream.
 ///
@@ -30,7 +33,7 @@ use crate::split::{self, Receiver, Sender};
 /// Close frame (1006). Call [`close`](Self::close) to end it cleanly.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    driver: Driver<S>,
+    pub(crate) driver: Driver<S>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -195,6 +198,57 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.driver.outcome()
     }
 
+    /// Waits for the next message and receives it in chunks, within the limits of `Config`; `None` at the end. What has
+    /// arrived of it already is the first chunk.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, the message comes with the next call of whatever kind.
+    pub async fn reader(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::of(self, None).await
+    }
+
+    /// As [`reader`](Self::reader), for a message of up to `max_size` bytes, whatever `Config::max_message_size` and
+    /// `Config::max_frame_size` say.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`reader`](Self::reader).
+    pub async fn reader_up_to(
+        &mut self,
+        max_size: u64,
+    ) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::of(self, Some(max_size)).await
+    }
+
+    /// Begins a message that is sent in fragments, for one that is larger than memory or not known in full. While it is
+    /// written Pings are answered, and what arrives is read ahead up to the first message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) when an earlier
+    /// writer was dropped inside its message.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, no message was begun.
+    pub async fn writer(&mut self, kind: MessageKind) -> Result<MessageWriter<&mut Self>, Error> {
+        MessageWriter::of(self, kind).await
+    }
+
+    /// A stream of bytes over binary messages.
+    pub fn into_byte_stream(self) -> ByteStream<S> {
+        ByteStream::new(self)
+    }
+
     /// Makes two halves of the connection, to send and to receive from different tasks.
     ///
     /// Neither names the type of the stream. What was queued or read so far goes with them.
@@ -203,6 +257,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         S: Send + 'static,
     {
         split::split(self.driver)
+    }
+
+    /// Ends the connection at once, for those who cannot wait for [`close`](Self::close): what is queued is lost, the
+    /// stream is dropped, and the peer sees a connection lost without a Close frame (1006).
+    pub fn abort(self) {
+        // That is what dropping it does; the name says that it is meant.
+        drop(self);
     }
 
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
@@ -256,5 +317,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The polled form of [`flush`](Self::flush).
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.driver.poll_flush(cx, false)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for WebSocket<S> {
+    fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+        begin: Option<Option<u64>>,
+    ) -> Poll<Result<Option<Chunk>, Error>> {
+        self.driver.poll_chunk(cx, begin)
+    }
+
+    fn discard(&mut self) {
+        self.driver.discard_message();
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Sending for &mut WebSocket<S> {
+    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.driver.poll_begin(cx, false)
+    }
+
+    fn poll_fragment(
+        &mut self,
+        cx: &mut Context<'_>,
+        kind: MessageKind,
+        fragment: &Bytes,
+        fin: bool,
+    ) -> Poll<Result<(), Error>> {
+        self.driver.poll_fragment(cx, false, kind, fragment, fin)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.driver.poll_flush(cx, false)
+    }
+
+    fn end(&mut self, whole: bool) {
+        self.driver.end_turn(whole);
     }
 }

@@ -99,6 +99,10 @@ impl Assembler {
         (opcode == Opcode::Continuation) != self.kind.is_some()
     }
 
+    pub(crate) fn max_message_size(&self) -> u64 {
+        to_u64(self.max_message_size)
+    }
+
     /// How much of the message in progress has been taken.
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()

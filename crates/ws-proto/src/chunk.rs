@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::MessageKind;
+use crate::{Message, MessageKind};
 
 /// A piece of a message, in the order of its payload
 /// ([`Connection::stream_message`](crate::Connection::stream_message)).
@@ -30,6 +30,18 @@ impl Chunk {
         match self.kind {
             MessageKind::Text => ws_frame::str_from_utf8(&self.data).ok(),
             MessageKind::Binary => None,
+        }
+    }
+}
+
+/// A whole message as its only piece.
+impl From<Message> for Chunk {
+    fn from(message: Message) -> Self {
+        Self {
+            kind: message.kind(),
+            data: message.into_bytes(),
+            first: true,
+            last: true,
         }
     }
 }

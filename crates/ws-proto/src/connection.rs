@@ -182,6 +182,11 @@ impl Connection {
         self.inbound.stream_message(max_size);
     }
 
+    /// `Config::max_message_size`, the limit of messages that are delivered whole.
+    pub fn max_message_size(&self) -> u64 {
+        self.inbound.max_message_size()
+    }
+
     /// Skips the rest of the message that is delivered in pieces: no more of them come. What is skipped is validated and
     /// limited all the same.
     ///

@@ -153,6 +153,10 @@ impl Inbound {
         self.buffer.len()
     }
 
+    pub(crate) fn max_message_size(&self) -> u64 {
+        self.assembler.max_message_size()
+    }
+
     /// How many bytes of the message in progress have left the buffer.
     pub(crate) fn assembled(&self) -> usize {
         self.assembler.len()

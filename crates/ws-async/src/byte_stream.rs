@@ -1,0 +1,122 @@
+//! A byte stream over binary messages: [`ByteStream`].
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ws_proto::{CloseCode, Message, MessageKind};
+
+use crate::WebSocket;
+use crate::streaming::hand_out;
+use crate::streaming::sealed::Receiving as _;
+
+/// The largest message that one write makes.
+const WRITE_MAX: usize = 64 * 1024;
+
+/// The reason in the Close frame for a peer that sends text.
+const NO_TEXT: &str = "this stream is binary";
+
+/// A connection as a stream of bytes, for protocols that want one: each write is one binary message, and reading
+/// gives the payloads of the binary messages that arrive, one after the other, whatever their size.
+///
+/// The boundaries of messages carry no meaning, as those of TCP segments carry none. A text message is refused with
+/// 1003 and [`io::ErrorKind::InvalidData`]. The peer's Close frame is the end of the stream; a connection that is lost
+/// without one is an error.
+///
+/// `shutdown` sends a Close frame with 1000, after which what the peer still has to say can be read until its Close
+/// frame. Dropping the stream drops the connection without one.
+#[derive(Debug)]
+pub struct ByteStream<S> {
+    ws: WebSocket<S>,
+    /// What has arrived and was not read.
+    rest: Bytes,
+    /// Whether more of the current message is to come.
+    inside: bool,
+    ended: bool,
+}
+
+impl<S> ByteStream<S> {
+    pub(crate) const fn new(ws: WebSocket<S>) -> Self {
+        Self {
+            ws,
+            rest: Bytes::new(),
+            inside: false,
+            ended: false,
+        }
+    }
+
+    /// The connection, for its state and how it ended.
+    pub const fn get_ref(&self) -> &WebSocket<S> {
+        &self.ws
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        while this.rest.is_empty() && !this.ended {
+            // The stream has no messages, so it has no limit on them either.
+            let begin = (!this.inside).then_some(Some(u64::MAX));
+            match ready!(this.ws.poll_chunk(cx, begin))? {
+                Some(chunk) if chunk.kind == MessageKind::Text => {
+                    this.ended = true;
+                    this.ws
+                        .driver
+                        .begin_close(CloseCode::UNSUPPORTED_DATA, NO_TEXT)?;
+                    this.ws.driver.write_and_shut_down(cx);
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, NO_TEXT)));
+                }
+                Some(chunk) => {
+                    this.inside = !chunk.last;
+                    this.rest = chunk.data;
+                }
+                None if this.inside => {
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                }
+                None => this.ended = true,
+            }
+        }
+        hand_out(&mut this.rest, buffer);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        ready!(this.ws.driver.poll_room(cx, false))?;
+        let len = bytes.len().min(WRITE_MAX);
+        let message = Message::from(&bytes[..len]);
+        this.ws
+            .driver
+            .connection
+            .send(message)
+            .map_err(crate::Error::from)?;
+        // What the transport takes at once should not wait for a flush: few writers of streams call one.
+        this.ws.driver.write_and_shut_down(cx);
+        Poll::Ready(Ok(len))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().ws.poll_flush(cx).map_err(io::Error::from)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.ws.driver.begin_close(CloseCode::NORMAL, "")?;
+        this.ws.poll_flush(cx).map_err(io::Error::from)
+    }
+}

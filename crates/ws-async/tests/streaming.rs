@@ -1,0 +1,359 @@
+//! Messages in pieces, larger than any buffer, and connections as streams of bytes.
+
+use std::io;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use ws_async::{
+    CloseCode, Config, Error, Event, Message, MessageKind, ProtocolError, SendError, WebSocket,
+};
+use ws_testkit::{Frame, Prng, vectors};
+
+const MIB: usize = 1024 * 1024;
+
+fn pair(capacity: usize, config: &Config) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
+    let (client, server) = duplex(capacity);
+    (
+        WebSocket::client(client, config.clone(), BytesMut::new()),
+        WebSocket::server(server, config.clone(), BytesMut::new()),
+    )
+}
+
+/// 8 MB through limits of 64 KiB.
+///
+/// spec: F-16
+#[tokio::test]
+async fn a_message_larger_than_every_limit() {
+    let config = Config::default()
+        .with_max_message_size(64 * 1024)
+        .with_max_frame_size(64 * 1024);
+    let (mut client, mut server) = pair(10_000, &config);
+    let block = Prng::new(1).bytes(100_000);
+    let sending = async {
+        let mut writer = client.writer(MessageKind::Binary).await.expect("its turn");
+        for _ in 0..80 {
+            writer.write(&block).await.expect("written");
+        }
+        writer.finish().await.expect("finished");
+        assert_eq!(client.stats().sent.messages, 1);
+    };
+    let receiving = async {
+        let reader = server.reader_up_to(100 * MIB as u64).await;
+        let mut reader = reader.expect("received").expect("a message");
+        assert_eq!(reader.kind(), MessageKind::Binary);
+        let mut received = 0;
+        while let Some(chunk) = reader.chunk().await.expect("received") {
+            let expected = block.iter().cycle().skip(received % block.len());
+            assert!(
+                chunk
+                    .data
+                    .iter()
+                    .zip(expected)
+                    .all(|(got, sent)| got == sent)
+            );
+            received += chunk.data.len();
+        }
+        assert_eq!(received, 80 * block.len());
+    };
+    tokio::join!(sending, receiving);
+    // The limits are back.
+    client.send("next").await.expect("sent");
+    assert_eq!(
+        server.recv().await.expect("received"),
+        Some(Message::text("next"))
+    );
+}
+
+/// spec: C-03, F-16
+#[tokio::test]
+async fn pings_are_answered_inside_a_long_message() {
+    let (stream, mut peer) = duplex(1000);
+    let mut server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    let sending = tokio::spawn(async move {
+        let mut writer = server.writer(MessageKind::Text).await.expect("its turn");
+        for _ in 0..100 {
+            writer.write("多".as_bytes()).await.expect("written");
+            writer.flush().await.expect("written");
+        }
+        writer.finish().await.expect("finished");
+        server
+    });
+    // It is the third fragment at the latest.
+    let mut frames = Vec::new();
+    peer.write_all(vectors::CLIENT_PING).await.expect("written");
+    while frames.last().is_none_or(|frame: &Vec<u8>| frame[0] != 0x80) {
+        let mut frame = vec![0; 2];
+        peer.read_exact(&mut frame).await.expect("a header");
+        let len = usize::from(frame[1]);
+        frame.resize(2 + len, 0);
+        peer.read_exact(&mut frame[2..]).await.expect("a payload");
+        frames.push(frame);
+    }
+    let opcodes: Vec<u8> = frames.iter().map(|frame| frame[0]).collect();
+    let pong = opcodes.iter().position(|opcode| *opcode == 0x8a);
+    assert!(pong.is_some_and(|pong| pong < 10), "{opcodes:x?}");
+    assert_eq!(opcodes[0], 0x01);
+    assert_eq!(opcodes.iter().filter(|opcode| **opcode == 0x00).count(), 99);
+    sending.await.expect("no panic");
+}
+
+/// spec: U-01
+#[tokio::test]
+async fn text_is_whole_characters_in_every_chunk() {
+    let text = vectors::CHINESE.repeat(500);
+    let (mut client, mut server) = pair(7, &Config::default().with_fragment_size(Some(100)));
+    let sending = async { client.send(&*text).await.expect("sent") };
+    let receiving = async {
+        let mut reader = server.reader().await.expect("received").expect("a message");
+        let mut received = String::new();
+        while let Some(chunk) = reader.chunk().await.expect("received") {
+            received.push_str(chunk.as_text().expect("text"));
+        }
+        received
+    };
+    let ((), received) = tokio::join!(sending, receiving);
+    assert!(received == text);
+}
+
+#[tokio::test]
+async fn what_was_read_ahead_or_given_up_is_not_lost() {
+    let (mut client, mut server) = pair(1000, &Config::default());
+    // Asked for in chunks, given up, and received whole.
+    tokio::select! {
+        biased;
+        read = server.reader() => panic!("nothing has come: {:?}", read.map(|_| ())),
+        () = async {} => {}
+    }
+    client.send("one").await.expect("sent");
+    assert_eq!(
+        server.recv().await.expect("received"),
+        Some(Message::text("one"))
+    );
+    // Read ahead while this end was sending, and received as one chunk.
+    client.send("two").await.expect("sent");
+    server.send("a").await.expect("sent");
+    server.send("b").await.expect("sent");
+    let mut reader = server.reader().await.expect("received").expect("a message");
+    let chunk = reader.chunk().await.expect("received").expect("a chunk");
+    assert_eq!(
+        (chunk.as_text(), chunk.first, chunk.last),
+        (Some("two"), true, true)
+    );
+    assert!(reader.chunk().await.expect("received").is_none());
+}
+
+#[tokio::test]
+async fn the_rest_of_a_message_can_be_skipped() {
+    let (mut client, mut server) = pair(1000, &Config::default());
+    let sending = async {
+        client.send("x".repeat(100_000)).await.expect("sent");
+        client.send("after").await.expect("sent");
+    };
+    let receiving = async {
+        let mut reader = server.reader().await.expect("received").expect("a message");
+        let chunk = reader.chunk().await.expect("received").expect("a chunk");
+        assert!(!chunk.last);
+        drop(reader);
+        server.recv().await.expect("received")
+    };
+    let ((), received) = tokio::join!(sending, receiving);
+    assert_eq!(received, Some(Message::text("after")));
+}
+
+/// spec: C-33
+#[tokio::test]
+async fn a_close_inside_a_message_cuts_it_short() {
+    let (stream, mut peer) = duplex(1000);
+    let mut server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    let begun = Frame::text("begun").not_fin().masked(vectors::KEY).bytes();
+    peer.write_all(&[&begun, vectors::CLIENT_CLOSE_1000].concat())
+        .await
+        .expect("written");
+    drop(peer);
+    let mut reader = server.reader().await.expect("received").expect("a message");
+    let chunk = reader.chunk().await.expect("received").expect("a chunk");
+    assert_eq!(chunk.as_text(), Some("begun"));
+    assert!(matches!(reader.chunk().await, Err(Error::Truncated)));
+    assert!(matches!(reader.chunk().await, Ok(None)));
+    drop(reader);
+    assert!(matches!(server.recv().await, Ok(None)));
+}
+
+/// The client does not read its refusal, so the clock has to run.
+///
+/// spec: S-01
+#[tokio::test(start_paused = true)]
+async fn limits_hold_unless_they_are_lifted() {
+    let config = Config::default().with_max_message_size(1000);
+    let (mut client, mut server) = pair(10_000, &config);
+    client.send(vec![0; 1001]).await.expect("sent");
+    let error = server.reader().await.expect_err("too large");
+    assert!(
+        matches!(error, Error::Protocol(ProtocolError::MessageTooLarge)),
+        "{error}"
+    );
+
+    let (mut client, mut server) = pair(10_000, &config);
+    client.send(vec![0; 1001]).await.expect("sent");
+    client.send(vec![0; 1001]).await.expect("sent");
+    let mut reader = server
+        .reader_up_to(1001)
+        .await
+        .expect("received")
+        .expect("a message");
+    let mut all = Vec::new();
+    reader.read_to_end(&mut all).await.expect("received");
+    drop(reader);
+    assert_eq!(all.len(), 1001);
+    // For that message only.
+    let error = server.recv().await.expect_err("too large");
+    assert!(
+        matches!(error, Error::Protocol(ProtocolError::MessageTooLarge)),
+        "{error}"
+    );
+}
+
+/// spec: C-12, U-02
+#[tokio::test]
+async fn text_that_is_none_is_refused_and_an_unfinished_message_ends_all() {
+    let (mut client, mut server) = pair(10_000, &Config::default());
+    let mut writer = client.writer(MessageKind::Text).await.expect("its turn");
+    writer.write(&"é".as_bytes()[..1]).await.expect("collected");
+    // It may still become one.
+    writer.write(&"é".as_bytes()[1..]).await.expect("collected");
+    writer.flush().await.expect("written");
+    writer.write(b"\xff").await.expect("collected");
+    let error = writer.finish().await.expect_err("not UTF-8");
+    assert!(
+        matches!(error, Error::Send(SendError::InvalidUtf8)),
+        "{error}"
+    );
+    // "é" has gone out and cannot be taken back.
+    let error = client
+        .send("more")
+        .await
+        .expect_err("it would be part of that");
+    assert!(
+        matches!(error, Error::Send(SendError::MessageUnfinished)),
+        "{error}"
+    );
+    let error = client
+        .writer(MessageKind::Text)
+        .await
+        .expect_err("nor this");
+    assert!(
+        matches!(error, Error::Send(SendError::MessageUnfinished)),
+        "{error}"
+    );
+    let closing = client.close(CloseCode::INTERNAL_ERROR, "gave up");
+    let (closed, received) = tokio::join!(closing, server.recv());
+    assert!(closed.expect("closed").clean);
+    assert!(matches!(received, Ok(None)));
+}
+
+#[tokio::test]
+async fn other_senders_wait_until_a_message_is_finished() {
+    let (client, mut server) = pair(10_000, &Config::default());
+    let (sender, _receiver) = client.split();
+    let mut writer = sender.writer(MessageKind::Text).await.expect("its turn");
+    writer.write(b"one, ").await.expect("collected");
+    writer.flush().await.expect("written");
+    let other = tokio::spawn({
+        let sender = sender.clone();
+        async move {
+            sender.ping(b"now").await.expect("a Ping goes in between");
+            sender.send("two").await.expect("sent");
+        }
+    });
+    tokio::task::yield_now().await;
+    writer.write(b"still one").await.expect("collected");
+    writer.finish().await.expect("finished");
+    other.await.expect("no panic");
+    let mut events = Vec::new();
+    for _ in 0..3 {
+        events.push(
+            server
+                .recv_event()
+                .await
+                .expect("received")
+                .expect("an event"),
+        );
+    }
+    assert_eq!(
+        events,
+        [
+            Event::Ping(b"now".as_slice().into()),
+            Event::Message("one, still one".into()),
+            Event::Message("two".into()),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn files_go_through_the_faces_of_readers_and_writers() {
+    let (mut client, mut server) = pair(1000, &Config::default());
+    let file = Prng::new(2).bytes(300_000);
+    let sending = async {
+        let mut writer = client.writer(MessageKind::Binary).await.expect("its turn");
+        tokio::io::copy(&mut &file[..], &mut writer)
+            .await
+            .expect("copied");
+        writer.shutdown().await.expect("finished");
+    };
+    let receiving = async {
+        let mut reader = server.reader().await.expect("received").expect("a message");
+        let mut received = Vec::new();
+        reader.read_to_end(&mut received).await.expect("received");
+        received
+    };
+    let ((), received) = tokio::join!(sending, receiving);
+    assert!(received == file);
+}
+
+#[tokio::test]
+async fn a_connection_as_a_stream_of_bytes() {
+    let (client, server) = pair(1000, &Config::default().with_max_message_size(10));
+    let mut client = client.into_byte_stream();
+    let server = server.into_byte_stream();
+    let echoing = tokio::spawn(async move {
+        let (mut read, mut write) = tokio::io::split(server);
+        let copied = tokio::io::copy(&mut read, &mut write)
+            .await
+            .expect("copied");
+        write.shutdown().await.expect("closed");
+        copied
+    });
+    let sent = Prng::new(3).bytes(200_000);
+    let mut received = vec![0; sent.len()];
+    let (mut read, mut write) = tokio::io::split(&mut client);
+    let (written, read_all) = tokio::join!(write.write_all(&sent), read.read_exact(&mut received));
+    written.expect("written");
+    read_all.expect("read");
+    assert!(received == sent);
+    write.shutdown().await.expect("closed");
+    assert_eq!(read.read(&mut received).await.expect("the end"), 0);
+    assert_eq!(echoing.await.expect("no panic"), 200_000);
+    let info = client.get_ref().close_info().expect("it is over");
+    assert!(info.clean);
+    assert_eq!(info.code(), CloseCode::NORMAL);
+}
+
+#[tokio::test]
+async fn a_stream_of_bytes_takes_no_text_and_tells_a_lost_connection_from_an_end() {
+    let (mut client, server) = pair(1000, &Config::default());
+    let mut server = server.into_byte_stream();
+    client.send("text").await.expect("sent");
+    let error = server.read_u8().await.expect_err("text");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    let ending = tokio::spawn(async move { server.read_u8().await });
+    assert!(matches!(client.recv().await, Ok(None)));
+    let info = client.close_info().expect("it is over");
+    assert_eq!(info.code(), CloseCode::UNSUPPORTED_DATA);
+    ending.await.expect("no panic").expect_err("the end");
+
+    let (client, server) = pair(1000, &Config::default());
+    let mut server = server.into_byte_stream();
+    client.abort();
+    let error = server.read(&mut [0]).await.expect_err("no Close came");
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+}
