@@ -233,7 +233,7 @@ def open_peer(server, **options):
     """A connection whose opening handshake is done."""
     peer = Peer(server.port, **options)
     try:
-        peer.send(request())
+        peer.send(request(b"GET %s HTTP/1.1" % server.path.encode()))
         peer.expect_acceptance()
     except BaseException:
         peer.socket.close()

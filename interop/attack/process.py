@@ -1,5 +1,6 @@
 """The programs under test as processes, and what the operating system knows of them."""
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -16,17 +17,20 @@ MIB = 1024 * KIB
 class Server:
     """A server program that was told `--port 0` and printed where it listens."""
 
-    def __init__(self, binary, open_files=None):
+    def __init__(self, binary, open_files=None, arguments=(), path="/"):
         self.binary = binary
+        # What is asked for: the path at which the program echoes.
+        self.path = path
         self.log = tempfile.TemporaryFile()
-        self._process = subprocess.Popen([binary, "--port", "0"], stdout=subprocess.PIPE, stderr=self.log)
+        self._process = subprocess.Popen([binary, "--port", "0", *arguments], stdout=subprocess.PIPE, stderr=self.log)
         if open_files is not None:
             # From here and not from the child before it runs the program: Python code between fork and
             # exec upsets the locks of a process that starts servers in several threads.
             resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, (open_files, open_files))
         line = self._process.stdout.readline().decode()
-        expect("listening on " in line and ":" in line, "%s printed %r and not where it listens", binary, line)
-        self.port = int(line.strip().rstrip("/").rpartition(":")[2])
+        address = re.search(r"(?:listening on ws|open http)://127\.0\.0\.1:(\d+)", line)
+        expect(address, "%s printed %r and not where it listens", binary, line)
+        self.port = int(address.group(1))
         self.pid = self._process.pid
 
     def another(self, **options):
@@ -152,3 +156,9 @@ class Run:
         text = file.read().decode("utf-8", "replace")
         file.close()
         return text
+
+
+def allow_many_files():
+    """For this process and those that it starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 16384)), hard))

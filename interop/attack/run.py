@@ -7,7 +7,6 @@ PATH is a release build of one of the examples `echo_server_sync`, `echo_server_
 `echo_client_async`.
 """
 import argparse
-import resource
 import sys
 import time
 
@@ -18,7 +17,7 @@ import server_negotiation
 import server_requests
 import server_utf8
 import suite
-from process import Client, Server
+from process import Client, Server, allow_many_files
 
 SERVER_CASES = [
     *server_requests.CASES,
@@ -70,11 +69,6 @@ def attack_server(binary, cases, results):
     # After all of it the server still runs, and nothing in it has panicked.
     last = suite.Case("X13 the server survives all of it", survive)
     results.run(last, None)
-
-
-def allow_many_files():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
 
 
 if __name__ == "__main__":

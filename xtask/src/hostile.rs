@@ -1,16 +1,28 @@
-//! `cargo xtask hostile`: the attack suite of `interop/attack` against the echo programs of both bindings.
+//! `cargo xtask hostile`: the attack suite of `interop/attack` against the echo programs of both bindings, and what
+//! hostile clients cost them and the demo.
 
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use crate::command;
 use crate::examples;
 use crate::setup;
-use crate::step::{Done, Failure, Verdict};
+use crate::step::{Done, Failure, Tally, Verdict};
 use crate::workspace::Workspace;
 
 /// All cases of one binding; they take about a minute.
 const LIMIT: Duration = Duration::from_secs(400);
+
+/// All hostile clients in full size; they take about three minutes.
+const PEERS_LIMIT: Duration = Duration::from_secs(900);
+
+/// How much of each hostile client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    Full,
+    Quick,
+}
 
 pub(crate) fn run(workspace: &Workspace) -> Verdict {
     let python = setup::interop_python(workspace)?;
@@ -20,15 +32,13 @@ pub(crate) fn run(workspace: &Workspace) -> Verdict {
     for binding in ["sync", "async"] {
         let server = examples::build_release(workspace, &format!("echo_server_{binding}"))?;
         let client = examples::build_release(workspace, &format!("echo_client_{binding}"))?;
-        let log = logs.join(format!("{binding}.log"));
-        let mut attack = Command::new(&python);
+        let mut attack = script(workspace, &python, "run.py");
         attack
-            .arg(workspace.path("interop/attack/run.py"))
             .arg("--server")
             .arg(server)
             .arg("--client")
-            .arg(client)
-            .env("PYTHONDONTWRITEBYTECODE", "1");
+            .arg(client);
+        let log = logs.join(format!("{binding}.log"));
         let outcome = command::run_logged(&mut attack, &log, LIMIT)
             .and_then(|()| passed_cases(&std::fs::read_to_string(&log)?));
         match outcome {
@@ -43,6 +53,64 @@ pub(crate) fn run(workspace: &Workspace) -> Verdict {
     }
     Failure::unless_empty(findings)?;
     Done::checked(cases, "cases")
+}
+
+/// The command with options of its own.
+pub(crate) fn main(workspace: &Workspace, arguments: &[String]) -> ExitCode {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let size = match arguments.as_slice() {
+        ["--peers"] => Size::Full,
+        ["--peers", "--quick"] | ["--quick", "--peers"] => Size::Quick,
+        _ => {
+            eprintln!("xtask hostile: {arguments:?} is none of --peers, --peers --quick");
+            return ExitCode::from(2);
+        }
+    };
+    let mut tally = Tally::default();
+    tally.run_named("hostile", "what hostile clients cost", || {
+        peers(workspace, size)
+    });
+    tally.finish()
+}
+
+/// Prints the table of what each hostile client costs each server.
+fn peers(workspace: &Workspace, size: Size) -> Verdict {
+    let python = setup::interop_python(workspace)?;
+    let log = workspace.target_dir("hostile")?.join("peers.log");
+    let mut table = script(workspace, &python, "hostile_peers.py");
+    for binding in ["async", "sync"] {
+        let server = examples::build_release(workspace, &format!("echo_server_{binding}"))?;
+        table.arg(format!("--{binding}")).arg(server);
+    }
+    table.arg("--demo").arg(build_demo(workspace)?);
+    if size == Size::Quick {
+        table.arg("--quick");
+    }
+    let outcome = command::run_logged(&mut table, &log, PEERS_LIMIT);
+    let said = std::fs::read_to_string(&log)?;
+    print!("{said}");
+    outcome?;
+    Done::checked(passed_cases(&said)?, "hostile clients")
+}
+
+fn build_demo(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    command::run(workspace.cargo().args([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "ws-demo",
+    ]))?;
+    Ok(workspace.build_dir().join("release/ws-demo"))
+}
+
+/// A program of the attack suite, which leaves no files of the interpreter's behind.
+fn script(workspace: &Workspace, python: &Path, name: &str) -> Command {
+    let mut script = Command::new(python);
+    script
+        .arg(workspace.path("interop/attack").join(name))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    script
 }
 
 /// The number in the suite's last line, `3102 passed, 0 failed, 0 skipped`.

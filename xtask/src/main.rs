@@ -130,6 +130,7 @@ fn main() -> ExitCode {
         "report" => report::main(&workspace, options),
         "ci" if options.is_empty() => run_steps(&workspace, STEPS.iter()),
         "conformance" if !options.is_empty() => conformance::main(&workspace, options),
+        "hostile" if !options.is_empty() => hostile::main(&workspace, options),
         _ if options.is_empty() && STEPS.iter().any(|step| step.name == name) => {
             run_steps(&workspace, STEPS.iter().filter(|step| step.name == name))
         }
@@ -161,4 +162,5 @@ fn print_help() {
     );
     println!();
     println!("conformance takes --face {{sync,async}}-{{server,client}} and --cases 6.4.3,7.*");
+    println!("hostile takes --peers: only what hostile clients cost, in full (--quick: in part)");
 }
