@@ -351,6 +351,50 @@ async fn try_send_gives_the_message_back() {
     assert_eq!(unsent.message, Message::text("0123456789"));
 }
 
+/// Nobody who waits sleeps through it, and a half that is kept keeps nothing open.
+///
+/// spec: CC-44
+#[tokio::test]
+async fn an_abort_wakes_everybody_and_closes_the_stream() {
+    let (stream, mut peer) = duplex(8);
+    let config = Config::default().with_write_buffer_high(1);
+    let (sender, receiver) = WebSocket::server(stream, config, BytesMut::new()).split();
+    let receiver = tokio::spawn(drain(receiver));
+    let mut waiting = JoinSet::new();
+    for _ in 0..2 {
+        let sender = sender.clone();
+        waiting.spawn(async move { sender.send("longer than the pipe").await });
+    }
+    let closing = sender.clone();
+    let closed = tokio::spawn(async move { closing.closed().await });
+    tokio::task::yield_now().await;
+    sender.abort();
+    let outcomes = waiting.join_all().await;
+    assert!(
+        outcomes.iter().all(Result::is_err),
+        "one waited to be written, the other to be queued: {outcomes:?}"
+    );
+    closed.await.expect("no panic");
+    let (texts, receiver) = receiver.await.expect("no panic");
+    assert!(texts.is_empty());
+    let mut rest = Vec::new();
+    peer.read_to_end(&mut rest).await.expect("the stream ended");
+    assert_eq!(rest.len(), 8, "what the pipe had taken");
+    let info = receiver.close_info().expect("it is over");
+    assert_eq!(info.code(), CloseCode::ABNORMAL);
+    assert_eq!((info.initiator, info.clean), (Initiator::Local, false));
+    // Twice is once, and nothing can be sent.
+    sender.abort();
+    assert!(matches!(
+        sender.send("late").await,
+        Err(Error::Send(SendError::Closed))
+    ));
+    assert!(matches!(
+        sender.close(CloseCode::NORMAL, "").await,
+        Err(Error::Io(_))
+    ));
+}
+
 #[test]
 fn halves_go_anywhere() {
     fn anywhere<T: Send + Sync + 'static>() {}

@@ -27,7 +27,11 @@ pub(super) async fn drain<A: Accept>(
     if timeout(wanted.deadline(), all).await.is_ok() {
         return;
     }
-    drop(shared.registry().cut());
+    let left = shared.registry().cut();
+    // Whoever else holds a half, in a task that the handler spawned, must not keep the connection open.
+    for sender in left {
+        sender.abort();
+    }
     tasks.abort_all();
     while let Some(ended) = tasks.join_next().await {
         note_task(ended, shared);

@@ -117,6 +117,31 @@ async fn who_does_not_answer_is_cut_at_the_deadline() {
     assert_eq!((drained.closed, drained.aborted, drained.lost), (2, 1, 0));
 }
 
+/// A task that a handler left behind has a half, and keeps nothing open with it.
+#[tokio::test]
+async fn a_half_left_behind_is_cut_too() {
+    let server = Running::start(Server::builder().route("/", |session| async move {
+        let (sender, receiver) = session.split();
+        tokio::spawn(async move {
+            std::future::pending::<()>().await;
+            drop(receiver);
+        });
+        sender.closed().await;
+        Ok(())
+    }))
+    .await;
+    let mut client = server.open("/").await;
+    // Nobody receives it, and it is in the way of the answer to the Close.
+    client.send("unheard").await.expect("sent");
+    client.send("unheard").await.expect("sent");
+    let client = tokio::spawn(closed(client));
+    let drained = server
+        .drain(at_once().with_deadline(Duration::from_millis(100)))
+        .await;
+    assert_eq!((drained.closed, drained.aborted), (0, 1));
+    within(client).await.expect("it sees the end");
+}
+
 #[tokio::test]
 async fn a_handler_can_say_goodbye_first() {
     let server = Running::start(Server::builder().route("/", |mut session| async move {
