@@ -14,6 +14,9 @@ use crate::Error;
 use crate::sync::now;
 use crate::timed::has_passed;
 
+/// Chunks handed to one vectored write.
+pub(crate) const MAX_CHUNKS: usize = 64;
+
 /// Control events kept for a receiver that is not there while somebody sends. A data message ends reading ahead
 /// anyway.
 const MAX_AHEAD: usize = 16;
@@ -134,9 +137,9 @@ impl Driver {
         }
     }
 
-    /// Whether events wait that were read ahead.
-    pub(crate) fn has_events_ahead(&self) -> bool {
-        !self.ahead.is_empty()
+    /// How many events wait that were read ahead.
+    pub(crate) fn events_ahead(&self) -> usize {
+        self.ahead.len()
     }
 
     /// Whether reading may go on while the application is not there to take what arrives.

@@ -7,11 +7,10 @@ use bytes::Bytes;
 use ws_proto::Detached;
 
 use crate::Stream;
-use crate::driver::{Driver, Job};
+use crate::driver::{Driver, Job, MAX_CHUNKS};
 use crate::read_buffer::ReadBuffer;
 use crate::sync::now;
 use crate::timed::{SHORTEST_WAIT, Timed, is_timeout};
-use crate::whole::MAX_CHUNKS;
 
 /// A handle of a stream that was cloned.
 pub(crate) type Handle = Box<dyn Stream + Send>;

@@ -7,8 +7,9 @@
 //!
 //! 1. Who has written looks for more *before it unlocks again*, with the writer put back. So whoever finds the writer
 //!    gone may leave what it has queued to the thread that has it: that thread looks after it was queued.
-//! 2. A thread stops writing only if nothing is owed, or if another waits until what is owed has been written: that
-//!    one goes on, and nobody is kept for what others never cease to send.
+//! 2. A thread that writes what it sends stops only if nothing is owed, or if another does the same: that one goes on,
+//!    and nobody is kept for what others never cease to send. The last one leaves nothing. Who writes on the side says
+//!    so ([`Patience::Brief`]), and nobody relies on it.
 //! 3. While the receiver waits for input, reading is its affair. Otherwise a sender that waits, or that has sent for a
 //!    while, reads too, as far ahead as [`Driver::has_room_ahead`] allows: Pings and Closes are answered, and a peer
 //!    that writes does not wait for one that writes.
@@ -50,14 +51,14 @@ pub(crate) struct Held {
     pub(crate) is_timed: bool,
     /// Whether the receiver waits for something to arrive.
     pub(crate) receiving: bool,
-    /// Whether the thread that writes may stop with more to write: it is in `try_send` and does not wait.
+    /// Whether the thread that writes may stop with more to write, so that nothing may be left to it.
     pub(crate) brief: bool,
     /// How many threads wait for a change.
     pub(crate) waiting: usize,
     /// How many bytes have been written.
     pub(crate) written: u64,
-    /// Up to where threads wait for bytes to be written.
-    pub(crate) targets: Vec<u64>,
+    /// How many threads see to it that something is written.
+    pub(crate) flushing: usize,
     /// Whether anybody has read since a sender last asked.
     pub(crate) heard: bool,
     /// When a sender last read, or found that somebody had.
@@ -67,6 +68,15 @@ pub(crate) struct Held {
 }
 
 pub(crate) type Guard<'a> = MutexGuard<'a, Held>;
+
+/// How long an attempt to write waits for the peer, and what then becomes of the rest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// This thread will try again until nothing is owed: others may rely on it.
+    Committed(Duration),
+    /// This thread has other things to do.
+    Brief(Duration),
+}
 
 /// What came of an attempt to write.
 #[derive(Debug)]
@@ -97,7 +107,7 @@ impl Handover {
                 brief: false,
                 waiting: 0,
                 written: 0,
-                targets: Vec::new(),
+                flushing: 0,
                 heard: false,
                 listened: now(),
                 read_timeout: None,
@@ -146,11 +156,11 @@ impl Handover {
         held
     }
 
-    /// One attempt to write what is owed, waiting for `patience` at most.
+    /// One attempt to write what is owed.
     pub(crate) fn write<'a>(
         &'a self,
         mut held: Guard<'a>,
-        patience: Duration,
+        patience: Patience,
     ) -> (Guard<'a>, Written) {
         if held.is_over() {
             return (held, Written::All);
@@ -162,7 +172,11 @@ impl Handover {
             held.writer = Some(writer);
             return (held, Written::All);
         };
-        let mut patience = patience;
+        let (brief, mut patience) = match patience {
+            Patience::Committed(patience) => (false, patience),
+            Patience::Brief(patience) => (true, patience),
+        };
+        held.brief = brief;
         if held.driver.connection.state() != State::Open {
             // A peer that takes a byte now and then must not outrun the closing handshake's deadline.
             let deadline = held.driver.deadline();

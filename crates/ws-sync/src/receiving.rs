@@ -4,7 +4,7 @@ use ws_proto::Event;
 
 use crate::Error;
 use crate::driver::{WRITE_PATIENCE, WRITE_RETRY};
-use crate::handover::{Guard, Handover, LOOK_AROUND, Written};
+use crate::handover::{Guard, Handover, LOOK_AROUND, Patience, Written};
 use crate::sync::now;
 
 impl Handover {
@@ -44,7 +44,7 @@ impl Handover {
                 let failed = held.driver.take_failure();
                 return (held, failed.map(|()| None));
             }
-            if held.driver.handle_timeout() || held.driver.has_events_ahead() {
+            if held.driver.handle_timeout() || held.driver.events_ahead() > 0 {
                 continue;
             }
             if held.driver.has_ended() {
@@ -84,7 +84,7 @@ impl Handover {
                 false => WRITE_PATIENCE,
             };
             let written;
-            (held, written) = self.write(held, patience);
+            (held, written) = self.write(held, Patience::Brief(patience));
             match written {
                 Written::Some => {}
                 Written::All => return (held, None),

@@ -7,7 +7,7 @@ use ws_proto::{CloseCode, CloseInfo, Connection, Message, SendError, State, Unse
 
 use crate::Error;
 use crate::driver::{WRITE_PATIENCE, WRITE_RETRY};
-use crate::handover::{Guard, Handover, Held, LOOK_AROUND, Written};
+use crate::handover::{Guard, Handover, Held, LOOK_AROUND, Patience, Written};
 use crate::sync::now;
 use crate::timed::{SHORTEST_WAIT, has_passed};
 
@@ -83,7 +83,7 @@ impl Handover {
         let (mut held, result) = self.write_queued(held);
         if result.is_ok() {
             held = self.listen_now_and_then(held);
-            if held.driver.owes_answer() {
+            if held.driver.job().is_some() {
                 // What was to be sent is written. Whether this is too, the next call will find out.
                 drop(self.write_queued(held));
             }
@@ -94,11 +94,9 @@ impl Handover {
     /// Waits until everything that is queued now is written, and writes unless another thread does.
     fn write_queued<'a>(&'a self, mut held: Guard<'a>) -> (Guard<'a>, Result<(), Error>) {
         let target = held.queued_until();
-        held.targets.push(target);
+        held.flushing += 1;
         let (mut held, result) = self.write_until(held, target);
-        if let Some(place) = held.targets.iter().position(|other| *other == target) {
-            held.targets.swap_remove(place);
-        }
+        held.flushing -= 1;
         (held, result)
     }
 
@@ -111,14 +109,14 @@ impl Handover {
         let mut patience = WRITE_PATIENCE;
         loop {
             let enough = held.written >= target;
-            if enough && held.targets.iter().any(|other| *other > held.written) {
+            if enough && held.flushing > 1 {
                 return (held, Ok(()));
             }
             if !enough && let Some(lost) = held.driver.lost() {
                 return (held, Err(lost));
             }
             let written;
-            (held, written) = self.write(held, patience);
+            (held, written) = self.write(held, Patience::Committed(patience));
             match written {
                 Written::Some => held = self.listen_now_and_then(held),
                 Written::All => {
@@ -149,24 +147,23 @@ impl Handover {
         if held.writer.is_none() || !held.is_timed {
             return held;
         }
-        held.brief = true;
         loop {
             let written;
-            (held, written) = self.write(held, SHORTEST_WAIT);
+            (held, written) = self.write(held, Patience::Brief(SHORTEST_WAIT));
             if !matches!(written, Written::Some) {
                 break;
             }
         }
-        held.brief = false;
         held
     }
 
     /// Waits until the connection is over and its end has been carried out. What still arrives is for the receiver.
     fn wait_over<'a>(&'a self, mut held: Guard<'a>) -> (Guard<'a>, Result<(), Error>) {
         loop {
+            // The receiver may have left after the first of several events that came together.
+            self.keep_events(&mut held);
             let written;
-            (held, written) = self.write(held, LOOK_AROUND);
-            self.settle(&mut held);
+            (held, written) = self.write(held, Patience::Committed(LOOK_AROUND));
             if held.is_over() {
                 return (held, Ok(()));
             }
@@ -185,7 +182,6 @@ impl Handover {
                 }
             } else {
                 held = self.wait(held);
-                self.keep_events(&mut held);
             }
         }
     }
@@ -211,6 +207,7 @@ impl Handover {
         patience: Option<Duration>,
     ) -> (Guard<'a>, io::Result<bool>) {
         held.listened = now();
+        self.keep_events(&mut held);
         let mut heard = Ok(false);
         // Without timeouts there is no short wait.
         if held.may_listen()
@@ -231,11 +228,15 @@ impl Handover {
 
     /// Looks at what has arrived and does what is due, on behalf of a receiver that is not there.
     fn keep_events(&self, held: &mut Held) {
+        let before = held.driver.events_ahead();
         held.driver.keep_events();
         if held.driver.handle_timeout() {
             held.driver.keep_events();
         }
+        // Threads that wake each other for nothing would never cease to.
+        if held.driver.events_ahead() != before {
+            self.notify(held);
+        }
         self.settle(held);
-        self.notify(held);
     }
 }

@@ -6,14 +6,11 @@ use std::time::Duration;
 use bytes::Buf;
 use ws_proto::{Event, State};
 
-use crate::driver::{Driver, Job, WRITE_PATIENCE, WRITE_RETRY};
+use crate::driver::{Driver, Job, MAX_CHUNKS, WRITE_PATIENCE, WRITE_RETRY};
 use crate::read_buffer::ReadBuffer;
 use crate::sync::now;
 use crate::timed::{Timed, has_passed, is_timeout, remaining, was_wait_until};
 use crate::{Error, Stream};
-
-/// Chunks handed to one vectored write.
-pub(crate) const MAX_CHUNKS: usize = 64;
 
 /// A connection and its stream, in one hand.
 #[derive(Debug)]

@@ -1,0 +1,419 @@
+//! The hand-over between threads under thousands of schedules: nothing owed is left lying, and everybody comes to an
+//! end.
+//!
+//! The modules under test are compiled a second time, with a lock and a condition variable whose every use is a point
+//! where the scheduler may switch threads. The connection in them is the real one, over a stream in memory that is made
+//! of the same. What is left lying leaves the peer waiting for it, and everybody else for the peer: a deadlock, which
+//! the scheduler reports with the schedule that led there.
+//!
+//! Time stands still unless somebody waits for it: a wait with a bound that finds nothing is over at once, and the clock
+//! is that much later. Waits without a bound last until something comes.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use shuttle::sync::{Condvar, Mutex};
+use shuttle::thread;
+use ws_proto::{CloseCode, Config, Connection, Event, Message};
+use ws_sync::{Error, Stream};
+use ws_testkit::oracle::{self, Receiver};
+use ws_testkit::{Frame, vectors};
+
+use crate::driver::Driver;
+use crate::handles::Handle;
+use crate::handover::Handover;
+
+#[expect(dead_code, reason = "a connection that is not split uses the rest")]
+#[path = "../src/driver.rs"]
+mod driver;
+#[path = "../src/handles.rs"]
+mod handles;
+#[expect(dead_code, reason = "a conversation does not use all of it")]
+#[path = "../src/handover.rs"]
+mod handover;
+#[path = "../src/read_buffer.rs"]
+mod read_buffer;
+#[path = "../src/receiving.rs"]
+mod receiving;
+#[expect(dead_code, reason = "a conversation does not use all of it")]
+#[path = "../src/sending.rs"]
+mod sending;
+#[expect(dead_code, reason = "a connection that is not split uses the rest")]
+#[path = "../src/timed.rs"]
+mod timed;
+
+/// What the modules under test lock with, and their clock.
+mod sync {
+    use std::cell::Cell;
+    use std::time::{Duration, Instant};
+
+    pub(crate) use std::sync::PoisonError;
+
+    pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+
+    thread_local! {
+        /// All threads of a schedule run in one thread of the operating system.
+        static NOW: Cell<Instant> = Cell::new(Instant::now());
+    }
+
+    pub(crate) fn now() -> Instant {
+        NOW.get()
+    }
+
+    pub(crate) fn pass(time: Duration) {
+        NOW.set(NOW.get() + time);
+    }
+}
+
+/// A stream in memory, as one of its ends sees it.
+#[derive(Clone)]
+struct End {
+    incoming: Arc<Pipe>,
+    outgoing: Arc<Pipe>,
+    read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+}
+
+struct Pipe {
+    state: Mutex<PipeState>,
+    changed: Condvar,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct PipeState {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Pipe {
+    fn new(capacity: usize) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            capacity,
+        })
+    }
+
+    /// Moves bytes as soon as that is possible.
+    fn when_ready(
+        &self,
+        timeout: Option<Duration>,
+        mut attempt: impl FnMut(&mut PipeState) -> Option<io::Result<usize>>,
+    ) -> io::Result<usize> {
+        let mut state = self.state.lock().expect("no panic");
+        let mut is_late = false;
+        loop {
+            if let Some(moved) = attempt(&mut state) {
+                self.changed.notify_all();
+                return moved;
+            }
+            match timeout {
+                None => state = self.changed.wait(state).expect("no panic"),
+                Some(_) if !is_late => {
+                    drop(state);
+                    thread::yield_now();
+                    state = self.state.lock().expect("no panic");
+                    is_late = true;
+                }
+                Some(timeout) => {
+                    sync::pass(timeout);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+            }
+        }
+    }
+
+    fn end(&self) {
+        self.state.lock().expect("no panic").ended = true;
+        self.changed.notify_all();
+    }
+}
+
+impl End {
+    fn pair(capacity: usize) -> (Self, Self) {
+        let (one, other) = (Pipe::new(capacity), Pipe::new(capacity));
+        let end = |incoming: &Arc<Pipe>, outgoing: &Arc<Pipe>| Self {
+            incoming: Arc::clone(incoming),
+            outgoing: Arc::clone(outgoing),
+            read_timeout: None,
+            write_timeout: None,
+        };
+        (end(&one, &other), end(&other, &one))
+    }
+}
+
+impl Read for End {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.incoming.when_ready(self.read_timeout, |state| {
+            if state.bytes.is_empty() && !state.ended {
+                return None;
+            }
+            let len = state.bytes.len().min(buffer.len());
+            for (slot, byte) in buffer.iter_mut().zip(state.bytes.drain(..len)) {
+                *slot = byte;
+            }
+            Some(Ok(len))
+        })
+    }
+}
+
+impl Write for End {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let capacity = self.outgoing.capacity;
+        self.outgoing.when_ready(self.write_timeout, |state| {
+            if state.ended {
+                return Some(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            let len = (capacity - state.bytes.len()).min(bytes.len());
+            state.bytes.extend_from_slice(&bytes[..len]);
+            (len > 0).then_some(Ok(len))
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for End {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.read_timeout = timeout;
+        Ok(())
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.write_timeout = timeout;
+        Ok(())
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.outgoing.end();
+        Ok(())
+    }
+
+    fn shutdown_both(&mut self) -> io::Result<()> {
+        self.outgoing.end();
+        self.incoming.end();
+        Ok(())
+    }
+}
+
+/// A server whose every wait lasts until something happens.
+fn server(stream: End) -> Arc<Handover> {
+    let config = Config::default()
+        .with_ping_interval(None)
+        .with_write_timeout(None)
+        .with_close_timeout(None);
+    let driver = Driver::new(Connection::server(config));
+    let handles: [Handle; 3] = [
+        Box::new(stream.clone()),
+        Box::new(stream.clone()),
+        Box::new(stream),
+    ];
+    Arc::new(Handover::new(driver, handles))
+}
+
+/// What the client does.
+#[derive(Clone, Copy)]
+struct Client {
+    /// Whether it begins with a Pong that nobody asked for, and nobody answers.
+    waves: bool,
+    /// Pings that it sends.
+    pings: usize,
+    /// Whether it sends a message behind them.
+    asks: bool,
+    /// Messages that it waits for, and Pongs, before it closes. `None`: it waits for the server to close.
+    closes_after: Option<usize>,
+}
+
+impl Client {
+    /// Speaks and listens until the end of the stream; gives what it has heard.
+    fn run(self, mut stream: End) -> Vec<oracle::Event> {
+        let mut heard = Vec::new();
+        let speak = |stream: &mut End, frame: Frame| {
+            let frame = frame.masked(vectors::KEY).bytes();
+            // The server may have left.
+            _ = stream.write_all(&frame);
+        };
+        if self.waves {
+            speak(&mut stream, Frame::pong("!"));
+        }
+        for _ in 0..self.pings {
+            speak(&mut stream, Frame::ping("?"));
+        }
+        if self.asks {
+            speak(&mut stream, Frame::text("ask"));
+        }
+        let mut closed = false;
+        loop {
+            let (events, _) = Receiver::CLIENT.decode(&heard);
+            let is_close = |event: &oracle::Event| matches!(event, oracle::Event::Close(_));
+            let enough = match self.closes_after {
+                Some(count) => events.len() >= count,
+                None => events.iter().any(is_close),
+            };
+            if enough && !std::mem::replace(&mut closed, true) {
+                speak(&mut stream, Frame::close(1000, ""));
+            }
+            let mut buffer = [0; 64];
+            match stream.read(&mut buffer).expect("the server does not break") {
+                0 => {
+                    stream.outgoing.end();
+                    return events;
+                }
+                count => heard.extend_from_slice(&buffer[..count]),
+            }
+        }
+    }
+}
+
+/// Receives so many events, or to the end, and answers each message.
+fn receive(server: &Handover, events: usize) {
+    for _ in 0..events {
+        match server.next_event(true).expect("a clean end") {
+            Some(Event::Message(_)) => send(server, "answer").expect("sent"),
+            Some(_) => {}
+            None => return,
+        }
+    }
+}
+
+fn send(server: &Handover, text: &str) -> Result<(), Error> {
+    server.send(|connection| connection.send(Message::text(text)), true)
+}
+
+/// Judges what the client heard: whole frames, each message once, a Close at the end. Gives the number of Pongs.
+fn judge(heard: &[oracle::Event], mut messages: Vec<&str>) -> usize {
+    let mut pongs = 0;
+    let (last, rest) = heard.split_last().expect("it heard something");
+    for event in rest {
+        match event {
+            oracle::Event::Text(text) => {
+                let place = messages.iter().position(|message| message == text);
+                messages.remove(place.expect("it was sent, once"));
+            }
+            oracle::Event::Pong(_) => pongs += 1,
+            other => panic!("{other:?} among {heard:?}"),
+        }
+    }
+    assert!(matches!(last, oracle::Event::Close(_)), "{heard:?}");
+    assert!(messages.is_empty(), "{messages:?} are missing");
+    pongs
+}
+
+/// A receiver that does nothing but receive and answer, and senders that do nothing but send; the peer waits for all of
+/// it and closes then.
+fn all_at_work(texts: &'static [&'static str], pings: usize, asks: bool, capacity: usize) {
+    let (stream, peer) = End::pair(capacity);
+    let server = server(stream);
+    let mut messages = texts.to_vec();
+    if asks {
+        messages.push("answer");
+    }
+    let client = Client {
+        waves: false,
+        pings,
+        asks,
+        closes_after: Some(pings + messages.len()),
+    };
+    let client = thread::spawn(move || client.run(peer));
+    let receiver = thread::spawn({
+        let server = Arc::clone(&server);
+        move || receive(&server, usize::MAX)
+    });
+    let senders: Vec<_> = texts
+        .iter()
+        .map(|text| {
+            let server = Arc::clone(&server);
+            thread::spawn(move || send(&server, text).expect("sent"))
+        })
+        .collect();
+    for sender in senders {
+        sender.join().expect("no panic");
+    }
+    receiver.join().expect("no panic");
+    let pongs = judge(&client.join().expect("no panic"), messages);
+    assert_eq!(pongs, pings);
+}
+
+/// What becomes of the receiver while another thread closes.
+#[derive(Clone, Copy)]
+enum Receiving {
+    ToTheEnd,
+    OneEvent,
+    Dropped,
+}
+
+/// One thread sends and closes, another has perhaps something to send, and the receiver comes late or never.
+fn one_closes(capacity: usize, receiving: Receiving) {
+    const PINGS: usize = 1;
+    let (stream, peer) = End::pair(capacity);
+    let server = server(stream);
+    let client = Client {
+        waves: true,
+        pings: PINGS,
+        asks: false,
+        closes_after: None,
+    };
+    let client = thread::spawn(move || client.run(peer));
+    let other = thread::spawn({
+        let server = Arc::clone(&server);
+        move || send(&server, "perhaps")
+    });
+    let receiver = thread::spawn({
+        let server = Arc::clone(&server);
+        move || match receiving {
+            Receiving::ToTheEnd => receive(&server, usize::MAX),
+            Receiving::OneEvent => receive(&server, 1),
+            Receiving::Dropped => server.stop_listening(),
+        }
+    });
+    send(&server, "first").expect("sent");
+    let info = server.close(CloseCode::NORMAL, "").expect("closed");
+    assert!(info.clean);
+    let mut messages = vec!["first"];
+    match other.join().expect("no panic") {
+        Ok(()) => messages.push("perhaps"),
+        Err(error) => assert!(matches!(error, Error::Send(_)), "{error}"),
+    }
+    receiver.join().expect("no panic");
+    // A Pong behind the Close frame does not count.
+    let pongs = judge(&client.join().expect("no panic"), messages);
+    assert!(pongs <= PINGS);
+}
+
+/// spec: CD-05
+#[test]
+fn nothing_is_left_lying() {
+    shuttle::check_random(|| all_at_work(&["a"], 2, false, 64), 500);
+    shuttle::check_random(|| all_at_work(&["a", "b"], 1, false, 64), 500);
+    shuttle::check_pct(|| all_at_work(&["a", "b"], 1, false, 64), 500, 4);
+}
+
+/// Over a pipe that holds less than a frame, so that who sends has to read.
+///
+/// spec: CD-05
+#[test]
+fn nothing_is_left_lying_in_a_narrow_pipe() {
+    shuttle::check_random(|| all_at_work(&["longer"], 1, true, 5), 800);
+    shuttle::check_random(|| all_at_work(&["a", "b"], 1, false, 5), 500);
+}
+
+/// spec: CD-05, C-15
+#[test]
+fn everybody_comes_to_an_end() {
+    for receiving in [Receiving::ToTheEnd, Receiving::OneEvent, Receiving::Dropped] {
+        shuttle::check_random(move || one_closes(64, receiving), 300);
+        shuttle::check_random(move || one_closes(5, receiving), 100);
+    }
+}
+
+/// The smallest conversation, through every schedule that fits the budget, from the first on.
+///
+/// spec: CD-05
+#[test]
+fn every_schedule_of_a_small_conversation() {
+    shuttle::check_dfs(|| all_at_work(&["a"], 1, false, 64), Some(1_000));
+}
