@@ -1,23 +1,20 @@
 //! A connection and its stream: read, write, wait, and nothing else.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::io;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use ws_handshake::Negotiated;
-use ws_proto::{
-    Chunk, CloseCode, CloseInfo, Connection, Event, Message, MessageKind, Offered, OverflowPolicy,
-    PreparedMessage, ProtocolError, SendError, State, Unsent,
-};
+use ws_proto::{Chunk, CloseCode, CloseInfo, Connection, Event, ProtocolError, SendError};
 
-use crate::{Error, scratch};
+use self::deadline::Deadline;
+use crate::Error;
 
-/// Chunks handed to one vectored write.
-const MAX_CHUNKS: usize = 64;
+mod deadline;
+mod sending;
+mod transfer;
 
 /// Events and reads between two visits to the runtime. A peer that fills a read buffer with the smallest frames, or a
 /// stream that is always ready, would otherwise keep its task on the thread for as long as it likes.
@@ -100,14 +97,6 @@ impl From<Cause> for Error {
             Cause::Protocol(error) => Self::Protocol(error),
         }
     }
-}
-
-/// The connection's next deadline.
-#[derive(Debug, Default)]
-struct Deadline {
-    timer: Option<Pin<Box<Sleep>>>,
-    /// Whether the timer is what the connection last said. While that stands nobody asks for the time.
-    is_known: bool,
 }
 
 impl<S> Driver<S> {
@@ -257,123 +246,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.connection.discard_message();
     }
 
-    /// Ready when nobody is in the middle of a message of their own and there is room for another.
-    pub(crate) fn poll_turn(
-        &mut self,
-        cx: &mut Context<'_>,
-        receiver_waits: bool,
-    ) -> Poll<Result<(), Error>> {
-        while self.turn == Turn::Taken && self.connection.state() == State::Open {
-            ready!(self.poll_aside(cx, receiver_waits));
-        }
-        self.poll_room(cx, receiver_waits)
-    }
-
-    /// Takes the turn to send a message in fragments.
-    pub(crate) fn poll_begin(
-        &mut self,
-        cx: &mut Context<'_>,
-        receiver_waits: bool,
-    ) -> Poll<Result<(), Error>> {
-        ready!(self.poll_turn(cx, receiver_waits))?;
-        let refused = match (self.turn, self.connection.state()) {
-            (Turn::Forfeited, _) => SendError::MessageUnfinished,
-            (_, State::Open) => {
-                self.turn = Turn::Taken;
-                return Poll::Ready(Ok(()));
-            }
-            _ => SendError::Closed,
-        };
-        Poll::Ready(Err(refused.into()))
-    }
-
-    pub(crate) fn poll_fragment(
-        &mut self,
-        cx: &mut Context<'_>,
-        receiver_waits: bool,
-        kind: MessageKind,
-        fragment: &Bytes,
-        fin: bool,
-    ) -> Poll<Result<(), Error>> {
-        ready!(self.poll_room(cx, receiver_waits))?;
-        let sent = self.connection.send_fragment(kind, fragment.clone(), fin);
-        Poll::Ready(sent.map_err(Error::from))
-    }
-
-    /// Gives the turn back; `whole` is whether no message is left unfinished.
-    pub(crate) fn end_turn(&mut self, whole: bool) {
-        self.turn = match whole {
-            true => Turn::Free,
-            false => Turn::Forfeited,
-        };
-    }
-
-    /// Whether somebody is in the middle of a message of their own.
-    pub(crate) fn turn_is_taken(&self) -> bool {
-        self.turn == Turn::Taken
-    }
-
     /// Writes what answers owe before the application, which may take its time, looks at an event.
     pub(crate) fn answer(&mut self, cx: &mut Context<'_>) {
         if self.owes_answer {
             self.write_and_shut_down(cx);
         }
-    }
-
-    /// Ready when a message may be queued.
-    pub(crate) fn poll_room(
-        &mut self,
-        cx: &mut Context<'_>,
-        receiver_waits: bool,
-    ) -> Poll<Result<(), Error>> {
-        if !self.connection.wants_flush() {
-            return Poll::Ready(Ok(()));
-        }
-        self.poll_writing(cx, receiver_waits, |connection| !connection.wants_flush())
-    }
-
-    /// Ready when everything that is queued has been written.
-    pub(crate) fn poll_flush(
-        &mut self,
-        cx: &mut Context<'_>,
-        receiver_waits: bool,
-    ) -> Poll<Result<(), Error>> {
-        self.poll_writing(cx, receiver_waits, |connection| {
-            !connection.transmit().has_remaining()
-        })
-    }
-
-    /// Queues a message if that needs no wait, and writes what can be written at once.
-    pub(crate) fn try_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        message: Message,
-    ) -> Result<(), Unsent> {
-        if self.connection.wants_flush() {
-            self.write_and_shut_down(cx);
-        }
-        if self.connection.wants_flush() && self.connection.state() == State::Open {
-            return Err(Unsent {
-                error: SendError::BufferFull,
-                message,
-            });
-        }
-        self.connection.send(message)?;
-        self.write_and_shut_down(cx);
-        Ok(())
-    }
-
-    /// Sends a message that may be dropped for being too much; tells too whether nothing waits any more.
-    pub(crate) fn offer(
-        &mut self,
-        cx: &mut Context<'_>,
-        message: &PreparedMessage,
-        overflow: OverflowPolicy,
-        capacity: usize,
-    ) -> (Offered, bool) {
-        let offered = self.connection.offer(message, overflow, capacity);
-        self.write_and_shut_down(cx);
-        (offered, self.connection.is_flushed())
     }
 
     /// Ready when the connection is over and its end has been carried out. What still arrives is for the receiver.
@@ -384,39 +261,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 return Poll::Ready(());
             }
             if self.poll_aside(cx, receiver_waits).is_pending() {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    /// Writes until `enough`. Somebody who only ever sends must also hear Pings and the peer's Close, and a peer that
-    /// writes must not wait for one that writes: so this reads too, unless the receiver does.
-    fn poll_writing(
-        &mut self,
-        cx: &mut Context<'_>,
-        receiver_waits: bool,
-        enough: impl Fn(&mut Connection) -> bool,
-    ) -> Poll<Result<(), Error>> {
-        let mut listen = !std::mem::take(&mut self.listened) && !receiver_waits;
-        loop {
-            let written = self.poll_write_queued(cx);
-            if let Poll::Ready(Err(error)) = written {
-                return Poll::Ready(Err(Error::Io(error)));
-            }
-            if let Some(lost) = self.lost() {
-                return Poll::Ready(Err(lost));
-            }
-            if written.is_ready() || enough(&mut self.connection) {
-                if listen {
-                    // One look is enough, and what it finds out is for the receiver.
-                    _ = self.poll_aside(cx, receiver_waits);
-                }
-                return Poll::Ready(Ok(()));
-            }
-            listen = false;
-            if self.poll_aside(cx, receiver_waits).is_pending() {
-                // The wait may be long, and input that has not been looked at yet pins the thread's read buffer.
-                self.connection.park();
                 return Poll::Pending;
             }
         }
@@ -549,117 +393,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Event::Pong(_) => self.connection.handle_timeout(self.opened.elapsed()),
             Event::Message(_) | Event::Chunk(_) => self.answer(cx),
             _ => {}
-        }
-    }
-
-    /// Writes as much as the stream takes, without waiting: reading must never wait for writing, or two peers that
-    /// both have Pongs to write would wait for each other.
-    pub(crate) fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
-        self.owes_answer = false;
-        if let Poll::Ready(Err(error)) = self.poll_write_queued(cx) {
-            // Reading goes on: the peer may have closed the connection properly before it left.
-            self.transport_error.get_or_insert(error);
-        }
-        if !self.shut_down
-            && self.connection.wants_shutdown()
-            && let Poll::Ready(shut_down) = Pin::new(&mut self.stream).poll_shutdown(cx)
-        {
-            self.shut_down = true;
-            if shut_down.is_err() {
-                // The peer will only learn of the end when the stream is dropped: to wait for its end would be to wait
-                // for each other.
-                self.end();
-            }
-        }
-    }
-
-    fn end(&mut self) {
-        self.ended = true;
-        self.connection.handle_eof();
-    }
-
-    fn poll_write_queued(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let written = ready!(self.poll_write(cx));
-        if let Err(error) = &written {
-            self.unwritable = Some(error.kind());
-            self.connection.handle_write_failed();
-        }
-        Poll::Ready(written)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let vectored = self.stream.is_write_vectored();
-        loop {
-            let transmit = self.connection.transmit();
-            if !transmit.has_remaining() {
-                break;
-            }
-            let stream = Pin::new(&mut self.stream);
-            // Most writes are one chunk, and need no array of them.
-            let written = if vectored && transmit.chunk().len() < transmit.remaining() {
-                let mut chunks = [IoSlice::new(&[]); MAX_CHUNKS];
-                let filled = transmit.chunks_vectored(&mut chunks);
-                ready!(stream.poll_write_vectored(cx, &chunks[..filled]))?
-            } else {
-                ready!(stream.poll_write(cx, transmit.chunk()))?
-            };
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            transmit.advance(written);
-            self.unflushed = true;
-        }
-        if self.unflushed {
-            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-            self.unflushed = false;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.connection.prefers_receive_buffer() {
-            return scratch::poll_read_into(&mut self.stream, cx, self.connection.receive_buffer());
-        }
-        match scratch::poll_read(&mut self.stream, cx) {
-            Poll::Ready(Ok(received)) => {
-                let count = received.len();
-                if count > 0 {
-                    self.connection.handle_received(received);
-                }
-                Poll::Ready(Ok(count))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                self.connection.park();
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Ready when a deadline has passed.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.deadline.is_known || self.connection.deadline_moved() {
-            let deadline = self.connection.poll_timeout(self.opened.elapsed());
-            self.deadline
-                .set(deadline.and_then(|deadline| self.opened.checked_add(deadline)));
-        }
-        let Some(timer) = &mut self.deadline.timer else {
-            return Poll::Pending;
-        };
-        ready!(timer.as_mut().poll(cx));
-        self.deadline.is_known = false;
-        Poll::Ready(())
-    }
-}
-
-impl Deadline {
-    fn set(&mut self, deadline: Option<Instant>) {
-        self.is_known = true;
-        match (deadline, &mut self.timer) {
-            (None, timer) => *timer = None,
-            (Some(deadline), Some(timer)) => timer.as_mut().reset(deadline),
-            (Some(deadline), timer) => *timer = Some(Box::pin(tokio::time::sleep_until(deadline))),
         }
     }
 }

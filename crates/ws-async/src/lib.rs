@@ -91,7 +91,7 @@ pub use ws_handshake::{Limits, OriginPolicy};
 /// What can be asked of a [`Server`], and what it answers.
 pub use ws_proto::serving;
 pub use ws_proto::{
-    Chunk, CloseCode, CloseFrame, CloseInfo, Config, Event, Initiator, Message, MessageKind,
-    PreparedMessage, ProtocolError, Published, Role, SendError, SlowConsumer, State, Stats,
-    Traffic, Unsent, Utf8Bytes,
+    Chunk, CloseCode, CloseFrame, CloseInfo, Config, Direction, Event, Initiator, Message,
+    MessageKind, PreparedMessage, ProtocolError, Published, Role, SendError, SlowConsumer, State,
+    Stats, TappedFrame, Traffic, Unsent, Utf8Bytes,
 };

@@ -2,13 +2,14 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_handshake::Negotiated;
 use ws_proto::{
     Chunk, CloseCode, CloseInfo, Config, Connection, Event, Message, MessageKind, PreparedMessage,
-    Role, State, Stats, Unsent,
+    Role, State, Stats, TappedFrame, Unsent,
 };
 
 use crate::Error;
@@ -289,6 +290,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// What the connection has carried so far.
     pub fn stats(&self) -> Stats {
         self.driver.connection.stats()
+    }
+
+    /// The round-trip time of the newest keepalive Ping that was answered; `None` before the first.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.driver.connection.rtt()
+    }
+
+    /// Lets `tap` see each frame from now on, both ways: its header, its sizes, and the time at which its header was
+    /// accepted or queued. Without a tap nothing of this is done.
+    pub fn set_tap(&mut self, mut tap: impl FnMut(&TappedFrame, Instant) + Send + Sync + 'static) {
+        let tap = Box::new(move |frame: &TappedFrame| tap(frame, Instant::now()));
+        self.driver.connection.set_tap(Some(tap));
+    }
+
+    /// Takes the tap off again.
+    pub fn remove_tap(&mut self) {
+        self.driver.connection.set_tap(None);
     }
 
     /// The stream underneath, for its address and options. Reading or writing it would break the framing.

@@ -7,8 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use ws_async::{
-    CloseCode, Config, Error, Event, Initiator, Message, ProtocolError, Receiver, SendError,
-    Sender, State, WebSocket,
+    CloseCode, Config, Direction, Error, Event, Initiator, Message, ProtocolError, Receiver,
+    SendError, Sender, State, WebSocket,
 };
 use ws_testkit::{Frame, vectors};
 
@@ -400,4 +400,57 @@ fn halves_go_anywhere() {
     fn anywhere<T: Send + Sync + 'static>() {}
     anywhere::<Sender>();
     anywhere::<Receiver>();
+}
+
+/// spec: CD-03
+#[tokio::test]
+async fn a_tap_sees_both_directions_in_order() {
+    let (mut client, server) = pair(1000);
+    let (sender, mut receiver) = server.split();
+    let (seen, log) = std::sync::mpsc::channel();
+    sender.set_tap(move |frame, at| _ = seen.send((*frame, at)));
+    client.send("Hello").await.expect("sent");
+    receiver.recv().await.expect("received");
+    sender.send(vec![0; 300]).await.expect("sent");
+    sender.remove_tap();
+    sender.send("unseen").await.expect("sent");
+    let log: Vec<_> = log.try_iter().collect();
+    let frames: Vec<_> = log
+        .iter()
+        .map(|(frame, _)| (frame.direction, frame.header_len, frame.header.payload_len))
+        .collect();
+    assert_eq!(
+        frames,
+        [(Direction::Received, 6, 5), (Direction::Sent, 4, 300)]
+    );
+    assert!(log[0].1 <= log[1].1);
+}
+
+#[tokio::test]
+async fn an_abort_ends_everything_at_once() {
+    let (client, mut server) = pair(64);
+    let (sender, mut receiver) = client.split();
+    let receiving = tokio::spawn(async move { (receiver.recv().await, receiver) });
+    let sending = tokio::spawn({
+        let sender = sender.clone();
+        async move { sender.send("x".repeat(1000)).await }
+    });
+    tokio::task::yield_now().await;
+    sender.abort();
+    let (received, receiver) = receiving.await.expect("no panic");
+    assert!(matches!(received, Ok(None)));
+    let sent = sending.await.expect("no panic").expect_err("it is lost");
+    assert!(matches!(sent, Error::Io(_)), "{sent}");
+    let info = receiver.close_info().expect("it is over");
+    assert_eq!((info.clean, info.initiator), (false, Initiator::Local));
+    sender
+        .close(CloseCode::NORMAL, "")
+        .await
+        .expect_err("it was cut");
+    // The stream is gone although the halves are not.
+    let lost = server.recv().await.expect_err("no Close came");
+    assert!(matches!(
+        lost,
+        Error::Protocol(ProtocolError::ConnectionLost)
+    ));
 }

@@ -1,0 +1,160 @@
+//! Whose turn it is to send, room to queue, and the wait until all is written.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_proto::{
+    Connection, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, SendError, State,
+    Unsent,
+};
+
+use super::{Driver, Turn};
+use crate::Error;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Ready when a message may be queued.
+    pub(crate) fn poll_room(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+    ) -> Poll<Result<(), Error>> {
+        if !self.connection.wants_flush() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_writing(cx, receiver_waits, |connection| !connection.wants_flush())
+    }
+
+    /// Ready when everything that is queued has been written.
+    pub(crate) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+    ) -> Poll<Result<(), Error>> {
+        self.poll_writing(cx, receiver_waits, |connection| {
+            !connection.transmit().has_remaining()
+        })
+    }
+
+    /// Queues a message if that needs no wait, and writes what can be written at once.
+    pub(crate) fn try_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: Message,
+    ) -> Result<(), Unsent> {
+        if self.connection.wants_flush() {
+            self.write_and_shut_down(cx);
+        }
+        if self.connection.wants_flush() && self.connection.state() == State::Open {
+            return Err(Unsent {
+                error: SendError::BufferFull,
+                message,
+            });
+        }
+        self.connection.send(message)?;
+        self.write_and_shut_down(cx);
+        Ok(())
+    }
+
+    /// Sends a message that may be dropped for being too much; tells too whether nothing waits any more.
+    pub(crate) fn offer(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &PreparedMessage,
+        overflow: OverflowPolicy,
+        capacity: usize,
+    ) -> (Offered, bool) {
+        let offered = self.connection.offer(message, overflow, capacity);
+        self.write_and_shut_down(cx);
+        (offered, self.connection.is_flushed())
+    }
+
+    /// Ready when nobody is in the middle of a message of their own and there is room for another.
+    pub(crate) fn poll_turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+    ) -> Poll<Result<(), Error>> {
+        while self.turn == Turn::Taken && self.connection.state() == State::Open {
+            ready!(self.poll_aside(cx, receiver_waits));
+        }
+        self.poll_room(cx, receiver_waits)
+    }
+
+    /// Takes the turn to send a message in fragments.
+    pub(crate) fn poll_begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_turn(cx, receiver_waits))?;
+        let refused = match (self.turn, self.connection.state()) {
+            (Turn::Forfeited, _) => SendError::MessageUnfinished,
+            (_, State::Open) => {
+                self.turn = Turn::Taken;
+                return Poll::Ready(Ok(()));
+            }
+            _ => SendError::Closed,
+        };
+        Poll::Ready(Err(refused.into()))
+    }
+
+    pub(crate) fn poll_fragment(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+        kind: MessageKind,
+        fragment: &Bytes,
+        fin: bool,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx, receiver_waits))?;
+        let sent = self.connection.send_fragment(kind, fragment.clone(), fin);
+        Poll::Ready(sent.map_err(Error::from))
+    }
+
+    /// Gives the turn back; `whole` is whether no message is left unfinished.
+    pub(crate) fn end_turn(&mut self, whole: bool) {
+        self.turn = match whole {
+            true => Turn::Free,
+            false => Turn::Forfeited,
+        };
+    }
+
+    /// Whether somebody is in the middle of a message of their own.
+    pub(crate) fn turn_is_taken(&self) -> bool {
+        self.turn == Turn::Taken
+    }
+
+    /// Writes until `enough`. Somebody who only ever sends must also hear Pings and the peer's Close, and a peer that
+    /// writes must not wait for one that writes: so this reads too, unless the receiver does.
+    fn poll_writing(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+        enough: impl Fn(&mut Connection) -> bool,
+    ) -> Poll<Result<(), Error>> {
+        let mut listen = !std::mem::take(&mut self.listened) && !receiver_waits;
+        loop {
+            let written = self.poll_write_queued(cx);
+            if let Poll::Ready(Err(error)) = written {
+                return Poll::Ready(Err(Error::Io(error)));
+            }
+            if let Some(lost) = self.lost() {
+                return Poll::Ready(Err(lost));
+            }
+            if written.is_ready() || enough(&mut self.connection) {
+                if listen {
+                    // One look is enough, and what it finds out is for the receiver.
+                    _ = self.poll_aside(cx, receiver_waits);
+                }
+                return Poll::Ready(Ok(()));
+            }
+            listen = false;
+            if self.poll_aside(cx, receiver_waits).is_pending() {
+                // The wait may be long, and input that has not been looked at yet pins the thread's read buffer.
+                self.connection.park();
+                return Poll::Pending;
+            }
+        }
+    }
+}

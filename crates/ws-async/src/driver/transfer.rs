@@ -1,0 +1,101 @@
+//! Bytes to and from the stream.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Driver;
+use crate::scratch;
+
+/// Chunks handed to one vectored write.
+const MAX_CHUNKS: usize = 64;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Writes as much as the stream takes, without waiting: reading must never wait for writing, or two peers that
+    /// both have Pongs to write would wait for each other.
+    pub(crate) fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
+        self.owes_answer = false;
+        if let Poll::Ready(Err(error)) = self.poll_write_queued(cx) {
+            // Reading goes on: the peer may have closed the connection properly before it left.
+            self.transport_error.get_or_insert(error);
+        }
+        if !self.shut_down
+            && self.connection.wants_shutdown()
+            && let Poll::Ready(shut_down) = Pin::new(&mut self.stream).poll_shutdown(cx)
+        {
+            self.shut_down = true;
+            if shut_down.is_err() {
+                // The peer will only learn of the end when the stream is dropped: to wait for its end would be to wait
+                // for each other.
+                self.end();
+            }
+        }
+    }
+
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+        self.connection.handle_eof();
+    }
+
+    pub(super) fn poll_write_queued(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let written = ready!(self.poll_write(cx));
+        if let Err(error) = &written {
+            self.unwritable = Some(error.kind());
+            self.connection.handle_write_failed();
+        }
+        Poll::Ready(written)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let vectored = self.stream.is_write_vectored();
+        loop {
+            let transmit = self.connection.transmit();
+            if !transmit.has_remaining() {
+                break;
+            }
+            let stream = Pin::new(&mut self.stream);
+            // Most writes are one chunk, and need no array of them.
+            let written = if vectored && transmit.chunk().len() < transmit.remaining() {
+                let mut chunks = [IoSlice::new(&[]); MAX_CHUNKS];
+                let filled = transmit.chunks_vectored(&mut chunks);
+                ready!(stream.poll_write_vectored(cx, &chunks[..filled]))?
+            } else {
+                ready!(stream.poll_write(cx, transmit.chunk()))?
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            transmit.advance(written);
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.connection.prefers_receive_buffer() {
+            return scratch::poll_read_into(&mut self.stream, cx, self.connection.receive_buffer());
+        }
+        match scratch::poll_read(&mut self.stream, cx) {
+            Poll::Ready(Ok(received)) => {
+                let count = received.len();
+                if count > 0 {
+                    self.connection.handle_received(received);
+                }
+                Poll::Ready(Ok(count))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                self.connection.park();
+                Poll::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! The half that sends.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ws_proto::{
+    CloseCode, CloseInfo, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, Role,
+    State, Stats, TappedFrame, Unsent,
+};
+
+use super::Shared;
+use super::transport::Transport;
+use crate::Error;
+use crate::driver::Driver;
+use crate::handover::{Ticket, Visit};
+use crate::streaming::MessageWriter;
+use crate::streaming::sealed::Sending;
+
+/// The half of a connection that sends; [`WebSocket::split`](crate::WebSocket::split) makes it. Clones send on the same
+/// connection, from any task.
+///
+/// Whichever half is waiting drives the connection: a sender that waits also reads, up to the first message that nobody
+/// has received, so that Pings are answered and the peer's Close is noticed; a [`Receiver`] that waits writes what
+/// senders have queued. While nobody waits, nothing moves.
+///
+/// The stream is closed when the connection is over, or when the last half is dropped; in the latter case the peer
+/// sees a connection lost without a Close frame (1006).
+#[derive(Clone)]
+pub struct Sender {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Sender {
+    /// Sends one message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] when the connection is closing, [`Error::Io`] or [`Error::Protocol`] when it was lost before
+    /// everything was written.
+    ///
+    /// # Cancel safety
+    ///
+    /// A frame is never torn. If the future is dropped while it waits for room, the message is not sent; if it is
+    /// dropped while it writes, the message stays queued, and whichever half waits next writes it.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// Queues one message as soon as less than `Config::write_buffer_high` bytes wait to be written. Follow a batch
+    /// with [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is not queued; once it is ready, the message is queued
+    /// whole.
+    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let mut message = Some(message.into());
+        self.wait(|driver, visit| {
+            ready!(driver.poll_turn(visit.cx, visit.receiver_waits))?;
+            // There is one to take: once it is taken, this is ready.
+            let sent = message
+                .take()
+                .map(|message| driver.connection.send(message));
+            Poll::Ready(sent.unwrap_or(Ok(())).map_err(Error::from))
+        })
+        .await
+    }
+
+    /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        self.wait(|driver, visit| {
+            ready!(driver.poll_room(visit.cx, visit.receiver_waits))?;
+            Poll::Ready(
+                driver
+                    .connection
+                    .send_prepared(message)
+                    .map_err(Error::from),
+            )
+        })
+        .await?;
+        self.flush().await
+    }
+
+    /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for.
+    /// What remains is written by whichever half waits.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::BufferFull`](crate::SendError::BufferFull) while `Config::write_buffer_high` bytes wait to be
+    /// written, [`SendError::Closed`](crate::SendError::Closed) when the connection is closing; the message comes back.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Unsent> {
+        let message = message.into();
+        self.shared
+            .handover
+            .with(|driver, visit| driver.try_send(visit.cx, message))
+    }
+
+    /// Writes everything that is queued, by whomever it was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] or [`Error::Protocol`] when the connection was lost before that.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what is not written stays queued.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.wait(|driver, visit| driver.poll_flush(visit.cx, visit.receiver_waits))
+            .await
+    }
+
+    /// Sends a Ping with at most 125 bytes of application data.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] when the data is too long or the connection is closing, otherwise as [`flush`](Self::flush).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn ping(&self, data: &[u8]) -> Result<(), Error> {
+        self.wait(|driver, visit| {
+            ready!(driver.poll_room(visit.cx, visit.receiver_waits))?;
+            Poll::Ready(driver.connection.ping(data).map_err(Error::from))
+        })
+        .await?;
+        self.flush().await
+    }
+
+    /// Begins a message that is sent in fragments, for one that is larger than memory or not known in full. What other
+    /// clones send waits until it is finished; Pings and Closes do not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) when an earlier
+    /// writer was dropped inside its message.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, no message was begun.
+    pub async fn writer(&self, kind: MessageKind) -> Result<MessageWriter<Turn<'_>>, Error> {
+        let turn = Turn {
+            place: Place {
+                shared: &self.shared,
+                ticket: Ticket::default(),
+            },
+            is_taken: false,
+        };
+        MessageWriter::of(turn, kind).await
+    }
+
+    /// Carries out the whole closing handshake within `Config::close_timeout` and tells how it went. Messages that
+    /// still arrive are for the [`Receiver`]: go on receiving meanwhile, or drop it; one that is neither used nor
+    /// dropped holds up the peer's Close until the deadline.
+    ///
+    /// When the peer has closed already, or after an earlier `close`, it carries that closing handshake to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] when the code may not be sent or the reason exceeds 123 bytes (nothing has happened then);
+    /// [`Error::Protocol`] when the peer broke the protocol, left, or did not finish in time; [`Error::Io`] when the
+    /// transport failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the closing handshake has begun and goes on with whichever half waits.
+    pub async fn close(&self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
+        self.shared
+            .handover
+            .with(|driver, _| driver.begin_close(code, reason))?;
+        self.wait(|driver, visit| driver.poll_over(visit.cx, visit.receiver_waits))
+            .await;
+        self.shared.handover.inspect(Driver::outcome)
+    }
+
+    /// Ends the connection at once, for those who cannot wait for [`close`](Self::close): what is queued is lost, the
+    /// stream is dropped, the peer sees a connection lost without a Close frame (1006), and the [`Receiver`] has come
+    /// to the end.
+    pub fn abort(&self) {
+        self.shared.handover.with(|driver, _| {
+            driver.abort();
+            driver.close_if_over();
+        });
+    }
+
+    /// Ready when the connection is over, whoever ended it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn closed(&self) {
+        self.wait(|driver, visit| driver.poll_over(visit.cx, visit.receiver_waits))
+            .await;
+    }
+
+    /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.shared.subprotocol.as_deref()
+    }
+
+    /// How the connection ended or is ending; `None` while it is open.
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.shared.close_info()
+    }
+
+    /// How the connection stands.
+    pub fn state(&self) -> State {
+        self.shared.state()
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        self.shared.role
+    }
+
+    /// What the connection has carried so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// The round-trip time of the newest keepalive Ping that was answered; `None` before the first.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.shared.stats().rtt
+    }
+
+    /// Lets `tap` see each frame from now on, both ways: its header, its sizes, and the time at which its header was
+    /// accepted or queued. Without a tap nothing of this is done.
+    ///
+    /// The connection is locked meanwhile: a tap that uses one of its halves would wait for itself.
+    pub fn set_tap(&self, mut tap: impl FnMut(&TappedFrame, Instant) + Send + Sync + 'static) {
+        let tap = Box::new(move |frame: &TappedFrame| tap(frame, Instant::now()));
+        self.shared
+            .handover
+            .with(|driver, _| driver.connection.set_tap(Some(tap)));
+    }
+
+    /// Takes the tap off again.
+    pub fn remove_tap(&self) {
+        self.shared
+            .handover
+            .with(|driver, _| driver.connection.set_tap(None));
+    }
+
+    /// Queues or writes a message that may be dropped; nothing is waited for. Tells too whether nothing waits any more.
+    pub(crate) fn offer(
+        &self,
+        message: &PreparedMessage,
+        overflow: OverflowPolicy,
+        capacity: usize,
+    ) -> (Offered, bool) {
+        self.shared
+            .handover
+            .with(|driver, visit| driver.offer(visit.cx, message, overflow, capacity))
+    }
+
+    /// Sends a message when there is room for it.
+    pub(crate) async fn offer_when_room(&self, message: &PreparedMessage) -> (Offered, bool) {
+        self.wait(|driver, visit| {
+            let Visit { cx, receiver_waits } = visit;
+            match ready!(driver.poll_room(cx, receiver_waits)) {
+                Ok(()) => Poll::Ready(driver.offer(cx, message, OverflowPolicy::Refuse, 1)),
+                Err(_) => Poll::Ready((Offered::Closed, false)),
+            }
+        })
+        .await
+    }
+
+    /// Begins to close a connection whose owner will carry that out.
+    pub(crate) fn begin_close(&self, code: CloseCode, reason: &'static str) {
+        self.shared.handover.with(|driver, visit| {
+            let begun = driver.begin_close(code, reason);
+            debug_assert!(begun.is_ok(), "the code and the reason are fit to be sent");
+            driver.write_and_shut_down(visit.cx);
+        });
+    }
+
+    /// Waits until `operation` is ready. If the wait is given up, so is this task's place among those to be woken.
+    async fn wait<R>(
+        &self,
+        mut operation: impl FnMut(&mut Driver<Transport>, Visit<'_, '_>) -> Poll<R>,
+    ) -> R {
+        let mut place = Place {
+            shared: &self.shared,
+            ticket: Ticket::default(),
+        };
+        poll_fn(|cx| place.poll(cx, &mut operation)).await
+    }
+}
+
+/// A sender's place among those that wait.
+struct Place<'a> {
+    shared: &'a Shared,
+    ticket: Ticket,
+}
+
+impl Place<'_> {
+    fn poll<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        operation: impl FnOnce(&mut Driver<Transport>, Visit<'_, '_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let handover = &self.shared.handover;
+        handover.poll_sender(&mut self.ticket, cx, |driver, visit| {
+            let result = operation(driver, visit);
+            driver.close_if_over();
+            result
+        })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.shared.handover.leave(&mut self.ticket);
+    }
+}
+
+/// A [`Sender`]'s turn to send a message in fragments.
+pub struct Turn<'a> {
+    place: Place<'a>,
+    is_taken: bool,
+}
+
+impl Sending for Turn<'_> {
+    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let begun = self.place.poll(cx, |driver, visit| {
+            driver.poll_begin(visit.cx, visit.receiver_waits)
+        });
+        self.is_taken = matches!(begun, Poll::Ready(Ok(())));
+        begun
+    }
+
+    fn poll_fragment(
+        &mut self,
+        cx: &mut Context<'_>,
+        kind: MessageKind,
+        fragment: &Bytes,
+        fin: bool,
+    ) -> Poll<Result<(), Error>> {
+        self.place.poll(cx, |driver, visit| {
+            driver.poll_fragment(visit.cx, visit.receiver_waits, kind, fragment, fin)
+        })
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.place.poll(cx, |driver, visit| {
+            driver.poll_flush(visit.cx, visit.receiver_waits)
+        })
+    }
+
+    fn end(&mut self, whole: bool) {
+        if std::mem::take(&mut self.is_taken) {
+            let handover = &self.place.shared.handover;
+            handover.with(|driver, _| driver.end_turn(whole));
+        }
+    }
+}
+
+impl fmt::Debug for Turn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn")
+            .field("is_taken", &self.is_taken)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
