@@ -4,7 +4,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 
 use ws_handshake::server::Request;
-use ws_proto::{CloseCode, CloseInfo, Event, Message, State, Stats, Unsent};
+use ws_proto::{CloseCode, CloseInfo, Event, Message, PreparedMessage, State, Stats, Unsent};
 
 use super::race::{First, first};
 use crate::{Error, Receiver, Sender};
@@ -76,6 +76,19 @@ impl Session {
     /// As [`Sender::send`].
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         self.sender.send(message).await
+    }
+
+    /// Sends a message that was framed before. Otherwise as [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Sender::send`].
+    pub async fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        self.sender.send_prepared(message).await
     }
 
     /// Queues one message as soon as there is room.
@@ -150,9 +163,14 @@ impl Session {
         }
     }
 
-    /// The half that sends, to be cloned for other tasks.
+    /// The half that sends, to be cloned for other tasks, and for what is not here.
     pub fn sender(&self) -> &Sender {
         &self.sender
+    }
+
+    /// The half that receives, for what is not here: a message in pieces, say.
+    pub fn receiver(&mut self) -> &mut Receiver {
+        &mut self.receiver
     }
 
     /// The halves, for tasks of their own. The server closes the connection when the handler ends, so the handler should
