@@ -4,6 +4,8 @@ use std::{fs, path::Path};
 
 #[path = "../../../fuzz/bodies/connection.rs"]
 mod connection;
+#[path = "../../../fuzz/bodies/connection_ops.rs"]
+mod connection_ops;
 #[path = "../../../fuzz/bodies/connection_vs_oracle.rs"]
 mod connection_vs_oracle;
 #[path = "../../../fuzz/bodies/cuts.rs"]
@@ -13,6 +15,12 @@ mod cuts;
 fn connection() {
     // spec: S-06
     replay("connection", connection::run);
+}
+
+#[test]
+fn connection_ops() {
+    // spec: F-14, F-16, G-07, G-14, C-12, C-16, S-06, S-07
+    replay("connection_ops", connection_ops::run);
 }
 
 #[test]

@@ -104,3 +104,13 @@ fn frames_are_told_apart_up_to_one_that_is_cut_off() {
     assert_eq!(frames(&bytes).last().map(|frame| frame.end), Some(whole));
     assert_eq!(frames(b"\x83\x00"), []);
 }
+
+#[test]
+fn a_message_may_be_unfinished() {
+    let unfinished = |bytes: &[u8]| Receiver::CLIENT.unfinished(bytes);
+    assert_eq!(unfinished(b"\x82\x03ab"), b"ab");
+    assert_eq!(unfinished(b"\x82\x01a"), b"");
+    assert_eq!(unfinished(b"\x01\x01a\x89\x01x\x00\x03b\xc3"), b"ab");
+    assert_eq!(unfinished(b"\x81\x03a\xffb"), b"a");
+    assert_eq!(unfinished(b"\x02\x01a\x88\x00"), b"a");
+}
