@@ -36,8 +36,8 @@ pub struct Config {
     /// between the fragments. At least 1 is used. Default `None`: one frame a message, which is what every peer handles
     /// fastest.
     pub fragment_size: Option<usize>,
-    /// Bytes waiting to be written above which a binding writes before it queues more, and above which only the
-    /// newest Ping is remembered for an answer (RFC 6455 §5.5.3 allows that). The fragments of a long message and
+    /// Bytes waiting to be written above which a binding writes before it queues more, and above which, or above 8 KiB
+    /// of Pongs, only the newest Ping is remembered for an answer (RFC 6455 §5.5.3 allows that). The fragments of a long message and
     /// offered messages are queued up to this mark. At least 1 and at most `write_buffer_limit` is used. Default 64 KiB.
     pub write_buffer_high: usize,
     /// Bytes waiting to be written at which [`Connection::send`](crate::Connection::send) refuses a further message,

@@ -258,7 +258,8 @@ impl Connection {
         self.outbound.send_fragment(kind, payload, fin)
     }
 
-    /// Queues a Ping with at most 125 bytes of application data (RFC 6455 §5.5.2).
+    /// Queues a Ping with at most 125 bytes of application data (RFC 6455 §5.5.2). Room is kept for it: where
+    /// `Config::write_buffer_limit` refuses a message, 1 KiB of Pings goes in all the same.
     ///
     /// # Errors
     ///
@@ -386,8 +387,10 @@ impl Connection {
             && (self.gave_up || self.inbound.is_exhausted())
     }
 
-    /// Whether so much waits to be written that it should be written before more is queued: as much as
-    /// `Config::write_buffer_high`, or what is framed only as that gets room.
+    /// Whether so much waits to be written that it should be written before more is queued or looked at: as much as
+    /// `Config::write_buffer_high`, or what is framed only as that gets room, or the answer to a Ping, which a newer
+    /// Ping would take the place of. Whoever writes then, also in the middle of what has arrived, answers every Ping of
+    /// a peer that reads.
     pub fn wants_flush(&self) -> bool {
         self.outbound.wants_flush()
     }

@@ -32,12 +32,16 @@ const RESERVE_FLOOR: usize = 64 * 1024;
 /// follows it into the binding's buffer, and to copy.
 const OWN_READ_MIN: usize = 16 * 1024;
 
+/// A waiting connection's own buffer of up to this size is not worth a smaller one.
+const PARKED_MIN: usize = 256;
+
 /// The receiving direction.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     /// Received and not yet consumed. The payload of the current frame lies at its front.
     buffer: BytesMut,
-    /// Whether `buffer` may share its allocation, with a binding's read buffer or with a message.
+    /// Whether the allocation of `buffer` may be more than its own: a binding's read buffer, or a message's, or made
+    /// for a frame that is done.
     shared: bool,
     /// The frame whose payload is arriving.
     frame: Option<Frame>,
@@ -197,17 +201,19 @@ impl Inbound {
         self.assembler.discard_rest();
     }
 
-    /// Copies a partial frame out of a shared buffer, so that a few bytes do not pin it while the connection waits.
+    /// Copies a partial frame out of a buffer that is shared or far too large, so that a few bytes do not pin it while
+    /// the connection waits.
     pub(crate) fn park(&mut self) {
-        if !self.shared {
-            return;
-        }
         let room = if self.missing() >= OWN_READ_MIN {
             self.room()
         } else {
             0
         };
-        let mut own = BytesMut::with_capacity(self.buffer.len().saturating_add(room));
+        let needed = self.buffer.len().saturating_add(room);
+        if !self.shared && self.buffer.capacity() <= needed.saturating_mul(2).max(PARKED_MIN) {
+            return;
+        }
+        let mut own = BytesMut::with_capacity(needed);
         own.extend_from_slice(&self.buffer);
         self.buffer = own;
         self.shared = false;
@@ -371,7 +377,7 @@ impl Inbound {
                 Received::Close(close)
             }
         };
-        self.buffer.advance(payload_len);
+        self.consume(payload_len);
         if self.is_open() {
             self.frame = None;
         } else {
@@ -428,7 +434,7 @@ impl Inbound {
             digest(&mut self.assembler, frame, fresh).map_err(|_| ProtocolError::InvalidUtf8)?;
             self.assembler.append(fresh)?;
         }
-        self.buffer.advance(arrived);
+        self.consume(arrived);
         Ok(())
     }
 
@@ -450,7 +456,7 @@ impl Inbound {
         }
         let ends = frame.left == 0 && frame.header.fin && !is_invalid;
         let payload = if self.assembler.is_discarding() {
-            self.buffer.advance(arrived);
+            self.consume(arrived);
             Bytes::new()
         } else {
             self.take(arrived)
@@ -495,8 +501,14 @@ impl Inbound {
             return self.buffer.split_to(len).freeze();
         }
         let payload = Bytes::copy_from_slice(self.buffer.get(..len).unwrap_or_default());
-        self.buffer.advance(len);
+        self.consume(len);
         payload
+    }
+
+    /// Drops payload that is done with. Its place in the allocation stays.
+    fn consume(&mut self, len: usize) {
+        self.buffer.advance(len);
+        self.shared = true;
     }
 
     fn forget(&mut self) {
@@ -533,4 +545,66 @@ fn digest(assembler: &mut Assembler, frame: &mut Frame, fresh: &mut [u8]) -> Res
         frame.left = frame.left.saturating_sub(to_u64(block.len()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+
+    /// A client's end, so that no frame has a mask.
+    fn inbound() -> Inbound {
+        Inbound::new(Role::Client, &Config::default())
+    }
+
+    /// Reads `bytes` as a binding does that only knows `receive_buffer`, and waits.
+    fn read_and_park(inbound: &mut Inbound, bytes: &[u8]) {
+        inbound.receive_buffer().extend_from_slice(bytes);
+        while inbound
+            .poll(&mut TapSlot::default())
+            .expect("good frames")
+            .is_some()
+        {}
+        inbound.park();
+    }
+
+    #[test]
+    fn a_parked_connection_keeps_little_more_than_what_waits() {
+        const KIB: usize = 1024;
+        // They almost fill the 64 KiB of `RESERVE_FLOOR`.
+        let header = |opcode: u8, len: u16| [opcode, 126, (len >> 8) as u8, len as u8];
+        let large = [&header(0x82, 60_000)[..], &vec![7; 60_000]].concat();
+        let fragment = [&header(0x02, 60_000)[..], &vec![7; 60_000]].concat();
+        let small = [&[0x82, 125][..], &[7; 125]].concat().repeat(515);
+        let pings = [&[0x89, 125][..], &[7; 125]].concat().repeat(515);
+        let nothing = vec![];
+        for done in [large, fragment, small, pings, nothing] {
+            // Part of a header, and part of a small frame.
+            for rest in [&[0x89][..], &[0x89, 125, 7, 7, 7]] {
+                let mut inbound = inbound();
+                read_and_park(&mut inbound, &[&done[..], rest].concat());
+                assert!(inbound.buffer.capacity() <= PARKED_MIN);
+                // Nor does more lie in front of it.
+                let mut buffer = core::mem::take(&mut inbound.buffer);
+                assert!(!buffer.try_reclaim(KIB), "{} bytes done", done.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_parked_connection_keeps_what_a_large_frame_needs() {
+        let mut inbound = inbound();
+        read_and_park(&mut inbound, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0, 7]);
+        read_and_park(&mut inbound, &[7; 1000]);
+        assert!(inbound.prefers_receive_buffer());
+        let capacity = inbound.buffer.capacity();
+        let address = inbound.buffer.as_ptr();
+        // Waiting again and again does not copy it again and again.
+        for _ in 0..10 {
+            read_and_park(&mut inbound, &[7; 1000]);
+            assert_eq!(inbound.buffer.capacity(), capacity);
+            assert_eq!(inbound.buffer.as_ptr(), address);
+        }
+    }
 }

@@ -38,8 +38,10 @@ pub(crate) struct Keepalive {
     close_deadline: Time,
     /// Pings sent; each carries its number.
     pings: u64,
-    /// Where the newest Ping is.
+    /// How far the newest Ping has come.
     ping: Ping,
+    /// Where it ends in the stream of all bytes sent.
+    ping_end: u64,
     /// When the newest Ping was queued, or, once that is known, given to the transport.
     ping_time: Time,
     rtt: Time,
@@ -49,8 +51,10 @@ pub(crate) struct Keepalive {
     data_received: bool,
     /// [`View::data_sent`] when the idle deadline was armed.
     data_sent: u64,
-    /// [`View::written`] when bytes were owed at the last question.
-    refused_at: Option<u64>,
+    /// Whether bytes were owed at the last question.
+    refused: bool,
+    /// [`View::written`] then.
+    refused_at: u64,
 }
 
 /// The way of a keepalive Ping.
@@ -58,9 +62,8 @@ pub(crate) struct Keepalive {
 enum Ping {
     /// There is none to wait for.
     None,
-    /// It lies in our own queue, and the peer cannot be blamed for not answering. It is gone when so many bytes are
-    /// written.
-    Queued { end: u64 },
+    /// It lies in our own queue, and the peer cannot be blamed for not answering.
+    Queued,
     /// The transport has taken it since anybody knew the time.
     Taken,
     /// Its answer is awaited.
@@ -113,12 +116,14 @@ impl Keepalive {
             close_deadline: Time::NEVER,
             pings: 0,
             ping: Ping::None,
+            ping_end: 0,
             ping_time: Time::NEVER,
             rtt: Time::NEVER,
             heard: false,
             data_received: false,
             data_sent: 0,
-            refused_at: None,
+            refused: false,
+            refused_at: 0,
         }
     }
 
@@ -136,7 +141,8 @@ impl Keepalive {
 
     /// Notes that the Ping that was due is queued, up to this place in the stream of all bytes sent.
     pub(crate) const fn ping_queued(&mut self, end: u64) {
-        self.ping = Ping::Queued { end };
+        self.ping = Ping::Queued;
+        self.ping_end = end;
     }
 
     /// Notes a Pong. It is measured when the time is known.
@@ -182,7 +188,7 @@ impl Keepalive {
         }
         let ping_moved = match self.ping {
             Ping::None | Ping::Sent => false,
-            Ping::Queued { end } => end <= view.written,
+            Ping::Queued => self.ping_end <= view.written,
             Ping::Taken | Ping::Answered => true,
         };
         let idle_moved = self.idle_timeout != Time::NEVER
@@ -192,7 +198,7 @@ impl Keepalive {
         ping_moved
             || idle_moved
             || unarmed(self.next_ping, self.ping_interval)
-            || (view.owed && self.refused_at != Some(view.written))
+            || (view.owed && !(self.refused && self.refused_at == view.written))
     }
 
     /// What is due at `now`, if anything.
@@ -221,7 +227,7 @@ impl Keepalive {
         if self.next_ping <= now {
             self.next_ping = now.after(self.ping_interval);
             // One that still lies in the queue will do: a peer that does not read gets no further ones.
-            if !matches!(self.ping, Ping::Queued { .. }) {
+            if self.ping != Ping::Queued {
                 self.pings = self.pings.wrapping_add(1);
                 self.ping_time = now;
                 return Some(Due::Ping(self.pings.to_be_bytes()));
@@ -246,24 +252,22 @@ impl Keepalive {
     /// What is owed when the binding is about to wait is what the transport does not take. If it has taken some of
     /// that by the next time, the peer reads, and so it lives: its Pong may lie behind much that it has yet to read.
     fn notice_writing(&mut self, now: Time, view: View) {
-        if self.refused_at.is_some_and(|mark| mark != view.written) {
+        let taken = self.refused && self.refused_at != view.written;
+        if taken {
             self.heard = true;
         }
-        let refused_at = view.owed.then_some(view.written);
-        if self.refused_at != refused_at {
-            self.refused_at = refused_at;
-            self.write_deadline = match refused_at {
-                Some(_) => now.after(self.write_timeout),
-                None => Time::NEVER,
-            };
+        if !view.owed {
+            self.write_deadline = Time::NEVER;
+        } else if taken || !self.refused {
+            self.write_deadline = now.after(self.write_timeout);
         }
+        self.refused = view.owed;
+        self.refused_at = view.written;
     }
 
     /// Notes whether the newest Ping has left our queue.
     fn follow_ping(&mut self, written: u64) {
-        if let Ping::Queued { end } = self.ping
-            && end <= written
-        {
+        if self.ping == Ping::Queued && self.ping_end <= written {
             self.ping = Ping::Taken;
             // One that is still unanswered keeps its deadline: a short interval must not put it off for ever.
             if core::mem::take(&mut self.heard) {
@@ -285,7 +289,7 @@ impl Keepalive {
                 self.ping = Ping::None;
                 self.rtt = now.since(self.ping_time);
             }
-            Ping::None | Ping::Queued { .. } | Ping::Sent => {}
+            Ping::None | Ping::Queued | Ping::Sent => {}
         }
     }
 }

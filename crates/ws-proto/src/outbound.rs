@@ -24,6 +24,13 @@ const MASK_BLOCK: usize = 4096;
 /// The longest application data of a control frame (§5.5).
 const MAX_CONTROL_LEN: usize = 125;
 
+/// Pongs are queued one for one until so many bytes of them wait to be written; beyond that only the newest Ping is
+/// remembered. Room for 64 of the longest, so that whoever reads gets every answer, and whoever does not costs this.
+const PONG_RESERVE: usize = 8 * 1024;
+
+/// Room for Pings where `Config::write_buffer_limit` leaves none: a connection that is stuck is one to be pinged.
+const PING_RESERVE: usize = 1024;
+
 /// The sending direction.
 #[derive(Debug)]
 pub(crate) struct Outbound {
@@ -37,8 +44,10 @@ pub(crate) struct Outbound {
     unanswered_ping: Option<Box<[u8]>>,
     /// The code of our Close frame, once it is queued.
     sent_close: Option<Option<CloseCode>>,
-    /// Bytes queued behind our Close frame: Pongs, which are owed until the peer's Close arrives.
-    behind_close: usize,
+    /// Where our Close frame ends in the stream of all bytes sent. Pongs may follow it, which are owed until the peer's
+    /// Close arrives.
+    close_end: u64,
+    reserved: Reserved,
     /// Nobody is left to read what we would send.
     abandoned: bool,
     /// Whether payloads may be queued apart from their header.
@@ -63,6 +72,28 @@ struct Unfinished {
     utf8: Utf8Validator,
 }
 
+/// What waits to be written of the room that is kept for control frames.
+///
+/// They lie between other frames, and where each one lies nobody remembers: they count until the last is written.
+#[derive(Debug, Default)]
+struct Reserved {
+    len: usize,
+    /// Where the last of them ends in the stream of all bytes sent.
+    end: u64,
+}
+
+impl Reserved {
+    /// How many bytes of them wait, at most, when so many bytes were written.
+    const fn len(&self, written: u64) -> usize {
+        if self.end <= written { 0 } else { self.len }
+    }
+
+    fn add(&mut self, len: usize, end: u64, written: u64) {
+        self.len = self.len(written).saturating_add(len);
+        self.end = end;
+    }
+}
+
 /// What a received frame, or an error about one, obliges us to send.
 #[derive(Debug)]
 pub(crate) enum Reply<'a> {
@@ -82,7 +113,8 @@ impl Outbound {
             unfinished: None,
             unanswered_ping: None,
             sent_close: None,
-            behind_close: 0,
+            close_end: 0,
+            reserved: Reserved::default(),
             abandoned: false,
             vectored: true,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX).max(1),
@@ -268,10 +300,13 @@ impl Outbound {
         if data.len() > MAX_CONTROL_LEN {
             return Err(SendError::PingTooLong);
         }
-        if self.transmit.remaining() >= self.buffer_limit {
+        if self.transmit.remaining() < self.buffer_limit {
+            self.frame(true, Opcode::Ping, data);
+        } else if self.reserved.len(self.written()) < PING_RESERVE {
+            self.reserved_frame(Opcode::Ping, data);
+        } else {
             return Err(SendError::BufferFull);
         }
-        self.frame(true, Opcode::Ping, data);
         Ok(())
     }
 
@@ -307,11 +342,11 @@ impl Outbound {
                 // "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
                 // Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed
                 // Ping frame" (§5.5.3): a peer that pings and never reads costs one remembered Ping.
-                if self.is_above_high() {
-                    self.unanswered_ping = Some(data.as_ref().into());
-                } else {
+                if self.has_room_for_pong() {
                     self.unanswered_ping = None;
-                    self.pong(data);
+                    self.reserved_frame(Opcode::Pong, data);
+                } else {
+                    self.unanswered_ping = Some(data.as_ref().into());
                 }
             }
             Reply::Close(code) => {
@@ -340,7 +375,7 @@ impl Outbound {
 
     /// Drops what was never written: nobody is left to read it. A Close frame among it was not sent.
     pub(crate) fn abandon(&mut self) {
-        if self.transmit.remaining() > self.behind_close {
+        if self.written() < self.close_end {
             self.sent_close = None;
         }
         self.abandoned = true;
@@ -359,9 +394,9 @@ impl Outbound {
         !self.transmit.has_remaining() && self.unanswered_ping.is_none() && !self.has_ready()
     }
 
-    /// Whether so much waits that it should be written before more is queued.
+    /// Whether so much waits that it should be written before more is queued or looked at.
     pub(crate) fn wants_flush(&self) -> bool {
-        self.is_above_high() || self.has_ready()
+        self.is_above_high() || self.has_ready() || self.unanswered_ping.is_some()
     }
 
     pub(crate) fn is_above_high(&self) -> bool {
@@ -426,23 +461,25 @@ impl Outbound {
         waiting.is_some_and(|waiting| waiting.is_ready())
     }
 
+    fn has_room_for_pong(&self) -> bool {
+        !self.is_above_high() && self.reserved.len(self.written()) < PONG_RESERVE
+    }
+
     /// Answers the Ping that waits, if there is room again.
     fn answer_ping(&mut self) {
-        if self.is_above_high() {
-            return;
-        }
-        if let Some(data) = self.unanswered_ping.take() {
-            self.pong(&data);
+        if self.has_room_for_pong()
+            && let Some(data) = self.unanswered_ping.take()
+        {
+            self.reserved_frame(Opcode::Pong, &data);
         }
     }
 
-    fn pong(&mut self, data: &[u8]) {
+    /// Queues a control frame in the room that is kept for such.
+    fn reserved_frame(&mut self, opcode: Opcode, data: &[u8]) {
         let before = self.transmit.remaining();
-        self.frame(true, Opcode::Pong, data);
-        if self.sent_close.is_some() {
-            let pong = self.transmit.remaining().saturating_sub(before);
-            self.behind_close = self.behind_close.saturating_add(pong);
-        }
+        self.frame(true, opcode, data);
+        let len = self.transmit.remaining().saturating_sub(before);
+        self.reserved.add(len, self.transmit.end(), self.written());
     }
 
     /// The peer will say nothing more that counts: no Pong is owed, only a Close frame if none was sent.
@@ -465,6 +502,7 @@ impl Outbound {
         self.settle();
         self.frame(true, Opcode::Close, payload.as_bytes());
         self.sent_close = Some(payload.code());
+        self.close_end = self.transmit.end();
     }
 
     fn prepared_frame(&mut self, message: &PreparedMessage) {

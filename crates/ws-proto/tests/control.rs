@@ -1,5 +1,6 @@
 //! Ping and Pong (RFC 6455 §5.5).
 
+use bytes::Buf;
 use ws_proto::{CloseCode, Config, Event, HeaderError, Message, ProtocolError, SendError};
 use ws_testkit::{Alone, Frame, LengthForm, Pair, vectors};
 
@@ -128,12 +129,34 @@ fn our_own_pings_keep_the_rules() {
         .expect("open");
     assert_eq!(client.connection.ping(b""), Err(SendError::Closed));
     assert_eq!(client.sent(), vectors::CLIENT_CLOSE_1000);
+}
 
-    let config = Config::default().with_write_buffer_limit(4);
-    let mut full = Alone::server_with(config);
-    full.connection.send(Message::text("four")).expect("open");
-    assert_eq!(full.connection.ping(b""), Err(SendError::BufferFull));
-    assert_eq!(full.sent(), b"\x81\x04four");
+#[test]
+fn room_is_kept_for_our_pings() {
+    // spec: S-07
+    // What waits is at the limit, or far above it.
+    for len in [4, 3_000_000] {
+        let config = Config::default().with_write_buffer_limit(4);
+        let mut full = Alone::server_with(config);
+        let large = Message::binary(vec![7; len]);
+        full.connection.send(large).expect("open");
+        let queued = full.connection.queued();
+        let mut pings = 0;
+        while full.connection.ping(&[7; 125]) == Ok(()) {
+            pings += 1;
+            assert!(pings < 100);
+        }
+        assert_eq!(pings, 9, "more than 1 KiB");
+        assert_eq!(full.connection.ping(b""), Err(SendError::BufferFull));
+        // The rule for messages does not change.
+        let unsent = full.connection.send(Message::text("")).expect_err("full");
+        assert_eq!(unsent.error, SendError::BufferFull);
+        // Once they are written there is room again.
+        full.connection.transmit().advance(queued + 9 * 127);
+        let large = Message::binary(vec![7; len]);
+        full.connection.send(large).expect("open");
+        assert_eq!(full.connection.ping(b""), Ok(()));
+    }
 }
 
 #[test]
@@ -173,13 +196,76 @@ fn a_peer_that_does_not_read_gets_the_newest_pong_only() {
         if number < 5 || number == 200 {
             expected.extend(Frame::pong([number; 10]).bytes());
         }
-        let queued = bytes::Buf::remaining(server.connection.transmit());
+        let queued = server.connection.transmit().remaining();
         assert!(queued < 50 + 12, "{queued}");
     }
     assert_eq!(server.sent(), expected);
     // With room again, every Ping counts again.
     server.receive(vectors::CLIENT_PING);
     assert_eq!(server.sent(), b"\x8a\x05Hello");
+}
+
+#[test]
+fn pongs_wait_up_to_8_kib_and_every_reading_peer_gets_its_own() {
+    // spec: C-03, C-05, S-09
+    const PINGS: usize = 500;
+    let pings: Vec<Vec<u8>> = (0..PINGS)
+        .map(|number| format!("{number:0125}").into_bytes())
+        .collect();
+    let pongs: Vec<Vec<u8>> = pings
+        .iter()
+        .map(|data| Frame::pong(data.clone()).bytes())
+        .collect();
+    let bytes: Vec<u8> = pings
+        .iter()
+        .flat_map(|data| Frame::ping(data.clone()).masked(KEY).bytes())
+        .collect();
+
+    // They all arrive in one read. A binding that writes when it should answers each of them.
+    let mut server = Alone::server();
+    server.connection.receive_buffer().extend_from_slice(&bytes);
+    let mut sent = Vec::new();
+    let mut writes = 0;
+    while let Some(event) = server.connection.poll_event().expect("good frames") {
+        assert!(matches!(event, Event::Ping(_)));
+        if server.connection.wants_flush() {
+            sent.extend(server.sent());
+            writes += 1;
+        }
+        assert!(server.connection.queued() < 8 * 1024 + 127);
+    }
+    sent.extend(server.sent());
+    assert!(sent == pongs.concat());
+    assert!(writes < PINGS / 50, "{writes}");
+
+    // Nobody writes: the first ones that fit, and the newest.
+    let mut server = Alone::server();
+    assert_eq!(server.receive(&bytes).len(), PINGS);
+    assert!(server.connection.wants_flush());
+    let fitting = (8_usize * 1024).div_ceil(127);
+    let expected = [&pongs[..fitting], &pongs[PINGS - 1..]].concat().concat();
+    assert!(server.sent() == expected);
+    assert!(!server.connection.wants_flush());
+}
+
+#[test]
+fn pongs_make_room_for_each_other_when_all_of_them_are_written() {
+    // spec: C-05, S-09
+    let mut server = Alone::server();
+    let ping = Frame::ping([7; 125]).masked(KEY).bytes();
+    server.receive(&ping.repeat(1000));
+    let queued = server.connection.queued();
+    for byte in 1..queued {
+        server.connection.transmit().advance(1);
+        assert_eq!(server.connection.queued(), queued - byte);
+    }
+    server.connection.transmit().advance(1);
+    assert_eq!(server.sent().len(), 127, "the newest");
+    // Messages in between do not take the Pongs' room.
+    let message = Message::binary(vec![7; 30_000]);
+    server.connection.send(message).expect("open");
+    server.receive(&ping.repeat(10));
+    assert_eq!(server.connection.queued(), 30_004 + 10 * 127);
 }
 
 #[test]
@@ -193,7 +279,7 @@ fn a_newer_ping_takes_the_place_of_one_that_waits() {
         .expect("open");
     server.receive(&Frame::ping("old").masked(KEY).bytes());
     // There is room again, but nobody has asked since.
-    bytes::Buf::advance(server.connection.transmit(), 13);
+    server.connection.transmit().advance(13);
     server.receive(&Frame::ping("new").masked(KEY).bytes());
     assert_eq!(server.sent(), b"\x8a\x03new");
 }
