@@ -234,6 +234,8 @@ fn try_send_gives_the_message_back() {
             thread::yield_now();
         }
         assert!(taken == frames);
+        // It must not be gone before the flush has returned.
+        remote
     });
     sender.flush().expect("flushed");
     taker.join().expect("no panic");
