@@ -80,3 +80,41 @@ fn nothing_is_final_before_it_is_written() {
         assert!(end.connection.is_finished());
     }
 }
+
+#[test]
+fn the_table_of_an_end_that_gives_up() {
+    // spec: C-21, C-23
+    use Peer::{Closes, Errs, Leaves, Nothing};
+    use State::{Closed, Closing};
+    // What this end does, what the peer does then -> state, wants shutdown, finished, failed. Nothing is ever clean.
+    let fail: fn(&mut Alone) = |end| end.connection.handle_write_failed();
+    let abort: fn(&mut Alone) = |end| end.connection.abort();
+    let table = [
+        ("write failed", fail, Nothing, Closing, false, false, false),
+        ("write failed", fail, Closes, Closed, true, false, false),
+        ("write failed", fail, Errs, Closed, true, false, true),
+        ("write failed", fail, Leaves, Closed, true, true, true),
+        ("aborted", abort, Nothing, Closed, true, true, false),
+        ("aborted", abort, Closes, Closed, true, true, false),
+        ("aborted", abort, Errs, Closed, true, true, false),
+        ("aborted", abort, Leaves, Closed, true, true, false),
+    ];
+    for (how, give_up, peer, state, shutdown, finished, failed) in table {
+        let row = format!("{how}, peer: {peer:?}");
+        let mut server = Alone::server();
+        give_up(&mut server);
+        match peer {
+            Nothing => drop(server.events()),
+            Closes => drop(server.receive(&Frame::close(1000, "").masked(KEY).bytes())),
+            Errs => drop(server.receive(b"\xff")),
+            Leaves => drop(server.receive_eof()),
+        }
+        assert_eq!(server.sent(), b"", "{row}");
+        assert_eq!(server.connection.state(), state, "{row}");
+        assert_eq!(server.connection.wants_shutdown(), shutdown, "{row}");
+        assert_eq!(server.connection.is_finished(), finished, "{row}");
+        assert_eq!(server.error.is_some(), failed, "{row}");
+        let info = server.connection.close_info();
+        assert!(info.is_none_or(|info| !info.clean), "{row}");
+    }
+}
