@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Buf;
 use ws_proto::{CloseCode, Config, Event, Initiator, Message, ProtocolError, State};
-use ws_testkit::{Alone, Frame, Pair, vectors};
+use ws_testkit::{Alone, Frame, Pair, Prng, vectors};
 
 const KEY: [u8; 4] = vectors::KEY;
 const NANO: Duration = Duration::from_nanos(1);
@@ -449,4 +449,129 @@ fn a_binding_is_told_when_to_ask_again() {
     server.receive(vectors::CLIENT_TEXT);
     server.connection.close_without_code().expect("open");
     assert!(!moved(&server));
+}
+
+/// A binding with a timer, over a transport that takes what the test says.
+struct Timed {
+    end: Alone,
+    /// Whether it asks before every wait, or only when the connection says so.
+    always_asks: bool,
+    asked: u32,
+    timer: Option<Duration>,
+}
+
+impl Timed {
+    fn new(config: Config, always_asks: bool) -> Self {
+        let mut timed = Self {
+            end: Alone::server_with(config),
+            always_asks,
+            asked: 0,
+            timer: None,
+        };
+        timed.wait(seconds(0));
+        timed
+    }
+
+    fn wait(&mut self, now: Duration) {
+        let events = self.end.events();
+        if events.iter().any(|event| matches!(event, Event::Pong(_))) {
+            self.end.connection.handle_timeout(now);
+        }
+        if self.always_asks || self.end.connection.deadline_moved() {
+            self.asked += 1;
+            self.timer = self.end.connection.poll_timeout(now);
+        }
+    }
+
+    /// Lets time pass, with the timer.
+    fn pass(&mut self, until: Duration, taken: usize) {
+        while let Some(due) = self.timer.filter(|due| *due <= until) {
+            self.end.connection.handle_timeout(due);
+            self.end.events();
+            self.write(taken);
+            self.asked += 1;
+            self.timer = self.end.connection.poll_timeout(due);
+        }
+    }
+
+    fn write(&mut self, most: usize) -> Vec<u8> {
+        let transmit = self.end.connection.transmit();
+        let len = transmit.remaining().min(most);
+        transmit.copy_to_bytes(len).to_vec()
+    }
+}
+
+#[test]
+fn asking_when_told_to_is_as_good_as_asking_always() {
+    // spec: S-08, C-35
+    let mut asked = [0, 0];
+    let mut ended = 0;
+    for seed in 0..300 {
+        let mut prng = Prng::new(seed);
+        let within = |prng: &mut Prng, most| Some(seconds(1 + prng.below(most) as u64));
+        let config = Config::default()
+            .with_ping_interval(within(&mut prng, 40))
+            .with_pong_timeout(seconds(1 + prng.below(40) as u64))
+            .with_idle_timeout(within(&mut prng, 200))
+            .with_write_timeout(within(&mut prng, 60));
+        let mut ends = [true, false].map(|always| Timed::new(config.clone(), always));
+        let mut now = seconds(0);
+        let mut newest = Vec::new();
+        for _ in 0..100 {
+            let happening = prng.below(8);
+            let taken = [0, 1, 50, 1_000_000][prng.below(4)];
+            let wrote = ends.each_mut().map(|timed| {
+                match happening {
+                    0 => drop(timed.end.connection.send(Message::binary(vec![7; 300]))),
+                    1 => timed
+                        .end
+                        .connection
+                        .receive_buffer()
+                        .extend_from_slice(vectors::CLIENT_TEXT),
+                    2 => timed
+                        .end
+                        .connection
+                        .receive_buffer()
+                        .extend_from_slice(vectors::CLIENT_PING),
+                    3 | 4 => {
+                        let pong = Frame::pong(&newest[..]).masked(KEY).bytes();
+                        timed
+                            .end
+                            .connection
+                            .receive_buffer()
+                            .extend_from_slice(&pong);
+                    }
+                    _ => {}
+                }
+                timed.end.events();
+                let wrote = timed.write(taken);
+                timed.wait(now);
+                wrote
+            });
+            assert_eq!(wrote[0], wrote[1], "seed {seed}");
+            if let Some(at) = wrote[0].windows(2).rposition(|header| header == [0x89, 8])
+                && let Some(data) = wrote[0].get(at + 2..at + 10)
+            {
+                newest = data.to_vec();
+            }
+            now += Duration::from_millis(prng.below(20_000) as u64);
+            for timed in &mut ends {
+                timed.pass(now, taken);
+            }
+            let told = ends.each_ref().map(|timed| {
+                let connection = &timed.end.connection;
+                (
+                    connection.state(),
+                    connection.stats(),
+                    timed.end.error,
+                    connection.close_info(),
+                )
+            });
+            assert_eq!(told[0], told[1], "seed {seed}, at {now:?}");
+        }
+        ended += u32::from(ends[0].end.connection.state() != State::Open);
+        asked = [asked[0] + ends[0].asked, asked[1] + ends[1].asked];
+    }
+    assert!(ended > 100, "{ended} ends");
+    assert!(asked[1] < asked[0], "{asked:?}");
 }
