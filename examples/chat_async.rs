@@ -3,11 +3,7 @@
 use std::error::Error;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::broadcast::{self, error::RecvError};
-use ws_async::{CloseCode, Message};
-
-/// A member may fall this many messages behind.
-const BACKLOG: usize = 64;
+use ws_async::{Hub, SlowConsumer};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -17,14 +13,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
-    let room = broadcast::Sender::new(BACKLOG);
-    for member in 1u64.. {
+    // Who falls too far behind the others is disconnected: to miss some of what was said is not to have been there.
+    let hub = Hub::new(SlowConsumer::Disconnect);
+    for number in 1u64.. {
         let (stream, _) = listener.accept().await?;
-        let room = room.clone();
+        let hub = hub.clone();
         tokio::spawn(async move {
-            talk(stream, member, room)
+            talk(stream, number, hub)
                 .await
-                .inspect_err(|error| eprintln!("{member}: {error}"))
+                .inspect_err(|error| eprintln!("{number}: {error}"))
         });
     }
     Ok(())
@@ -32,29 +29,18 @@ async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
 
 async fn talk(
     stream: TcpStream,
-    member: u64,
-    room: broadcast::Sender<(u64, Message)>,
+    number: u64,
+    hub: Hub,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let mut ws = ws_async::accept(stream).await?;
-    let mut heard = room.subscribe();
-    ws.send(format!("you are member {member}")).await?;
-    loop {
-        tokio::select! {
-            // Both futures are cancel safe: the one that loses drops nothing.
-            said = ws.recv() => match said? {
-                Some(message) => { room.send((member, message))?; }
-                None => return Ok(()),
-            },
-            other = heard.recv() => match other {
-                Ok((speaker, message)) if speaker != member => ws.send(message).await?,
-                Ok(_) => {}
-                Err(RecvError::Lagged(_)) => {
-                    ws.close(CloseCode::TRY_AGAIN_LATER, "you read too slowly").await?;
-                }
-                Err(RecvError::Closed) => return Ok(()),
-            },
-        }
+    stream.set_nodelay(true)?;
+    let (sender, mut receiver) = ws_async::accept(stream).await?.split();
+    let member = hub.join("lobby", &sender);
+    sender.send(format!("you are member {number}")).await?;
+    while let Some(message) = receiver.recv().await? {
+        // It is written to the others from here; what a slow one does not take goes out as it reads.
+        member.publish(message).await;
     }
+    Ok(())
 }
 
 #[tokio::test]
@@ -80,8 +66,8 @@ async fn members_hear_each_other() -> Result<(), Box<dyn Error>> {
                 .is_some_and(|message| message.as_text() == Some("you are member 2"))
         );
         two.send("你好").await?;
-        assert_eq!(one.recv().await?, Some(Message::text("你好")));
-        one.close(CloseCode::NORMAL, "").await?;
+        assert_eq!(one.recv().await?, Some("你好".into()));
+        one.close(ws_async::CloseCode::NORMAL, "").await?;
         Ok::<_, Box<dyn Error>>(())
     };
     tokio::select! {
