@@ -330,6 +330,13 @@ async function twoPagesTalk(ada, bob, demo, checks) {
       checks.equal(`who said ${words}`, await line.getAttribute('data-nick'), nick);
     }
   }
+  // Each speaker is told that a line has reached both.
+  for (const [speaker, , words] of said) {
+    const line = speaker.get('chat-log').locator('.said.mine').filter({ hasText: words });
+    const reached = line.locator('.reached');
+    await reached.waitFor();
+    checks.equal(`whom ${words} reached`, await reached.getAttribute('data-delivered'), '2');
+  }
   for (const listener of [ada, bob]) {
     const heard = await listener.get('chat-log').locator('.said .words').allInnerTexts();
     checks.equal('the conversation', heard, said.map(([, , words]) => words));

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until, timeout};
-use ws_async::{CloseCode, Error, Message, WebSocket};
+use tokio::time::{Instant, sleep_until};
+use ws_async::{CloseCode, Error, Message, Receiver, Sender, State, WebSocket};
 
+use crate::GOING_AWAY;
 use crate::protocol::{ErrorCode, ErrorEvent, Event, Object};
 use crate::rooms::{Membership, Refusal, Rooms};
 use crate::shutdown::ShutdownWatch;
-use crate::{GOING_AWAY, STALL_TIMEOUT};
 
 /// Largest chat message in bytes, whatever it holds; more fails the connection with 1009. A line of
 /// [`MAX_TEXT_CHARS`] fits even if JSON writes half of it as escapes.
@@ -25,150 +25,134 @@ const BURST: u32 = 20;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Serves one connection until it ends.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
-    mut ws: WebSocket<S>,
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    ws: WebSocket<S>,
     rooms: Arc<Rooms>,
     mut shutdown: ShutdownWatch,
 ) -> Result<(), Error> {
-    let mut member: Option<Membership> = None;
-    let mut pace = Pace::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = shutdown.begun() => {
-                drop(member);
-                ws.close(CloseCode::GOING_AWAY, GOING_AWAY).await?;
-                return Ok(());
-            }
-            event = next_event(&mut member) => match event {
-                Some(event) => {
-                    if !hand_on(&mut ws, &mut member, event).await? {
-                        return put_out(ws, member).await;
-                    }
-                }
-                None => return put_out(ws, member).await,
-            },
-            () = sleep_until(pace.next), if !pace.is_open() => {}
-            received = ws.recv(), if pace.is_open() => {
-                let Some(message) = received? else {
-                    return Ok(());
-                };
-                pace.count();
-                if let Some(answer) = answer(&message, &rooms, &mut member)
-                    && !hand_on(&mut ws, &mut None, answer).await?
-                {
-                    return put_out(ws, member).await;
-                }
-            }
+    let (sender, mut receiver) = ws.split();
+    let mut guest = Guest {
+        sender,
+        rooms,
+        membership: None,
+    };
+    let ended = tokio::select! {
+        biased;
+        () = shutdown.begun() => None,
+        ended = guest.converse(&mut receiver) => Some(ended),
+    };
+    if let Some(membership) = guest.membership.take() {
+        membership.leave().await;
+    }
+    match ended {
+        Some(ended) => ended,
+        None => {
+            // What is still said is not heard.
+            drop(receiver);
+            let closed = guest.sender.close(CloseCode::GOING_AWAY, GOING_AWAY).await;
+            closed.map(drop)
         }
     }
 }
 
-/// What the sender alone is told; what the room is told comes back to the sender as an event.
-fn answer(
-    message: &Message,
-    rooms: &Arc<Rooms>,
-    member: &mut Option<Membership>,
-) -> Option<Message> {
-    let Some(object) = message.as_text().and_then(Object::read) else {
-        return Some(refuse(
-            ErrorCode::BadMessage,
-            "Say it as a flat JSON object of strings.",
-        ));
-    };
-    match (object.text("type"), &member) {
-        (Some("join"), Some(_)) => Some(refuse(
-            ErrorCode::AlreadyJoined,
-            "Leave first: one room at a time.",
-        )),
-        (Some("join"), None) => {
-            let (Some(room), Some(nick)) = (object.text("room"), object.text("nick")) else {
-                return Some(refuse(
-                    ErrorCode::BadMessage,
-                    "To join takes a room and a nick.",
-                ));
-            };
-            match rooms.join(room, nick) {
-                Ok(joined) => {
-                    *member = Some(joined);
-                    None
+/// Somebody who is connected. What others say reaches the connection without passing through here.
+struct Guest {
+    sender: Sender,
+    rooms: Arc<Rooms>,
+    membership: Option<Membership>,
+}
+
+impl Guest {
+    /// Listens and answers until the connection is over.
+    async fn converse(&mut self, receiver: &mut Receiver) -> Result<(), Error> {
+        let mut pace = Pace::new();
+        while let Some(message) = receiver.recv().await? {
+            // Who was put out for being too slow may still talk until it hears of that.
+            if self.sender.state() != State::Open {
+                continue;
+            }
+            pace.count();
+            if let Some(answer) = self.answer(&message).await {
+                match self.sender.send(answer).await {
+                    // The end of a connection that is closing is carried out by receiving.
+                    Ok(()) | Err(Error::Send(_)) => {}
+                    Err(lost) => return Err(lost),
                 }
-                Err(refusal) => Some(explain(refusal)),
+            }
+            if !pace.is_open() {
+                tokio::select! {
+                    () = sleep_until(pace.next) => {}
+                    // Meanwhile what others say is written and Pings are answered.
+                    () = self.sender.closed() => {}
+                }
             }
         }
-        (Some("say"), Some(member)) => match object.text("text") {
-            Some(text) if !text.is_empty() && text.chars().count() <= MAX_TEXT_CHARS => {
-                member.say(text);
-                None
+        Ok(())
+    }
+
+    /// What this guest alone is told; what the room is told comes back to its speaker as an event.
+    async fn answer(&mut self, message: &Message) -> Option<Message> {
+        let Some(object) = message.as_text().and_then(Object::read) else {
+            return Some(refuse(
+                ErrorCode::BadMessage,
+                "Say it as a flat JSON object of strings.",
+            ));
+        };
+        match (object.text("type"), &self.membership) {
+            (Some("join"), Some(_)) => Some(refuse(
+                ErrorCode::AlreadyJoined,
+                "Leave first: one room at a time.",
+            )),
+            (Some("join"), None) => self.join(&object).await,
+            (Some("say"), Some(membership)) => Some(say(membership, &object).await),
+            (Some("leave"), Some(_)) => self.leave().await,
+            (Some("say" | "leave"), None) => {
+                Some(refuse(ErrorCode::NotJoined, "Join a room first."))
             }
             _ => Some(refuse(
-                ErrorCode::BadText,
-                "A line has 1 to 2000 characters.",
+                ErrorCode::BadMessage,
+                "The type is one of join, say and leave.",
             )),
-        },
-        (Some("leave"), Some(_)) => member
-            .take()
-            .map(|left| Event::Left { room: left.room() }.message()),
-        (Some("say" | "leave"), None) => Some(refuse(ErrorCode::NotJoined, "Join a room first.")),
-        _ => Some(refuse(
-            ErrorCode::BadMessage,
-            "The type is one of join, say and leave.",
-        )),
-    }
-}
-
-/// Sends an event and what waits behind it. False when the other side does not take it: because its
-/// queue ran over meanwhile, or because nothing moves at all.
-async fn hand_on<S: AsyncRead + AsyncWrite + Unpin>(
-    ws: &mut WebSocket<S>,
-    member: &mut Option<Membership>,
-    event: Message,
-) -> Result<bool, Error> {
-    let mut next = Some(event);
-    while let Some(event) = next {
-        if !unless_evicted(ws.feed(event), member).await? {
-            return Ok(false);
         }
-        next = member.as_mut().and_then(Membership::waiting_event);
     }
-    unless_evicted(ws.flush(), member).await
-}
 
-async fn unless_evicted(
-    sending: impl Future<Output = Result<(), Error>>,
-    member: &mut Option<Membership>,
-) -> Result<bool, Error> {
-    tokio::select! {
-        biased;
-        sent = timeout(STALL_TIMEOUT, sending) => match sent {
-            Ok(sent) => sent.map(|()| true),
-            Err(_elapsed) => Ok(false),
-        },
-        () = evicted(member) => Ok(false),
+    async fn join(&mut self, object: &Object) -> Option<Message> {
+        let (Some(room), Some(nick)) = (object.text("room"), object.text("nick")) else {
+            return Some(refuse(
+                ErrorCode::BadMessage,
+                "To join takes a room and a nick.",
+            ));
+        };
+        match self.rooms.join(room, nick, &self.sender).await {
+            Ok(membership) => {
+                self.membership = Some(membership);
+                None
+            }
+            Err(refusal) => Some(explain(refusal)),
+        }
     }
-}
 
-async fn put_out<S: AsyncRead + AsyncWrite + Unpin>(
-    mut ws: WebSocket<S>,
-    member: Option<Membership>,
-) -> Result<(), Error> {
-    drop(member);
-    ws.close(CloseCode::TRY_AGAIN_LATER, "too slow for the room")
-        .await?;
-    Ok(())
-}
-
-async fn next_event(member: &mut Option<Membership>) -> Option<Message> {
-    match member {
-        Some(member) => member.next_event().await,
-        None => std::future::pending().await,
+    async fn leave(&mut self) -> Option<Message> {
+        let membership = self.membership.take()?;
+        let room = membership.room().to_owned();
+        membership.leave().await;
+        Some(Event::Left { room: &room }.message())
     }
 }
 
-async fn evicted(member: &mut Option<Membership>) {
-    match member {
-        Some(member) => member.evicted().await,
-        None => std::future::pending().await,
+/// Says it to the room, and tells the speaker what became of it.
+async fn say(membership: &Membership, object: &Object) -> Message {
+    match object.text("text") {
+        Some(text) if !text.is_empty() && text.chars().count() <= MAX_TEXT_CHARS => {
+            let published = membership.say(text).await;
+            Event::Published {
+                delivered: published.delivered,
+                queued: published.queued,
+                disconnected: published.disconnected,
+            }
+            .message()
+        }
+        _ => refuse(ErrorCode::BadText, "A line has 1 to 2000 characters."),
     }
 }
 
@@ -227,10 +211,11 @@ mod tests {
     use bytes::BytesMut;
     use tokio::io::DuplexStream;
     use tokio::task::JoinHandle;
-    use ws_async::Config;
+    use ws_async::{Config, ProtocolError};
 
     use super::*;
-    use crate::rooms::QUEUE_EVENTS;
+    use crate::STALL_TIMEOUT;
+    use crate::rooms::BACKLOG;
     use crate::shutdown::Shutdown;
 
     struct Guest {
@@ -238,10 +223,13 @@ mod tests {
         served: JoinHandle<Result<(), Error>>,
     }
 
-    /// A client, and a server's end for it behind a pipe that holds a kilobyte.
+    /// A client, and a server's end for it behind a pipe and a write buffer that hold a kilobyte each.
     fn guest(rooms: &Arc<Rooms>, shutdown: &Shutdown) -> Guest {
         let (near, far) = tokio::io::duplex(1024);
-        let config = Config::default().with_ping_interval(None);
+        let config = Config::default()
+            .with_ping_interval(None)
+            .with_write_buffer_high(1024)
+            .with_write_timeout(Some(STALL_TIMEOUT));
         let ws = WebSocket::server(far, config.clone(), BytesMut::new());
         Guest {
             ws: WebSocket::client(near, config, BytesMut::new()),
@@ -355,9 +343,31 @@ mod tests {
         assert_eq!(begun.elapsed(), INTERVAL * more);
     }
 
+    #[tokio::test]
+    async fn the_speaker_is_told_whom_a_line_reached() {
+        let (rooms, shutdown) = (Arc::default(), Shutdown::new());
+        let mut stuck = guest(&rooms, &shutdown);
+        stuck.join("stuck").await;
+        let mut ada = guest(&rooms, &shutdown);
+        ada.join("ada").await;
+        ada.send(r#"{"type":"say","text":"hello"}"#).await;
+        let said = ada.text_with("").await;
+        assert!(said.contains(r#""type":"said""#), "{said}");
+        let published = ada.text_with("").await;
+        let reached = r#"{"type":"published","delivered":2,"queued":0,"disconnected":0,"at":"#;
+        assert!(published.starts_with(reached), "{published}");
+
+        // It fits an empty pipe, and not one that holds what came before.
+        let long = "x".repeat(900);
+        ada.send(&format!(r#"{{"type":"say","text":"{long}"}}"#))
+            .await;
+        ada.text_with(r#""delivered":1,"queued":1,"disconnected":0"#)
+            .await;
+    }
+
     // spec: S-07
     #[tokio::test(start_paused = true)]
-    async fn who_takes_nothing_is_disconnected_with_1013() {
+    async fn who_takes_nothing_is_given_up() {
         let (rooms, shutdown) = (Arc::default(), Shutdown::new());
         let mut stuck = guest(&rooms, &shutdown);
         stuck.join("stuck").await;
@@ -372,38 +382,43 @@ mod tests {
         }
         let before = Instant::now();
         ada.text_with(r#""type":"departed""#).await;
-        assert!(before.elapsed() <= STALL_TIMEOUT, "{:?}", before.elapsed());
-
-        // It reads again, and learns why.
-        while stuck.ws.recv().await.expect("no error").is_some() {}
-        let info = stuck.ws.close_info().expect("closed");
-        let frame = info.received.flatten().expect("a Close frame with a code");
-        assert_eq!(frame.code, CloseCode::TRY_AGAIN_LATER);
-        stuck
-            .served
-            .await
-            .expect("no panic")
-            .expect("a clean close");
+        assert_eq!(before.elapsed(), STALL_TIMEOUT);
+        let ended = stuck.served.await.expect("no panic");
+        assert!(
+            matches!(ended, Err(Error::Protocol(ProtocolError::WriteTimeout))),
+            "{ended:?}"
+        );
     }
 
+    // spec: S-07
     #[tokio::test(start_paused = true)]
-    async fn a_full_queue_ends_the_wait_for_a_member_that_takes_nothing() {
+    async fn who_is_too_far_behind_is_disconnected_with_1013() {
         let (rooms, shutdown) = (Arc::default(), Shutdown::new());
         let mut stuck = guest(&rooms, &shutdown);
         stuck.join("stuck").await;
-        let talker = rooms.join("lobby", "talker").expect("free");
+        // Nobody serves this one, so that it may talk as fast as it likes, and need not listen.
+        let (_near, far) = tokio::io::duplex(1024);
+        let (sender, _receiver) =
+            WebSocket::server(far, Config::default(), BytesMut::new()).split();
+        let talker = rooms.join("lobby", "talker", &sender).await;
+        let talker = talker.expect("free");
         stuck.text_with("arrived").await;
         let before = Instant::now();
-        for _ in 0..2 {
-            for n in 0..=QUEUE_EVENTS {
-                talker.say(&n.to_string());
-            }
-            tokio::task::yield_now().await;
+        while talker.say(&"x".repeat(100)).await.disconnected == 0 {}
+        // What it still says is not heard.
+        stuck.send(r#"{"type":"say","text":"me too"}"#).await;
+        let mut heard = 0;
+        while let Some(message) = stuck.ws.recv().await.expect("no error") {
+            let text = message.as_text().expect("text");
+            heard += usize::from(text.contains("xxx"));
+            assert!(!text.contains("me too"), "{text}");
         }
-        while stuck.ws.recv().await.expect("no error").is_some() {}
+        assert!((1..BACKLOG).contains(&heard), "{heard}");
         assert_eq!(before.elapsed(), Duration::ZERO);
         let info = stuck.ws.close_info().expect("closed");
-        let frame = info.received.flatten().expect("a Close frame with a code");
-        assert_eq!(frame.code, CloseCode::TRY_AGAIN_LATER);
+        assert!(info.clean);
+        assert_eq!(info.code(), CloseCode::TRY_AGAIN_LATER);
+        let served = stuck.served.await.expect("no panic");
+        served.expect("a clean close");
     }
 }

@@ -12,7 +12,7 @@ use crate::rooms::Rooms;
 use crate::routes::{self, Outcome, Route};
 use crate::settings::Settings;
 use crate::shutdown::ShutdownWatch;
-use crate::{chat, echo, inspect};
+use crate::{STALL_TIMEOUT, chat, echo, inspect};
 
 /// The closing handshake has less time than the whole shutdown, so that it can fail within it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -54,7 +54,9 @@ pub(crate) async fn serve(
             respond(incoming, &response, shutdown).await
         }
         Outcome::Socket(route, acceptance) => {
-            let config = Config::default().with_close_timeout(Some(CLOSE_TIMEOUT));
+            let config = Config::default()
+                .with_close_timeout(Some(CLOSE_TIMEOUT))
+                .with_write_timeout(Some(STALL_TIMEOUT));
             match route {
                 Route::Echo(answer) => {
                     let ws = incoming.accept_with(config, &acceptance).await?;

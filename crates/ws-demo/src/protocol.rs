@@ -106,6 +106,11 @@ pub(crate) enum Event<'a> {
         nick: &'a str,
         text: &'a str,
     },
+    Published {
+        delivered: usize,
+        queued: usize,
+        disconnected: usize,
+    },
     Notice {
         text: &'a str,
     },
@@ -265,6 +270,14 @@ mod tests {
                     text: "",
                 },
                 r#""said","nick":"b","text":"""#,
+            ),
+            (
+                Event::Published {
+                    delivered: 3,
+                    queued: 2,
+                    disconnected: 1,
+                },
+                r#""published","delivered":3,"queued":2,"disconnected":1"#,
             ),
             (Event::Notice { text: "\n" }, r#""notice","text":"\n""#),
             (

@@ -1,21 +1,20 @@
 //! The chat's rooms: who is in which, and one event to everybody in it.
 //!
-//! A room is locked only while an event is put into its members' queues, never while anybody waits, so
-//! a member that does not read costs the others nothing. Each queue is bounded. The policy for a slow
-//! consumer is to disconnect it with 1013: dropping some of what was said would show it a conversation
-//! that nobody had.
+//! Each room is a topic of one [`Hub`], which writes an event to every member itself, keeps it for those who are behind,
+//! and disconnects who is too far behind with 1013: dropping some of what was said would show them a conversation that
+//! nobody had. What is kept here is who is who. A room's roster is locked while an event is told, so that arrivals,
+//! departures and what is said have one order; nobody is waited for meanwhile.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::{mpsc, watch};
-use ws_async::Message;
+use ws_async::{Hub, Member, Published, SendError, Sender, SlowConsumer};
 
 use crate::protocol::Event;
 
-/// Events that may wait for one member. One that reads finds a handful at most; a page that was held
-/// up for a moment in a busy room catches up; beyond that nobody is reading.
-pub(crate) const QUEUE_EVENTS: usize = 256;
+/// Events that may wait for one member beyond what its connection buffers. A page that was held up for a moment in a
+/// busy room catches up; beyond that nobody is reading.
+pub(crate) const BACKLOG: usize = 256;
 
 /// Every event is offered to every member, so this bounds what one message costs.
 const MAX_MEMBERS: usize = 64;
@@ -32,204 +31,207 @@ pub(crate) enum Refusal {
     TooManyRooms,
 }
 
-/// All rooms of the server. A room exists while somebody is in it.
-#[derive(Debug, Default)]
+/// All rooms of the server.
+#[derive(Debug)]
 pub(crate) struct Rooms {
-    rooms: Mutex<HashMap<String, Room>>,
+    hub: Hub,
+    /// A room exists while somebody is in it, or about to be.
+    by_name: Mutex<HashMap<Arc<str>, Weak<Room>>>,
+}
+
+#[derive(Debug)]
+struct Room {
+    hub: Hub,
+    /// Also the hub's topic.
+    name: Arc<str>,
+    roster: tokio::sync::Mutex<Roster>,
 }
 
 #[derive(Debug, Default)]
-struct Room {
-    members: Vec<Member>,
-    joined: u64,
+struct Roster {
+    present: Vec<Present>,
     ticks: u64,
 }
 
 #[derive(Debug)]
-struct Member {
-    /// Which entry into the room this is; a nick may be somebody else's by and by.
-    id: u64,
-    nick: String,
-    events: mpsc::Sender<Message>,
-    /// Its end is how the membership learns that this member was put out.
-    _present: watch::Sender<()>,
+struct Present {
+    nick: Arc<str>,
+    member: Weak<Member>,
 }
 
-/// Being in a room. Dropping it is leaving.
+/// Being in a room, until [`leave`](Self::leave). Who drops it is out as well, which the others learn with the next
+/// event.
 #[derive(Debug)]
 pub(crate) struct Membership {
-    rooms: Arc<Rooms>,
-    room: String,
-    id: u64,
-    nick: String,
-    events: mpsc::Receiver<Message>,
-    present: watch::Receiver<()>,
+    room: Arc<Room>,
+    nick: Arc<str>,
+    member: Arc<Member>,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self {
+            hub: Hub::with_backlog(SlowConsumer::Disconnect, BACKLOG),
+            by_name: Mutex::default(),
+        }
+    }
 }
 
 impl Rooms {
-    /// Enters `room` as `nick`. The first events of the membership tell that it is so.
+    /// Enters `room` as `nick`. The first events that the newcomer gets tell that it is so.
     ///
     /// # Errors
     ///
     /// The name or the room will not do; nobody was told anything.
-    pub(crate) fn join(self: &Arc<Self>, room: &str, nick: &str) -> Result<Membership, Refusal> {
+    pub(crate) async fn join(
+        &self,
+        room: &str,
+        nick: &str,
+        newcomer: &Sender,
+    ) -> Result<Membership, Refusal> {
         if !is_name(nick) {
             return Err(Refusal::BadNick);
         }
         if !is_name(room) {
             return Err(Refusal::BadRoom);
         }
-        let mut rooms = self.lock();
-        match rooms.get(room) {
-            None if rooms.len() >= MAX_ROOMS => return Err(Refusal::TooManyRooms),
-            None => {}
-            Some(there) if there.members.len() >= MAX_MEMBERS => return Err(Refusal::RoomFull),
-            Some(there) if there.members.iter().any(|member| member.nick == nick) => {
-                return Err(Refusal::NickTaken);
-            }
-            Some(_) => {}
+        let room = self.open(room).ok_or(Refusal::TooManyRooms)?;
+        let mut roster = room.roster.lock().await;
+        room.dismiss(&mut roster).await;
+        if roster.present.len() >= MAX_MEMBERS {
+            return Err(Refusal::RoomFull);
         }
-        let there = rooms.entry(room.to_owned()).or_default();
-        there.tell(&Event::Arrived { nick });
-
-        let (sender, events) = mpsc::channel(QUEUE_EVENTS);
-        let (_present, present) = watch::channel(());
-        let id = there.joined;
-        there.joined = id.wrapping_add(1);
-        let newcomer = Member {
-            id,
-            nick: nick.to_owned(),
-            events: sender,
-            _present,
-        };
-        let others = there.members.iter().map(|member| member.nick.as_str());
-        let joined = Event::Joined {
-            room,
-            nick,
-            members: others.chain([nick]).collect(),
-        };
-        let notice = Event::Notice {
-            text: "This line came from the server, unasked.",
-        };
-        let has_room = newcomer.tell(joined.message()) && newcomer.tell(notice.message());
-        debug_assert!(has_room, "the queue is empty and takes two events");
-        there.members.push(newcomer);
-        Ok(Membership {
-            rooms: Arc::clone(self),
-            room: room.to_owned(),
-            id,
-            nick: nick.to_owned(),
-            events,
-            present,
-        })
+        if roster.nicks().any(|taken| taken == nick) {
+            return Err(Refusal::NickTaken);
+        }
+        room.tell(&mut roster, &Event::Arrived { nick }).await;
+        welcome(newcomer, &room.name, nick, &roster);
+        let member = Arc::new(self.hub.join(&room.name, newcomer));
+        let nick = Arc::<str>::from(nick);
+        roster.present.push(Present {
+            nick: Arc::clone(&nick),
+            member: Arc::downgrade(&member),
+        });
+        drop(roster);
+        Ok(Membership { room, nick, member })
     }
 
     /// The server's regular push to every room.
-    pub(crate) fn tick(&self) {
-        for room in self.lock().values_mut() {
-            room.ticks = room.ticks.saturating_add(1);
-            let tick = Event::Tick {
-                seq: room.ticks,
-                members: room.members.len(),
-            };
-            room.tell(&tick);
+    pub(crate) async fn tick(&self) {
+        let rooms: Vec<_> = self.by_name().values().filter_map(Weak::upgrade).collect();
+        for room in rooms {
+            room.tick().await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Room>> {
+    /// The room of that name, a new one if need be; `None` when there are too many.
+    fn open(&self, name: &str) -> Option<Arc<Room>> {
+        let mut by_name = self.by_name();
+        if let Some(room) = by_name.get(name).and_then(Weak::upgrade) {
+            return Some(room);
+        }
+        by_name.retain(|_, room| room.strong_count() > 0);
+        if by_name.len() >= MAX_ROOMS {
+            return None;
+        }
+        let name = Arc::<str>::from(name);
+        let room = Arc::new(Room {
+            hub: self.hub.clone(),
+            name: Arc::clone(&name),
+            roster: tokio::sync::Mutex::default(),
+        });
+        by_name.insert(name, Arc::downgrade(&room));
+        Some(room)
+    }
+
+    fn by_name(&self) -> MutexGuard<'_, HashMap<Arc<str>, Weak<Room>>> {
         // Each change of the map is whole before anything could panic.
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a newcomer hears first: nothing else is told while the roster is locked.
+fn welcome(newcomer: &Sender, room: &str, nick: &str, others: &Roster) {
+    let joined = Event::Joined {
+        room,
+        nick,
+        members: others.nicks().chain([nick]).collect(),
+    };
+    let notice = Event::Notice {
+        text: "This line came from the server, unasked.",
+    };
+    for event in [joined, notice] {
+        if let Err(unsent) = newcomer.try_send(event.message()) {
+            // A connection that is closing leaves by itself. For everybody else there is room: who is to join has
+            // been sent the answers to all that was said before.
+            debug_assert_eq!(unsent.error, SendError::Closed);
+        }
     }
 }
 
 impl Room {
-    /// One event to everybody, encoded once. Whoever's queue is full has to go, which is news for the
-    /// others in its turn; each round leaves fewer, so the rounds end.
-    fn tell(&mut self, event: &Event<'_>) {
-        let mut news = vec![event.message()];
-        while let Some(message) = news.pop() {
-            self.members.retain(|member| {
-                let keeps_up = member.tell(message.clone());
-                if !keeps_up {
-                    let departed = Event::Departed { nick: &member.nick };
-                    news.push(departed.message());
-                }
-                keeps_up
-            });
+    /// One event to everybody, encoded once, and to whom. For some it may be too much.
+    async fn tell(&self, roster: &mut Roster, event: &Event<'_>) -> Published {
+        let published = self.hub.publish(&self.name, event.message()).await;
+        self.dismiss(roster).await;
+        published
+    }
+
+    /// Takes those off the roster who are not in the topic any more, and tells the others. That may again be too much
+    /// for somebody; each time fewer are left, so it ends.
+    async fn dismiss(&self, roster: &mut Roster) {
+        while self.hub.members(&self.name) < roster.present.len()
+            && let Some(place) = roster.present.iter().position(Present::is_gone)
+        {
+            let nick = &roster.present.remove(place).nick;
+            let departed = Event::Departed { nick };
+            self.hub.publish(&self.name, departed.message()).await;
         }
+    }
+
+    async fn tick(&self) {
+        let mut roster = self.roster.lock().await;
+        self.dismiss(&mut roster).await;
+        roster.ticks = roster.ticks.saturating_add(1);
+        let tick = Event::Tick {
+            seq: roster.ticks,
+            members: roster.present.len(),
+        };
+        self.tell(&mut roster, &tick).await;
     }
 }
 
-impl Member {
-    /// False when the member does not keep up. One whose connection is ending counts as keeping up: it
-    /// leaves by itself.
-    fn tell(&self, message: Message) -> bool {
-        !matches!(
-            self.events.try_send(message),
-            Err(mpsc::error::TrySendError::Full(_))
-        )
+impl Roster {
+    fn nicks(&self) -> impl Iterator<Item = &str> {
+        self.present.iter().map(|present| &*present.nick)
+    }
+}
+
+impl Present {
+    fn is_gone(&self) -> bool {
+        self.member.upgrade().is_none_or(|member| !member.is_in())
     }
 }
 
 impl Membership {
-    /// Says something to everybody in the room.
-    pub(crate) fn say(&self, text: &str) {
-        if let Some(room) = self.rooms.lock().get_mut(&self.room) {
-            let nick = &self.nick;
-            room.tell(&Event::Said { nick, text });
-        }
+    /// Says something to everybody in the room, oneself included; whom it reached.
+    pub(crate) async fn say(&self, text: &str) -> Published {
+        let mut roster = self.room.roster.lock().await;
+        let nick = &self.nick;
+        self.room
+            .tell(&mut roster, &Event::Said { nick, text })
+            .await
+    }
+
+    /// Leaves the room, and tells the others.
+    pub(crate) async fn leave(self) {
+        drop(self.member);
+        let mut roster = self.room.roster.lock().await;
+        self.room.dismiss(&mut roster).await;
     }
 
     pub(crate) fn room(&self) -> &str {
-        &self.room
-    }
-
-    /// The next event of the room; `None` when this member was put out for being too slow.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: no event is lost.
-    pub(crate) async fn next_event(&mut self) -> Option<Message> {
-        tokio::select! {
-            biased;
-            () = evicted(&mut self.present) => None,
-            event = self.events.recv() => event,
-        }
-    }
-
-    /// An event that waits already.
-    pub(crate) fn waiting_event(&mut self) -> Option<Message> {
-        self.events.try_recv().ok()
-    }
-
-    /// Ready when this member was put out for being too slow.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe.
-    pub(crate) async fn evicted(&mut self) {
-        evicted(&mut self.present).await;
-    }
-}
-
-async fn evicted(present: &mut watch::Receiver<()>) {
-    while present.changed().await.is_ok() {}
-}
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        let mut rooms = self.rooms.lock();
-        let Some(room) = rooms.get_mut(&self.room) else {
-            return;
-        };
-        let before = room.members.len();
-        room.members.retain(|member| member.id != self.id);
-        if room.members.len() < before {
-            room.tell(&Event::Departed { nick: &self.nick });
-        }
-        if room.members.is_empty() {
-            rooms.remove(&self.room);
-        }
+        &self.room.name
     }
 }
 
@@ -244,131 +246,191 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use bytes::BytesMut;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::time::timeout;
+    use ws_async::{Config, Receiver, WebSocket};
+
     use super::*;
 
-    fn said(message: Message) -> String {
-        let text = message.as_text().expect("events are text").to_owned();
-        // The time differs from run to run.
-        let (kind, rest) = text.split_once(",\"at\":").expect("a time");
-        let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        format!("{kind}{rest}")
+    /// A connection whose server's end nobody serves: nothing is written to it but by the hub.
+    struct Link {
+        sender: Sender,
+        _receiver: Receiver,
+        client: WebSocket<DuplexStream>,
     }
 
-    fn waiting(member: &mut Membership) -> Vec<String> {
-        std::iter::from_fn(|| member.waiting_event())
-            .map(said)
-            .collect()
+    fn link() -> Link {
+        let (near, far) = duplex(1024);
+        let config = Config::default()
+            .with_ping_interval(None)
+            .with_write_buffer_high(8 * 1024);
+        let ws = WebSocket::server(far, config.clone(), BytesMut::new());
+        let (sender, _receiver) = ws.split();
+        Link {
+            sender,
+            _receiver,
+            client: WebSocket::client(near, config, BytesMut::new()),
+        }
     }
 
-    #[test]
-    fn everybody_hears_the_same_in_the_same_order() {
-        let rooms = Arc::new(Rooms::default());
-        let mut ada = rooms.join("lobby", "ada").expect("free");
-        let mut bob = rooms.join("lobby", "bob").expect("free");
-        waiting(&mut ada);
-        waiting(&mut bob);
-        ada.say("1");
-        bob.say("2");
-        rooms.tick();
+    impl Link {
+        async fn join(&self, rooms: &Rooms, nick: &str) -> Membership {
+            let joined = rooms.join("lobby", nick, &self.sender).await;
+            joined.expect("free")
+        }
+
+        /// What has arrived.
+        async fn waiting(&mut self) -> Vec<String> {
+            let mut waiting = Vec::new();
+            while let Ok(received) = timeout(Duration::ZERO, self.client.recv()).await {
+                let message = received.expect("no error").expect("not closed");
+                let text = message.as_text().expect("events are text").to_owned();
+                // The time differs from run to run.
+                let (kind, rest) = text.split_once(",\"at\":").expect("a time");
+                let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+                waiting.push(format!("{kind}{rest}"));
+            }
+            waiting
+        }
+    }
+
+    #[tokio::test]
+    async fn everybody_hears_the_same_in_the_same_order() {
+        let rooms = Rooms::default();
+        let (mut ada, mut bob) = (link(), link());
+        let ada_in = ada.join(&rooms, "ada").await;
+        let bob_in = bob.join(&rooms, "bob").await;
+        ada.waiting().await;
+        bob.waiting().await;
+        assert_eq!(ada_in.say("1").await.delivered, 2);
+        assert_eq!(bob_in.say("2").await.delivered, 2);
+        rooms.tick().await;
         let expected = [
             r#"{"type":"said","nick":"ada","text":"1"}"#,
             r#"{"type":"said","nick":"bob","text":"2"}"#,
             r#"{"type":"tick","seq":1,"members":2}"#,
         ];
-        assert_eq!(waiting(&mut ada), expected);
-        assert_eq!(waiting(&mut bob), expected);
-        drop(bob);
-        assert_eq!(waiting(&mut ada), [r#"{"type":"departed","nick":"bob"}"#]);
+        assert_eq!(ada.waiting().await, expected);
+        assert_eq!(bob.waiting().await, expected);
+        bob_in.leave().await;
+        let departed = [r#"{"type":"departed","nick":"bob"}"#];
+        assert_eq!(ada.waiting().await, departed);
     }
 
-    #[test]
-    fn a_newcomer_hears_who_is_there_before_anything_else() {
-        let rooms = Arc::new(Rooms::default());
-        let _ada = rooms.join("lobby", "ada").expect("free");
-        let mut bob = rooms.join("lobby", "bob").expect("free");
-        let first = waiting(&mut bob).swap_remove(0);
+    #[tokio::test]
+    async fn a_newcomer_hears_who_is_there_before_anything_else() {
+        let rooms = Rooms::default();
+        let (ada, mut bob) = (link(), link());
+        let _ada = ada.join(&rooms, "ada").await;
+        let _bob = bob.join(&rooms, "bob").await;
         assert_eq!(
-            first,
+            bob.waiting().await.swap_remove(0),
             r#"{"type":"joined","room":"lobby","nick":"bob","members":["ada","bob"]}"#
         );
     }
 
     #[tokio::test]
+    async fn who_is_dropped_without_a_word_has_departed_by_the_next_event() {
+        let rooms = Rooms::default();
+        let (mut ada, bob) = (link(), link());
+        let _ada = ada.join(&rooms, "ada").await;
+        drop(bob.join(&rooms, "bob").await);
+        ada.waiting().await;
+        rooms.tick().await;
+        let expected = [
+            r#"{"type":"departed","nick":"bob"}"#,
+            r#"{"type":"tick","seq":1,"members":1}"#,
+        ];
+        assert_eq!(ada.waiting().await, expected);
+        drop(ada.join(&rooms, "bob").await);
+    }
+
+    // spec: S-07
+    #[tokio::test]
     async fn a_member_that_does_not_read_is_put_out_and_costs_the_others_nothing() {
-        let rooms = Arc::new(Rooms::default());
-        let mut slow = rooms.join("lobby", "slow").expect("free");
-        let mut ada = rooms.join("lobby", "ada").expect("free");
-        waiting(&mut ada);
+        let rooms = Rooms::default();
+        let (slow, mut ada) = (link(), link());
+        let slow_in = slow.join(&rooms, "slow").await;
+        let ada_in = ada.join(&rooms, "ada").await;
+        ada.waiting().await;
         let mut heard = Vec::new();
-        for n in 0..2 * QUEUE_EVENTS {
-            ada.say(&n.to_string());
-            heard.append(&mut waiting(&mut ada));
+        let mut reached = Published::default();
+        for n in 0..2 * BACKLOG {
+            reached += ada_in.say(&n.to_string()).await;
+            heard.append(&mut ada.waiting().await);
         }
+        assert!(reached.queued >= BACKLOG);
+        assert_eq!((reached.dropped, reached.disconnected), (0, 1));
         let departed = r#"{"type":"departed","nick":"slow"}"#;
         assert_eq!(heard.iter().filter(|event| *event == departed).count(), 1);
-        assert_eq!(
-            heard.len(),
-            2 * QUEUE_EVENTS + 1,
-            "ada has heard every line"
-        );
-        // Not even what waits is handed out any more, and it stays so.
-        slow.evicted().await;
-        assert_eq!(slow.next_event().await, None);
+        assert_eq!(heard.len(), 2 * BACKLOG + 1, "ada has heard every line");
 
         // The name is free again, and the old membership does not take the new one with it.
-        let mut again = rooms.join("lobby", "slow").expect("free again");
-        drop(slow);
-        ada.say("hello");
-        assert!(
-            waiting(&mut again)
-                .iter()
-                .any(|event| event.contains("hello"))
-        );
-        assert!(
-            !waiting(&mut ada)
-                .iter()
-                .any(|event| event.contains("departed"))
-        );
+        let mut again = link();
+        let _again = again.join(&rooms, "slow").await;
+        slow_in.leave().await;
+        ada_in.say("hello").await;
+        let heard = [again.waiting().await, ada.waiting().await].map(|events| events.join("\n"));
+        assert!(heard.iter().all(|events| events.contains("hello")));
+        assert!(!heard.iter().any(|events| events.contains("departed")));
     }
 
-    #[test]
-    fn members_that_are_all_too_slow_leave_an_empty_room() {
-        let rooms = Arc::new(Rooms::default());
-        let members: Vec<_> = (0..MAX_MEMBERS)
-            .map(|n| rooms.join("lobby", &n.to_string()).expect("free"))
-            .collect();
-        for _ in 0..2 * QUEUE_EVENTS {
-            members[0].say("is anybody there");
+    #[tokio::test]
+    async fn members_that_are_all_too_slow_leave_an_empty_room() {
+        let rooms = Rooms::default();
+        let links: Vec<_> = (0..4).map(|_| link()).collect();
+        let mut members = Vec::new();
+        for (n, link) in links.iter().enumerate() {
+            members.push(link.join(&rooms, &n.to_string()).await);
         }
-        rooms.tick();
-        assert!(rooms.join("lobby", "0").is_ok());
-        drop(members);
-        assert!(rooms.lock().is_empty());
+        for _ in 0..2 * BACKLOG {
+            members[0].say("is anybody there").await;
+        }
+        rooms.tick().await;
+        assert_eq!(rooms.hub.topics(), []);
+        let again = link();
+        let again = again.join(&rooms, "0").await;
+        assert_eq!(again.say("only me").await.delivered, 1);
     }
 
-    #[test]
-    fn names_and_numbers_have_limits() {
-        let rooms = Arc::new(Rooms::default());
-        let refused = |room: &str, nick: &str| rooms.join(room, nick).expect_err("refused");
+    #[tokio::test]
+    async fn names_and_numbers_have_limits() {
+        let rooms = Rooms::default();
+        let Link { sender, .. } = &link();
+        let refused = async |room: &str, nick: &str| {
+            let joined = rooms.join(room, nick, sender).await;
+            joined.expect_err("refused")
+        };
         for name in ["", " ada", "ada ", "a\nb", "\u{7f}", &"x".repeat(33)] {
-            assert_eq!(refused("lobby", name), Refusal::BadNick, "{name:?}");
-            assert_eq!(refused(name, "ada"), Refusal::BadRoom, "{name:?}");
+            assert_eq!(refused("lobby", name).await, Refusal::BadNick, "{name:?}");
+            assert_eq!(refused(name, "ada").await, Refusal::BadRoom, "{name:?}");
         }
-        assert!(rooms.lock().is_empty());
+        assert!(rooms.by_name().is_empty());
 
-        let mut there = vec![rooms.join("full", &"名".repeat(32)).expect("32 characters")];
-        assert_eq!(refused("full", &"名".repeat(32)), Refusal::NickTaken);
-        for n in 1..MAX_MEMBERS {
-            there.push(rooms.join("full", &n.to_string()).expect("room left"));
+        let links: Vec<_> = (0..MAX_MEMBERS + MAX_ROOMS).map(|_| link()).collect();
+        let mut senders = links.iter().map(|link| &link.sender);
+        let mut there = Vec::new();
+        for n in 0..MAX_MEMBERS {
+            let nick = format!("{n}{}", "名".repeat(30));
+            let joined = rooms.join("full", &nick, senders.next().expect("enough"));
+            there.push(joined.await.expect("32 characters, and room left"));
         }
-        assert_eq!(refused("full", "one more"), Refusal::RoomFull);
-        for n in 1..MAX_ROOMS {
-            there.push(rooms.join(&n.to_string(), "ada").expect("rooms left"));
-        }
-        assert_eq!(refused("one more", "ada"), Refusal::TooManyRooms);
+        assert_eq!(refused("full", "one more").await, Refusal::RoomFull);
         there.pop();
-        assert!(rooms.join("one more", "ada").is_ok());
+        let taken = format!("0{}", "名".repeat(30));
+        assert_eq!(refused("full", &taken).await, Refusal::NickTaken);
+        for n in 1..MAX_ROOMS {
+            let room = n.to_string();
+            let joined = rooms.join(&room, "ada", senders.next().expect("enough"));
+            there.push(joined.await.expect("rooms left"));
+        }
+        assert_eq!(refused("one more", "ada").await, Refusal::TooManyRooms);
+        there.pop();
+        assert!(rooms.join("one more", "ada", sender).await.is_ok());
         drop(there);
-        assert!(rooms.lock().is_empty(), "a room ends with its last member");
+        assert_eq!(rooms.hub.topics(), [], "a room ends with its last member");
     }
 }

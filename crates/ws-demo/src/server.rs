@@ -112,7 +112,7 @@ async fn run(
             () = &mut until => break,
             stream = next_connection(&mut listener, &mut backoff) => stream,
             _ = ticks.tick() => {
-                shared.rooms.tick();
+                shared.rooms.tick().await;
                 continue;
             }
             // Finished tasks are forgotten as they finish. One that panicked has said so on standard

@@ -14,6 +14,8 @@ export class Chat {
   #members = new Set();
   #joined = null;
   #leaving = false;
+  // The line that was said last, until the server has told what became of it.
+  #mine = null;
 
   constructor() {
     this.#nick.value = `guest-${100 + Math.floor(Math.random() * 900)}`;
@@ -85,6 +87,9 @@ export class Chat {
       case "said":
         this.#said(event);
         break;
+      case "published":
+        this.#published(event);
+        break;
       case "notice":
         this.#line("push", event.text);
         break;
@@ -111,6 +116,18 @@ export class Chat {
       make("span", { className: "words", text }),
     );
     appendFollowing(this.#log, line, LINES_KEPT);
+    if (mine) this.#mine = line;
+  }
+
+  // Behind each line of one's own: how many members have it, and how many do not read as fast as the others talk.
+  #published({ delivered, queued, disconnected }) {
+    if (!this.#mine) return;
+    const parts = [`delivered to ${delivered}`];
+    if (queued > 0) parts.push(`waiting for ${queued}`);
+    if (disconnected > 0) parts.push(`too much for ${disconnected}`);
+    const data = { delivered, queued, disconnected };
+    this.#mine.querySelector("time").after(make("span", { className: "reached", data, text: parts.join(", ") }));
+    this.#mine = null;
   }
 
   #tick({ seq, at }) {
