@@ -13,8 +13,9 @@ use crate::side::Side;
 use crate::tap::TapSlot;
 use crate::transmit::to_u64;
 use crate::{
-    CloseInfo, Config, Event, Initiator, MaskKeys, Message, MessageKind, Offered, OverflowPolicy,
-    PreparedMessage, ProtocolError, Role, SendError, State, Stats, Tap, Transmit, Unsent,
+    CloseInfo, Config, Event, FlushMark, Initiator, MaskKeys, Message, MessageKind, Offered,
+    OverflowPolicy, PreparedMessage, ProtocolError, Role, SendError, State, Stats, Tap, Transmit,
+    Unsent,
 };
 
 /// Why a connection was closed for which `Config::idle_timeout` has passed, in the words of the Close frame.
@@ -393,6 +394,28 @@ impl Connection {
     /// a peer that reads.
     pub fn wants_flush(&self) -> bool {
         self.outbound.wants_flush()
+    }
+
+    /// Whether a message that is [sent](Self::send) now has less than `Config::write_buffer_high` bytes before it that
+    /// were sent and are not written. What was only [offered](Self::offer) does not count, for others offer more of it as
+    /// fast as the peer reads, and who waited for its end would wait for ever.
+    ///
+    /// A binding waits for this before it sends; [`send`](Self::send) refuses only at `Config::write_buffer_limit`.
+    pub fn has_room(&self) -> bool {
+        self.outbound.has_room()
+    }
+
+    /// Notes what has been sent so far, to ask [`is_written`](Self::is_written) about that and not about what others
+    /// send or offer later.
+    pub fn flush_mark(&self) -> FlushMark {
+        self.outbound.flush_mark()
+    }
+
+    /// Whether everything that was sent before `mark` was made has been written, or dropped with the transport. Offered
+    /// messages do not count. It may say so a little later than it is true, by what fits into the write buffer; that it
+    /// says so never depends on what is sent after the mark.
+    pub fn is_written(&self, mark: &mut FlushMark) -> bool {
+        self.outbound.is_written(mark)
     }
 
     /// Whether everything that could be written has been. What was [offered](Self::offer) between the pieces of a

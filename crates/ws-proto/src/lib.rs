@@ -94,6 +94,7 @@ pub use connection::Connection;
 pub use error::{ProtocolError, SendError, Unsent};
 pub use event::Event;
 pub use message::{Message, MessageKind, Utf8Bytes};
+pub use outbound::FlushMark;
 pub use prepared::PreparedMessage;
 pub use side::{MaskKeys, Role};
 pub use stats::{Stats, Traffic};

@@ -63,6 +63,17 @@ pub(crate) struct Outbound {
     frames: u64,
     /// Messages queued so far, to their last frame.
     messages: u64,
+    /// How much of what was accepted and had to wait is framed, to the last frame: a count of calls.
+    framed: u64,
+}
+
+/// A place in the order of what a connection sends, from [`Connection::flush_mark`](crate::Connection::flush_mark).
+#[derive(Clone, Debug)]
+pub struct FlushMark {
+    /// How much of what had to wait must be framed before it is known where in the stream that ends.
+    framed: Option<u64>,
+    /// Where in the stream of all bytes sent it ends.
+    end: u64,
 }
 
 /// A message that is sent in pieces and whose last one has not come.
@@ -129,6 +140,7 @@ impl Outbound {
             data_end: 0,
             frames: 0,
             messages: 0,
+            framed: 0,
         }
     }
 
@@ -279,7 +291,10 @@ impl Outbound {
         let Some(waiting) = &mut self.waiting else {
             return false;
         };
+        let before = waiting.accepted();
         let next = waiting.next(self.fragment_size);
+        let framed = before.saturating_sub(waiting.accepted());
+        self.framed = self.framed.saturating_add(to_u64(framed));
         if waiting.is_forgettable() {
             self.waiting = None;
         } else if waiting.is_empty() {
@@ -399,6 +414,39 @@ impl Outbound {
         self.is_above_high() || self.has_ready() || self.unanswered_ping.is_some()
     }
 
+    /// Whether a message that is sent now finds a place near the front.
+    pub(crate) fn has_room(&self) -> bool {
+        match &self.waiting {
+            // As this is written, more is offered. What is sent waits for its place among that, and not for its end.
+            Some(waiting) if waiting.is_offered_ready() => {
+                waiting.owed_len().saturating_add(waiting.overhead()) < self.buffer_high
+            }
+            _ => !self.is_above_high() && !self.has_ready(),
+        }
+    }
+
+    /// Notes what has been sent so far.
+    pub(crate) fn flush_mark(&self) -> FlushMark {
+        let accepted = self.accepted();
+        FlushMark {
+            framed: (accepted > 0).then(|| self.framed.saturating_add(accepted)),
+            end: self.transmit.end(),
+        }
+    }
+
+    /// Whether all that was sent before the `mark` is written, or dropped.
+    pub(crate) fn is_written(&self, mark: &mut FlushMark) -> bool {
+        if let Some(framed) = mark.framed {
+            // What is dropped is dropped together.
+            if self.framed < framed && self.accepted() > 0 {
+                return false;
+            }
+            mark.framed = None;
+            mark.end = self.transmit.end();
+        }
+        self.written() >= mark.end || !self.owes()
+    }
+
     pub(crate) fn is_above_high(&self) -> bool {
         self.transmit.remaining() >= self.buffer_high
     }
@@ -414,7 +462,7 @@ impl Outbound {
     /// How many bytes wait to be written, framed or not.
     pub(crate) fn queued(&self) -> usize {
         let waiting = self.waiting.as_ref();
-        let unframed = waiting.map_or(0, |waiting| waiting.accepted_len());
+        let unframed = waiting.map_or(0, |waiting| waiting.owed_len());
         self.transmit.remaining().saturating_add(unframed)
     }
 
@@ -441,6 +489,12 @@ impl Outbound {
             frames: self.frames,
             messages: self.messages,
         }
+    }
+
+    /// How much of what was accepted waits to be framed.
+    fn accepted(&self) -> u64 {
+        let waiting = self.waiting.as_ref();
+        waiting.map_or(0, |waiting| to_u64(waiting.accepted()))
     }
 
     /// How many offered messages wait.

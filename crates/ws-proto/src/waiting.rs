@@ -51,10 +51,12 @@ pub(crate) struct Waiting {
     /// Messages offered while a message that is sent in pieces was unfinished: "the fragments of one message MUST NOT
     /// be interleaved between the fragments of another message" (RFC 6455 §5.4).
     held: VecDeque<PreparedMessage>,
-    /// The bytes of the accepted entries.
-    accepted_len: usize,
+    /// How many entries wait that were accepted.
+    accepted: usize,
     /// How many messages wait that were only offered.
     offered: usize,
+    /// The bytes that are owed: of what was accepted, and of what was offered and has begun.
+    owed_len: usize,
     /// How many messages that were offered have been dropped so far.
     dropped: u64,
 }
@@ -63,6 +65,8 @@ pub(crate) struct Waiting {
 enum Entry {
     Accepted(Data),
     Offered(PreparedMessage),
+    /// The rest of a message that was offered: it cannot be dropped any more.
+    Begun(Data),
 }
 
 /// Data for one frame, or for several where that is longer than a fragment may be.
@@ -82,6 +86,19 @@ impl Data {
             payload,
         }
     }
+
+    /// Takes the first fragment out, if this is longer than one of `size` bytes.
+    fn split_first(&mut self, size: usize) -> Option<Self> {
+        if self.payload.len() <= size {
+            return None;
+        }
+        let opcode = core::mem::replace(&mut self.opcode, Opcode::Continuation);
+        Some(Self {
+            opcode,
+            fin: false,
+            payload: self.payload.split_to(size),
+        })
+    }
 }
 
 /// What is to be framed next.
@@ -94,7 +111,8 @@ pub(crate) enum Next {
 impl Waiting {
     /// Takes data that is owed to the peer from now on.
     pub(crate) fn accept(&mut self, data: Data) {
-        self.accepted_len = self.accepted_len.saturating_add(data.payload.len());
+        self.accepted = self.accepted.saturating_add(1);
+        self.owed_len = self.owed_len.saturating_add(data.payload.len());
         self.ready.push_back(Entry::Accepted(data));
     }
 
@@ -115,42 +133,36 @@ impl Waiting {
 
     /// Takes out what is to be framed next, `fragment_size` bytes at most.
     pub(crate) fn next(&mut self, fragment_size: usize) -> Option<Next> {
-        let data = match self.ready.pop_front()? {
+        let (mut data, was_accepted) = match self.ready.pop_front()? {
             Entry::Offered(message) => {
                 self.offered = self.offered.saturating_sub(1);
                 if message.len() <= fragment_size {
                     return Some(Next::Prepared(message));
                 }
-                Data::message(message.kind(), message.payload())
+                let data = Data::message(message.kind(), message.payload());
+                self.owed_len = self.owed_len.saturating_add(data.payload.len());
+                (data, false)
             }
-            Entry::Accepted(data) => {
-                self.accepted_len = self.accepted_len.saturating_sub(data.payload.len());
-                data
-            }
+            Entry::Begun(data) => (data, false),
+            Entry::Accepted(data) => (data, true),
         };
-        Some(Next::Frame(self.first_fragment(data, fragment_size)))
+        let Some(first) = data.split_first(fragment_size) else {
+            self.owed_len = self.owed_len.saturating_sub(data.payload.len());
+            self.accepted = self.accepted.saturating_sub(usize::from(was_accepted));
+            return Some(Next::Frame(data));
+        };
+        self.owed_len = self.owed_len.saturating_sub(first.payload.len());
+        self.ready.push_front(match was_accepted {
+            true => Entry::Accepted(data),
+            false => Entry::Begun(data),
+        });
+        Some(Next::Frame(first))
     }
 
     /// Holds no memory while nothing waits.
     pub(crate) fn shrink(&mut self) {
         self.ready.shrink_to_fit();
         self.held.shrink_to_fit();
-    }
-
-    /// Puts back what does not go into a frame of `fragment_size` bytes. It was begun and cannot be dropped any more.
-    fn first_fragment(&mut self, mut data: Data, fragment_size: usize) -> Data {
-        if data.payload.len() <= fragment_size {
-            return data;
-        }
-        let first = Data {
-            opcode: data.opcode,
-            fin: false,
-            payload: data.payload.split_to(fragment_size),
-        };
-        data.opcode = Opcode::Continuation;
-        self.accepted_len = self.accepted_len.saturating_add(data.payload.len());
-        self.ready.push_front(Entry::Accepted(data));
-        first
     }
 
     /// Drops the offered message that has waited longest; `false` if there is none.
@@ -174,7 +186,7 @@ impl Waiting {
     pub(crate) fn drop_offered(&mut self) {
         self.held.clear();
         self.ready
-            .retain(|entry| matches!(entry, Entry::Accepted(_)));
+            .retain(|entry| !matches!(entry, Entry::Offered(_)));
         let dropped = to_u64(core::mem::take(&mut self.offered));
         self.dropped = self.dropped.saturating_add(dropped);
     }
@@ -193,16 +205,24 @@ impl Waiting {
         self.offered
     }
 
-    /// How many bytes are owed to the peer.
-    pub(crate) const fn accepted_len(&self) -> usize {
-        self.accepted_len
+    /// How many entries wait that were accepted.
+    pub(crate) const fn accepted(&self) -> usize {
+        self.accepted
     }
 
-    /// What keeping the accepted entries costs besides: empty messages must not be free, or any number could wait.
-    pub(crate) fn overhead(&self) -> usize {
-        let all = self.ready.len().saturating_add(self.held.len());
-        let accepted = all.saturating_sub(self.offered);
-        accepted.saturating_mul(size_of::<Entry>())
+    /// How many bytes are owed to the peer.
+    pub(crate) const fn owed_len(&self) -> usize {
+        self.owed_len
+    }
+
+    /// What keeping these bytes costs besides: empty messages must not be free, or any number could wait.
+    pub(crate) const fn overhead(&self) -> usize {
+        self.accepted.saturating_mul(size_of::<Entry>())
+    }
+
+    /// Whether a message that was only offered may be framed as soon as there is room.
+    pub(crate) fn is_offered_ready(&self) -> bool {
+        self.offered > self.held.len()
     }
 
     /// Whether something may be framed as soon as there is room.

@@ -290,3 +290,80 @@ fn the_backlog_shares_one_payload() {
         }
     }
 }
+
+/// Writes one frame of one letter, and offers two more messages.
+fn one_round(server: &mut Alone) -> String {
+    let frame = Frame::text("x").bytes();
+    let transmit = server.connection.transmit();
+    let written = transmit.copy_to_bytes(frame.len());
+    for name in "xy".chars() {
+        offer(server, name, DropOldest, 3);
+    }
+    String::from_utf8_lossy(&written[2..]).into_owned()
+}
+
+#[test]
+fn who_sends_does_not_wait_for_those_who_offer() {
+    // spec: S-07
+    let mut server = server();
+    let mut written = String::new();
+    for name in "abcde".chars() {
+        offer(&mut server, name, DropOldest, 3);
+    }
+    // The backlog is never empty again, and still there is room for what is sent, up to the mark.
+    assert!(server.connection.has_room());
+    server.connection.send(Message::text("1")).expect("room");
+    assert!(!server.connection.has_room());
+    let mut mark = server.connection.flush_mark();
+    let mut rounds_behind = 0;
+    while !server.connection.is_written(&mut mark) {
+        rounds_behind += u32::from(written.contains('1'));
+        written += &one_round(&mut server);
+        assert!(written.len() < 10, "{written}");
+    }
+    assert!(written.contains('1') && rounds_behind <= 1, "{written}");
+    assert!(server.connection.backlog() > 0 && server.connection.has_room());
+    // So it goes on.
+    server.connection.send(Message::text("2")).expect("room");
+    while !written.contains('2') {
+        written += &one_round(&mut server);
+    }
+}
+
+#[test]
+fn a_mark_is_passed_when_what_was_sent_before_is_written() {
+    let config = Config::default()
+        .with_fragment_size(Some(2))
+        .with_write_buffer_high(1);
+    let mut server = Alone::server_with(config);
+    let mut nothing = server.connection.flush_mark();
+    assert!(server.connection.is_written(&mut nothing));
+    server.connection.send(Message::text("abc")).expect("room");
+    let mut first = server.connection.flush_mark();
+    server.connection.send(Message::text("de")).expect("room");
+    let mut second = server.connection.flush_mark();
+    let mut passed = Vec::new();
+    // Two fragments of the first message, and the second.
+    for len in [4, 3, 4] {
+        let connection = &mut server.connection;
+        let is_passed = |mark: &mut _| connection.is_written(mark);
+        passed.push([&mut nothing, &mut first, &mut second].map(is_passed));
+        server.connection.transmit().advance(len);
+    }
+    assert_eq!(
+        passed,
+        [
+            [true, false, false],
+            [true, false, false],
+            [true, true, false]
+        ]
+    );
+    assert!(server.connection.is_written(&mut second));
+
+    // What is dropped is waited for no more, framed or not.
+    server.connection.send(Message::text("abc")).expect("room");
+    let mut dropped = server.connection.flush_mark();
+    assert!(!server.connection.is_written(&mut dropped));
+    server.connection.handle_write_failed();
+    assert!(server.connection.is_written(&mut dropped));
+}
