@@ -8,7 +8,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use ws_proto::{CloseCode, CloseInfo, Connection, Detached, Event, ProtocolError, SendError};
+use ws_proto::{
+    CloseCode, CloseInfo, Connection, Detached, Event, ProtocolError, SendError, State,
+};
 
 use crate::Error;
 use crate::sync::now;
@@ -25,6 +27,10 @@ const MAX_AHEAD: usize = 16;
 /// it would if nobody sent.
 const MAX_AHEAD_PARTIAL: usize = 16 * 1024;
 
+/// How long a thread that writes waits, at most, for the peer to take something before it looks around. Also how often a
+/// thread that only sends reads.
+pub(crate) const LOOK_AROUND: Duration = Duration::from_millis(250);
+
 /// How long `recv` waits for the peer to take what is queued before it goes on reading.
 pub(crate) const WRITE_PATIENCE: Duration = Duration::from_millis(5);
 
@@ -40,6 +46,11 @@ pub(crate) struct Driver {
     ahead: VecDeque<Event>,
     /// Nobody will ever take what arrives.
     deaf: bool,
+    /// Whether anybody has read since a sender last asked.
+    heard: bool,
+    /// When a sender last read, or found that somebody had.
+    listened: Instant,
+    turn: Turn,
     /// Whether the write side has been shut down.
     shut_down: bool,
     /// Whether the peer has ended its side: there is nothing more to read.
@@ -71,6 +82,20 @@ pub(crate) enum Job {
     ShutDown,
 }
 
+/// Whose turn it is to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Free,
+    /// A message is being sent in fragments; other messages wait until it is finished.
+    Taken,
+    /// Such a message was left unfinished, and no other can follow it.
+    Forfeited,
+}
+
+const fn is_data(event: &Event) -> bool {
+    matches!(event, Event::Message(_) | Event::Chunk(_))
+}
+
 /// What ended a connection, to be told more than once.
 #[derive(Clone, Copy, Debug)]
 enum Cause {
@@ -94,6 +119,9 @@ impl Driver {
             opened: now(),
             ahead: VecDeque::new(),
             deaf: false,
+            heard: false,
+            listened: now(),
+            turn: Turn::Free,
             shut_down: false,
             ended: false,
             due: false,
@@ -148,8 +176,7 @@ impl Driver {
     }
 
     fn has_room_for_events(&self) -> bool {
-        let is_message = |event: &Event| matches!(event, Event::Message(_));
-        self.deaf || self.ahead.len() < MAX_AHEAD && !self.ahead.iter().any(is_message)
+        self.deaf || self.ahead.len() < MAX_AHEAD && !self.ahead.iter().any(is_data)
     }
 
     fn poll_event(&mut self) -> Option<Event> {
@@ -227,6 +254,7 @@ impl Driver {
 
     /// Hands over what was read.
     pub(crate) fn received(&mut self, received: &[u8]) {
+        self.heard = true;
         if received.is_empty() {
             self.end();
         } else if self.connection.prefers_receive_buffer() {
@@ -286,6 +314,70 @@ impl Driver {
         self.failure.take().map_or(Ok(()), Err)
     }
 
+    /// Whether somebody who only sends, or sends for long, should read: they must hear Pings and the peer's Close too.
+    pub(crate) fn should_listen(&mut self) -> bool {
+        if std::mem::take(&mut self.heard) {
+            self.listened = now();
+            return false;
+        }
+        has_passed(self.listened.checked_add(LOOK_AROUND))
+    }
+
+    /// Notes that a sender has read.
+    pub(crate) fn listened(&mut self) {
+        self.heard = false;
+        self.listened = now();
+    }
+
+    /// Whether a message is being sent in fragments, and others have to wait for its end.
+    pub(crate) fn turn_is_taken(&self) -> bool {
+        self.turn == Turn::Taken && self.connection.state() == State::Open
+    }
+
+    /// Takes the turn to send a message in fragments, when nobody has it.
+    pub(crate) fn take_turn(&mut self) -> Result<(), SendError> {
+        match (self.turn, self.connection.state()) {
+            (Turn::Forfeited, _) => Err(SendError::MessageUnfinished),
+            (_, State::Open) => {
+                self.turn = Turn::Taken;
+                Ok(())
+            }
+            _ => Err(SendError::Closed),
+        }
+    }
+
+    /// Gives the turn back; `whole` is whether no message is left unfinished.
+    pub(crate) fn end_turn(&mut self, whole: bool) {
+        self.turn = match whole {
+            true => Turn::Free,
+            false => Turn::Forfeited,
+        };
+    }
+
+    /// Begins to receive the next message in chunks, within a limit other than `Config::max_message_size` if one is
+    /// given.
+    pub(crate) fn begin_chunks(&mut self, max_size: Option<u64>) {
+        // A message that was read ahead is there already, as one chunk.
+        if !self.ahead.iter().any(is_data) {
+            let max_size = max_size.unwrap_or(self.connection.max_message_size());
+            self.connection.stream_message(max_size);
+        }
+    }
+
+    /// The rest of the message that is being received in chunks is not wanted; if nothing of it was handed out, it comes
+    /// whole.
+    pub(crate) fn discard_message(&mut self) {
+        self.ahead.retain(|event| !matches!(event, Event::Chunk(_)));
+        self.connection.discard_message();
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn abort(&mut self) {
+        self.connection.abort();
+        self.unwritable
+            .get_or_insert(io::ErrorKind::ConnectionAborted);
+    }
+
     /// Why what was queued will never arrive, if so.
     pub(crate) fn lost(&self) -> Option<Error> {
         match (self.unwritable, self.cause) {
@@ -298,10 +390,11 @@ impl Driver {
 
     /// How a connection that is over has ended.
     pub(crate) fn outcome(&self) -> Result<CloseInfo, Error> {
-        match (self.cause, self.connection.close_info()) {
-            (Some(cause), _) => Err(cause.into()),
-            (None, Some(info)) => Ok(info),
-            (None, None) => Err(Error::Protocol(ProtocolError::ConnectionLost)),
+        match (self.cause, self.unwritable, self.connection.close_info()) {
+            (Some(cause), ..) => Err(cause.into()),
+            (None, Some(kind), Some(info)) if !info.clean => Err(Error::Io(kind.into())),
+            (None, _, Some(info)) => Ok(info),
+            (None, _, None) => Err(Error::Protocol(ProtocolError::ConnectionLost)),
         }
     }
 

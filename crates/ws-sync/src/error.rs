@@ -17,6 +17,8 @@ pub enum Error {
     Protocol(ProtocolError),
     /// This end asked for something that cannot be sent. The connection is not affected.
     Send(SendError),
+    /// The peer closed the connection inside the message that was being received in chunks. It is over.
+    Truncated,
 }
 
 impl fmt::Display for Error {
@@ -25,6 +27,7 @@ impl fmt::Display for Error {
             Self::Io(error) => write!(f, "the transport failed: {error}"),
             Self::Protocol(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
+            Self::Truncated => f.write_str("the peer closed the connection inside a message"),
         }
     }
 }
@@ -35,6 +38,31 @@ impl std::error::Error for Error {
             Self::Io(error) => Some(error),
             Self::Protocol(error) => Some(error),
             Self::Send(error) => Some(error),
+            Self::Truncated => None,
+        }
+    }
+}
+
+/// For the faces that speak of bytes. The error is inside unless it was one of the transport's.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Io(_) => io::ErrorKind::Other,
+            Error::Truncated | Error::Protocol(ProtocolError::ConnectionLost) => {
+                io::ErrorKind::UnexpectedEof
+            }
+            Error::Protocol(
+                ProtocolError::PongTimeout
+                | ProtocolError::WriteTimeout
+                | ProtocolError::CloseTimeout,
+            ) => io::ErrorKind::TimedOut,
+            Error::Protocol(_) => io::ErrorKind::InvalidData,
+            Error::Send(SendError::Closed) => io::ErrorKind::BrokenPipe,
+            Error::Send(_) => io::ErrorKind::InvalidInput,
+        };
+        match error {
+            Error::Io(error) => error,
+            error => Self::new(kind, error),
         }
     }
 }

@@ -16,6 +16,7 @@
 //! 4. A thread blocked in a read cannot be told of a deadline that was armed after it went there. So whoever arms one
 //!    waits for it too, and the end of the connection shuts the stream down, which ends every read and write on it.
 
+use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -24,18 +25,20 @@ use ws_proto::State;
 
 use crate::driver::Driver;
 use crate::handles::{Handle, Performed, Reader, Task, Writer};
-use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, now};
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::timed::{has_passed, is_timeout, remaining, was_wait_until};
-
-/// How long a thread that writes waits, at most, for the peer to take something before it looks around. Also how often a
-/// thread that only sends reads.
-pub(crate) const LOOK_AROUND: Duration = Duration::from_millis(250);
 
 /// What the halves of a connection share.
 pub(crate) struct Handover {
     held: Mutex<Held>,
     /// Something has changed that a thread may be waiting for.
     changed: Condvar,
+}
+
+impl fmt::Debug for Handover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handover").finish_non_exhaustive()
+    }
 }
 
 /// What the lock protects.
@@ -59,10 +62,6 @@ pub(crate) struct Held {
     pub(crate) written: u64,
     /// How many threads see to it that something is written.
     pub(crate) flushing: usize,
-    /// Whether anybody has read since a sender last asked.
-    pub(crate) heard: bool,
-    /// When a sender last read, or found that somebody had.
-    pub(crate) listened: Instant,
     /// Bounds a receiver's wait for input where no deadline does.
     pub(crate) read_timeout: Option<Duration>,
 }
@@ -108,8 +107,6 @@ impl Handover {
                 waiting: 0,
                 written: 0,
                 flushing: 0,
-                heard: false,
-                listened: now(),
                 read_timeout: None,
             }),
             changed: Condvar::new(),
@@ -231,7 +228,6 @@ impl Handover {
             }
         };
         held.driver.waited_until(deadline);
-        held.heard = true;
         if !held.is_over() {
             held.reader = Some(reader);
         }

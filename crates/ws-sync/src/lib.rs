@@ -40,6 +40,7 @@
 #![warn(missing_docs)]
 
 mod accept;
+mod byte_stream;
 mod connect;
 mod driver;
 mod error;
@@ -52,21 +53,25 @@ mod receiving;
 mod sending;
 mod split;
 mod stream;
+mod streaming;
 mod sync;
 mod timed;
 mod websocket;
 mod whole;
 
 pub use accept::{Acceptor, Incoming, accept};
+pub use byte_stream::ByteStream;
 pub use connect::{Connector, connect};
 pub use error::{AcceptError, ConnectError, Error};
-pub use split::{Receiver, Sender};
+pub use split::{Receiver, Sender, Turn};
 pub use stream::{CloneStream, Stream, Untimed};
+pub use streaming::{MessageReader, MessageWriter, ReceivingHalf, SendingHalf};
 pub use websocket::WebSocket;
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
 pub use ws_handshake::{Limits, OriginPolicy};
 pub use ws_proto::{
-    CloseCode, CloseFrame, CloseInfo, Config, Event, Initiator, Message, ProtocolError, Role,
-    SendError, State, Unsent, Utf8Bytes,
+    Chunk, CloseCode, CloseFrame, CloseInfo, Config, Direction, Event, Initiator, Message,
+    MessageKind, PreparedMessage, ProtocolError, Role, SendError, State, Stats, TappedFrame,
+    Traffic, Unsent, Utf8Bytes,
 };

@@ -3,8 +3,8 @@
 use ws_proto::Event;
 
 use crate::Error;
-use crate::driver::{WRITE_PATIENCE, WRITE_RETRY};
-use crate::handover::{Guard, Handover, LOOK_AROUND, Patience, Written};
+use crate::driver::{LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
+use crate::handover::{Guard, Handover, Patience, Written};
 use crate::sync::now;
 
 impl Handover {
@@ -17,9 +17,9 @@ impl Handover {
         held.receiving = false;
         // Whoever waits for input has to read for itself now.
         self.notify(&held);
-        let is_message = matches!(result, Ok(Some(Event::Message(_))));
+        let is_data = matches!(result, Ok(Some(Event::Message(_) | Event::Chunk(_))));
         // A Pong does not wait until the application, which may be busy with this message, calls again.
-        if (is_message || answered) && held.driver.owes_answer() {
+        if (is_data || answered) && held.driver.owes_answer() {
             drop(self.write_before_reading(held));
         }
         result
@@ -29,6 +29,14 @@ impl Handover {
     pub(crate) fn stop_listening(&self) {
         let mut held = self.lock();
         held.driver.stop_listening();
+        self.notify(&held);
+    }
+
+    /// The rest of the message that is being received in chunks is not wanted.
+    pub(crate) fn discard_message(&self) {
+        let mut held = self.lock();
+        held.driver.discard_message();
+        // There may be room again for what is read ahead.
         self.notify(&held);
     }
 

@@ -3,36 +3,72 @@
 use std::io;
 use std::time::Duration;
 
-use ws_proto::{CloseCode, CloseInfo, Connection, Message, SendError, State, Unsent};
+use bytes::Bytes;
+use ws_proto::{CloseCode, CloseInfo, Connection, Message, MessageKind, SendError, State, Unsent};
 
 use crate::Error;
-use crate::driver::{WRITE_PATIENCE, WRITE_RETRY};
-use crate::handover::{Guard, Handover, Held, LOOK_AROUND, Patience, Written};
+use crate::driver::{LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
+use crate::handover::{Guard, Handover, Held, Patience, Written};
 use crate::sync::now;
-use crate::timed::{SHORTEST_WAIT, has_passed};
+use crate::timed::SHORTEST_WAIT;
 
 impl Handover {
-    /// Queues something and, if that is wanted, waits until it is written.
-    pub(crate) fn send<R>(
+    /// Queues a message when it is its turn and there is room.
+    pub(crate) fn feed<R>(
         &self,
         queue: impl FnOnce(&mut Connection) -> Result<(), R>,
-        flush: bool,
     ) -> Result<(), Error>
     where
         Error: From<R>,
     {
+        let mut held = self.lock();
+        loop {
+            held = self.wait_turn(held)?;
+            let room;
+            (held, room) = self.make_room(held);
+            room?;
+            if !held.driver.turn_is_taken() {
+                return Ok(queue(&mut held.driver.connection)?);
+            }
+        }
+    }
+
+    /// Sends a Ping when there is room.
+    pub(crate) fn ping(&self, data: &[u8]) -> Result<(), Error> {
         let (mut held, room) = self.make_room(self.lock());
         room?;
-        queue(&mut held.driver.connection)?;
-        if flush {
-            self.flush_held(held)?;
-        }
-        Ok(())
+        held.driver.connection.ping(data)?;
+        self.flush_held(held)
     }
 
     /// Waits until everything that is queued now is written.
     pub(crate) fn flush(&self) -> Result<(), Error> {
         self.flush_held(self.lock())
+    }
+
+    /// Takes the turn to send a message in fragments.
+    pub(crate) fn take_turn(&self) -> Result<(), Error> {
+        let mut held = self.wait_turn(self.lock())?;
+        Ok(held.driver.take_turn()?)
+    }
+
+    /// Queues a fragment of the message whose turn it is, when there is room.
+    pub(crate) fn feed_fragment(
+        &self,
+        kind: MessageKind,
+        fragment: Bytes,
+        fin: bool,
+    ) -> Result<(), Error> {
+        let (mut held, room) = self.make_room(self.lock());
+        room?;
+        Ok(held.driver.connection.send_fragment(kind, fragment, fin)?)
+    }
+
+    /// Gives the turn back; `whole` is whether no message is left unfinished.
+    pub(crate) fn end_turn(&self, whole: bool) {
+        let mut held = self.lock();
+        held.driver.end_turn(whole);
+        self.notify(&held);
     }
 
     /// Queues a message if that needs no wait, and writes what can be written at once.
@@ -60,9 +96,29 @@ impl Handover {
         held.driver.outcome()
     }
 
+    /// Ends the connection at once.
+    pub(crate) fn abort(&self) {
+        let mut held = self.lock();
+        held.driver.abort();
+        self.settle(&mut held);
+    }
+
     /// Waits until the connection is over, whoever ended it.
     pub(crate) fn closed(&self) -> Result<(), Error> {
         self.wait_over(self.lock()).1
+    }
+
+    /// Waits until nobody is in the middle of a message of their own.
+    fn wait_turn<'a>(&'a self, held: Guard<'a>) -> Result<Guard<'a>, Error> {
+        // Nobody can tell a thread that reads that it is its turn, so it reads for a moment at a time; and when it is,
+        // there may be more to write.
+        let (held, waited) = self.drive_until(
+            held,
+            Patience::Brief(LOOK_AROUND),
+            Some(WRITE_RETRY),
+            |held| !held.driver.turn_is_taken(),
+        );
+        waited.map(|()| held)
     }
 
     /// Writes what is much already, before more is queued.
@@ -158,22 +214,34 @@ impl Handover {
     }
 
     /// Waits until the connection is over and its end has been carried out. What still arrives is for the receiver.
-    fn wait_over<'a>(&'a self, mut held: Guard<'a>) -> (Guard<'a>, Result<(), Error>) {
-        loop {
+    fn wait_over<'a>(&'a self, held: Guard<'a>) -> (Guard<'a>, Result<(), Error>) {
+        self.drive_until(held, Patience::Committed(LOOK_AROUND), None, Held::is_over)
+    }
+
+    /// Does everything that a connection does by itself until it is `enough`, with this patience for each write and each
+    /// read.
+    fn drive_until<'a>(
+        &'a self,
+        mut held: Guard<'a>,
+        writing: Patience,
+        reading: Option<Duration>,
+        enough: impl Fn(&Held) -> bool,
+    ) -> (Guard<'a>, Result<(), Error>) {
+        while !enough(&held) {
             // The receiver may have left after the first of several events that came together.
             self.keep_events(&mut held);
             let written;
-            (held, written) = self.write(held, Patience::Committed(LOOK_AROUND));
-            if held.is_over() {
-                return (held, Ok(()));
-            }
+            (held, written) = self.write(held, writing);
             let (patience, stalled) = match written {
                 Written::Some => continue,
                 Written::Refused(error) => return (held, Err(Error::Io(error))),
                 Written::Stalled => (Some(SHORTEST_WAIT), true),
                 Written::Elsewhere if held.brief => (Some(WRITE_RETRY), false),
-                Written::Elsewhere | Written::All => (None, false),
+                Written::Elsewhere | Written::All => (reading, false),
             };
+            if enough(&held) {
+                break;
+            }
             if stalled || held.may_listen() {
                 let heard;
                 (held, heard) = self.listen(held, patience);
@@ -184,16 +252,12 @@ impl Handover {
                 held = self.wait(held);
             }
         }
+        (held, Ok(()))
     }
 
-    /// Who only sends, or sends for long, must hear Pings and the peer's Close too.
+    /// Reads now and then.
     fn listen_now_and_then<'a>(&'a self, mut held: Guard<'a>) -> Guard<'a> {
-        if held.receiving {
-            return held;
-        }
-        if std::mem::take(&mut held.heard) {
-            held.listened = now();
-        } else if has_passed(held.listened.checked_add(LOOK_AROUND)) {
+        if !held.receiving && held.driver.should_listen() {
             (held, _) = self.listen(held, Some(SHORTEST_WAIT));
         }
         held
@@ -206,7 +270,6 @@ impl Handover {
         mut held: Guard<'a>,
         patience: Option<Duration>,
     ) -> (Guard<'a>, io::Result<bool>) {
-        held.listened = now();
         self.keep_events(&mut held);
         let mut heard = Ok(false);
         // Without timeouts there is no short wait.
@@ -215,13 +278,13 @@ impl Handover {
             && let Some(mut reader) = held.reader.take()
         {
             reader.set_own_timeout(None);
-            let until = patience.map(|patience| held.listened + patience);
+            let until = patience.map(|patience| now() + patience);
             (held, heard) = self.read(held, reader, until);
-            held.heard = false;
         } else {
             let deadline = held.driver.deadline();
             held.driver.waited_until(deadline);
         }
+        held.driver.listened();
         self.keep_events(&mut held);
         (held, heard)
     }

@@ -3,14 +3,20 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use ws_handshake::Negotiated;
-use ws_proto::{CloseCode, CloseInfo, Event, Message, Role, State, Unsent};
+use ws_proto::{
+    Chunk, CloseCode, CloseInfo, Event, Message, MessageKind, PreparedMessage, Role, State, Stats,
+    TappedFrame, Unsent,
+};
 
 use crate::driver::Driver;
 use crate::handles::Handle;
 use crate::handover::Handover;
+use crate::streaming::sealed::{Receiving, Sending};
+use crate::streaming::{MessageReader, MessageWriter};
 use crate::timed::SHORTEST_WAIT;
 use crate::{CloneStream, Error};
 
@@ -69,10 +75,8 @@ impl Sender {
     /// [`Error::Send`] when the connection is closing, [`Error::Io`] or [`Error::Protocol`] when it was lost before
     /// everything was written.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let message = message.into();
-        self.shared
-            .handover
-            .send(|connection| connection.send(message), true)
+        self.feed(message)?;
+        self.flush()
     }
 
     /// Queues one message as soon as less than `Config::write_buffer_high` bytes wait to be written. Follow a batch
@@ -85,7 +89,19 @@ impl Sender {
         let message = message.into();
         self.shared
             .handover
-            .send(|connection| connection.send(message), false)
+            .feed(|connection| connection.send(message))
+    }
+
+    /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        self.shared
+            .handover
+            .feed(|connection| connection.send_prepared(message))?;
+        self.flush()
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for,
@@ -114,9 +130,22 @@ impl Sender {
     ///
     /// [`Error::Send`] when the data is too long or the connection is closing, otherwise as [`flush`](Self::flush).
     pub fn ping(&self, data: &[u8]) -> Result<(), Error> {
-        self.shared
-            .handover
-            .send(|connection| connection.ping(data), true)
+        self.shared.handover.ping(data)
+    }
+
+    /// Begins a message that is sent in fragments, for one that is larger than memory or not known in full. What other
+    /// clones send waits until it is finished; Pings and Closes do not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) when an earlier
+    /// writer was dropped inside its message.
+    pub fn writer(&self, kind: MessageKind) -> Result<MessageWriter<Turn<'_>>, Error> {
+        let turn = Turn {
+            handover: &self.shared.handover,
+            is_taken: false,
+        };
+        MessageWriter::of(turn, kind)
     }
 
     /// Carries out the whole closing handshake within `Config::close_timeout` and tells how it went. Messages that
@@ -132,6 +161,13 @@ impl Sender {
     /// transport failed.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
         self.shared.handover.close(code, reason)
+    }
+
+    /// Ends the connection at once, for those who cannot wait for [`close`](Self::close): what is queued is lost, the
+    /// stream is dropped, the peer sees a connection lost without a Close frame (1006), and the [`Receiver`] has come
+    /// to the end. Threads that wait on either half return.
+    pub fn abort(&self) {
+        self.shared.handover.abort();
     }
 
     /// Waits until the connection is over, whoever ends it.
@@ -162,6 +198,63 @@ impl Sender {
     /// Which end this is.
     pub fn role(&self) -> Role {
         self.shared.role
+    }
+
+    /// What the connection has carried so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// The round-trip time of the newest keepalive Ping that was answered; `None` before the first.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.shared.stats().rtt
+    }
+
+    /// Lets `tap` see each frame from now on, both ways: its header, its sizes, and the time at which its header was
+    /// accepted or queued. Without a tap nothing of this is done.
+    ///
+    /// The connection is locked meanwhile: a tap that uses one of its halves would wait for itself.
+    pub fn set_tap(&self, mut tap: impl FnMut(&TappedFrame, Instant) + Send + Sync + 'static) {
+        let tap = Box::new(move |frame: &TappedFrame| tap(frame, Instant::now()));
+        self.shared
+            .handover
+            .inspect(|driver| driver.connection.set_tap(Some(tap)));
+    }
+
+    /// Takes the tap off again.
+    pub fn remove_tap(&self) {
+        self.shared
+            .handover
+            .inspect(|driver| driver.connection.set_tap(None));
+    }
+}
+
+/// A [`Sender`]'s turn to send a message in fragments.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    handover: &'a Handover,
+    is_taken: bool,
+}
+
+impl Sending for Turn<'_> {
+    fn begin(&mut self) -> Result<(), Error> {
+        self.handover.take_turn()?;
+        self.is_taken = true;
+        Ok(())
+    }
+
+    fn fragment(&mut self, kind: MessageKind, fragment: Bytes, fin: bool) -> Result<(), Error> {
+        self.handover.feed_fragment(kind, fragment, fin)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.handover.flush()
+    }
+
+    fn end(&mut self, whole: bool) {
+        if std::mem::take(&mut self.is_taken) {
+            self.handover.end_turn(whole);
+        }
     }
 }
 
@@ -196,6 +289,29 @@ impl Receiver {
         self.shared.handover.next_event(true)
     }
 
+    /// Waits for the next message and receives it in chunks, within the limits of `Config`; `None` at the end. What has
+    /// arrived of it already is the first chunk.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn reader(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::of(self, None)
+    }
+
+    /// As [`reader`](Self::reader), for a message of up to `max_size` bytes, whatever `Config::max_message_size` and
+    /// `Config::max_frame_size` say.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn reader_up_to(
+        &mut self,
+        max_size: u64,
+    ) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::of(self, Some(max_size))
+    }
+
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
         self.shared.negotiated.subprotocol.as_deref()
@@ -216,11 +332,43 @@ impl Receiver {
         self.shared.role
     }
 
+    /// What the connection has carried so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// The round-trip time of the newest keepalive Ping that was answered; `None` before the first.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.shared.stats().rtt
+    }
+
     /// Bounds each wait for input where no deadline does, as
     /// [`WebSocket::set_read_timeout`](crate::WebSocket::set_read_timeout).
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
         let timeout = timeout.map(|timeout| timeout.max(SHORTEST_WAIT));
         self.shared.handover.set_read_timeout(timeout);
+    }
+}
+
+impl Receiving for Receiver {
+    fn begin(&mut self, max_size: Option<u64>) {
+        let handover = &self.shared.handover;
+        handover.inspect(|driver| driver.begin_chunks(max_size));
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Chunk>, Error> {
+        loop {
+            match self.shared.handover.next_event(false)? {
+                Some(Event::Chunk(chunk)) => return Ok(Some(chunk)),
+                Some(Event::Message(message)) => return Ok(Some(message.into())),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn discard(&mut self) {
+        self.shared.handover.discard_message();
     }
 }
 
@@ -234,6 +382,10 @@ impl Shared {
     fn close_info(&self) -> Option<CloseInfo> {
         self.handover
             .inspect(|driver| driver.connection.close_info())
+    }
+
+    fn stats(&self) -> Stats {
+        self.handover.inspect(|driver| driver.connection.stats())
     }
 
     fn state(&self) -> State {

@@ -1,15 +1,21 @@
 //! The connection over a blocking stream, as its user sees it.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use ws_handshake::Negotiated;
-use ws_proto::{CloseCode, CloseInfo, Config, Connection, Event, Message, Role, State};
+use ws_proto::{
+    Chunk, CloseCode, CloseInfo, Config, Connection, Event, Message, MessageKind, PreparedMessage,
+    Role, State, Stats, TappedFrame, Unsent,
+};
 
+use crate::byte_stream::ByteStream;
 use crate::driver::Driver;
 use crate::mask_keys::OsMaskKeys;
 use crate::split::{self, Receiver, Sender};
+use crate::streaming::sealed::{Receiving, Sending};
+use crate::streaming::{MessageReader, MessageWriter};
 use crate::timed::{SHORTEST_WAIT, Timed};
 use crate::whole::Whole;
 use crate::{CloneStream, Error, Stream};
@@ -19,11 +25,13 @@ use crate::{CloneStream, Error, Stream};
 /// Made by [`connect`](crate::connect), [`accept`](crate::accept) or, over a stream that some other HTTP stack has
 /// upgraded, by [`WebSocket::server`] and [`WebSocket::client`].
 ///
-/// Pings are answered and the closing handshake is completed inside [`recv`](Self::recv), so a connection has to be
-/// read to stay alive; keepalive pings and their deadline run there too.
+/// Pings are answered, the closing handshake is completed and deadlines are kept inside every call that waits,
+/// [`recv`](Self::recv) above all: a connection that nobody uses does nothing by itself. While only
+/// [`send`](Self::send) is called, what arrives is read ahead now and then, up to the first message, so Pings are
+/// answered and the peer's Close is noticed then too, if a little later.
 ///
-/// Dropping a `WebSocket` drops the stream: the peer sees a connection lost without a Close frame (1006). Call
-/// [`close`](Self::close) to end it cleanly.
+/// Dropping a `WebSocket` drops the stream: what was queued is lost, and the peer sees a connection lost without a
+/// Close frame (1006). Call [`close`](Self::close) to end it cleanly.
 ///
 /// # Streams that do not block
 ///
@@ -128,7 +136,30 @@ impl<S: Stream> WebSocket<S> {
             .driver
             .connection
             .send(message.into())
-            .map_err(|unsent| Error::Send(unsent.error))
+            .map_err(Error::from)
+    }
+
+    /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.whole.make_room()?;
+        self.whole.driver.connection.send_prepared(message)?;
+        self.flush()
+    }
+
+    /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for,
+    /// save for a millisecond by the stream. What remains goes out with the next call, such as [`recv`](Self::recv) or
+    /// [`flush`](Self::flush). On an [`Untimed`](crate::Untimed) stream nothing is written at once.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::BufferFull`](crate::SendError::BufferFull) while `Config::write_buffer_high` bytes wait to be
+    /// written, [`SendError::Closed`](crate::SendError::Closed) when the connection is closing; the message comes back.
+    pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
+        self.whole.try_send(message.into())
     }
 
     /// Writes everything that is queued.
@@ -169,6 +200,45 @@ impl<S: Stream> WebSocket<S> {
         self.whole.driver.outcome()
     }
 
+    /// Waits for the next message and receives it in chunks, within the limits of `Config`; `None` at the end. What has
+    /// arrived of it already is the first chunk.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn reader(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::of(self, None)
+    }
+
+    /// As [`reader`](Self::reader), for a message of up to `max_size` bytes, whatever `Config::max_message_size` and
+    /// `Config::max_frame_size` say.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn reader_up_to(
+        &mut self,
+        max_size: u64,
+    ) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::of(self, Some(max_size))
+    }
+
+    /// Begins a message that is sent in fragments, for one that is larger than memory or not known in full. While it is
+    /// written Pings are answered, and what arrives is read ahead up to the first message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) when an earlier
+    /// writer was dropped inside its message.
+    pub fn writer(&mut self, kind: MessageKind) -> Result<MessageWriter<&mut Self>, Error> {
+        MessageWriter::of(self, kind)
+    }
+
+    /// A stream of bytes over binary messages.
+    pub fn into_byte_stream(self) -> ByteStream<S> {
+        ByteStream::new(self)
+    }
+
     /// Makes two halves of the connection, to send and to receive from different threads.
     ///
     /// Neither names the type of the stream. What was queued or read so far goes with them, and so does
@@ -186,6 +256,13 @@ impl<S: Stream> WebSocket<S> {
             split::split(self.whole.driver, self.whole.stream.stream, self.negotiated)?;
         receiver.set_read_timeout(read_timeout);
         Ok((sender, receiver))
+    }
+
+    /// Ends the connection at once, for those who cannot wait for [`close`](Self::close): what is queued is lost, the
+    /// stream is dropped, and the peer sees a connection lost without a Close frame (1006).
+    pub fn abort(self) {
+        // That is what dropping it does; the name says that it is meant.
+        drop(self);
     }
 
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
@@ -208,6 +285,28 @@ impl<S: Stream> WebSocket<S> {
         self.whole.driver.connection.role()
     }
 
+    /// What the connection has carried so far.
+    pub fn stats(&self) -> Stats {
+        self.whole.driver.connection.stats()
+    }
+
+    /// The round-trip time of the newest keepalive Ping that was answered; `None` before the first.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.whole.driver.connection.rtt()
+    }
+
+    /// Lets `tap` see each frame from now on, both ways: its header, its sizes, and the time at which its header was
+    /// accepted or queued. Without a tap nothing of this is done.
+    pub fn set_tap(&mut self, mut tap: impl FnMut(&TappedFrame, Instant) + Send + Sync + 'static) {
+        let tap = Box::new(move |frame: &TappedFrame| tap(frame, Instant::now()));
+        self.whole.driver.connection.set_tap(Some(tap));
+    }
+
+    /// Takes the tap off again.
+    pub fn remove_tap(&mut self) {
+        self.whole.driver.connection.set_tap(None);
+    }
+
     /// Bounds each wait for input where no deadline does: a [`recv`](Self::recv) in which nothing arrives for so long
     /// fails, and may be [called again](Self#streams-that-do-not-block). `None`, the default, waits as long as the
     /// connection lives, and less than a millisecond is taken for one. Timeouts set on the stream itself do not last:
@@ -226,5 +325,51 @@ impl<S: Stream> WebSocket<S> {
     /// The stream underneath, for its address and options. Reading or writing it would break the framing.
     pub fn get_ref(&self) -> &S {
         &self.whole.stream.stream
+    }
+
+    /// Sends a Close frame, or finds that one was sent.
+    pub(crate) fn begin_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.whole.driver.begin_close(code, reason)
+    }
+}
+
+impl<S: Stream> Receiving for WebSocket<S> {
+    fn begin(&mut self, max_size: Option<u64>) {
+        self.whole.driver.begin_chunks(max_size);
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Chunk>, Error> {
+        loop {
+            match self.whole.next_event()? {
+                Some(Event::Chunk(chunk)) => return Ok(Some(chunk)),
+                Some(Event::Message(message)) => return Ok(Some(message.into())),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn discard(&mut self) {
+        self.whole.driver.discard_message();
+    }
+}
+
+impl<S: Stream> Sending for &mut WebSocket<S> {
+    fn begin(&mut self) -> Result<(), Error> {
+        Ok(self.whole.driver.take_turn()?)
+    }
+
+    fn fragment(&mut self, kind: MessageKind, fragment: Bytes, fin: bool) -> Result<(), Error> {
+        self.whole.make_room()?;
+        let connection = &mut self.whole.driver.connection;
+        Ok(connection.send_fragment(kind, fragment, fin)?)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.whole.flush()
+    }
+
+    fn end(&mut self, whole: bool) {
+        self.whole.driver.end_turn(whole);
     }
 }

@@ -4,13 +4,28 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use bytes::Buf;
-use ws_proto::{Event, State};
+use ws_proto::{Event, Message, SendError, State, Unsent};
 
-use crate::driver::{Driver, Job, MAX_CHUNKS, WRITE_PATIENCE, WRITE_RETRY};
+use crate::driver::{Driver, Job, LOOK_AROUND, MAX_CHUNKS, WRITE_PATIENCE, WRITE_RETRY};
 use crate::read_buffer::ReadBuffer;
 use crate::sync::now;
-use crate::timed::{Timed, has_passed, is_timeout, remaining, was_wait_until};
+use crate::timed::{SHORTEST_WAIT, Timed, has_passed, is_timeout, remaining, was_wait_until};
 use crate::{Error, Stream};
+
+/// What came of an attempt to write.
+#[derive(Debug)]
+enum Written {
+    /// There is nothing to write.
+    All,
+    /// There may be more.
+    Some,
+    /// The peer takes nothing for the time being.
+    Stalled(io::Error),
+    /// The stream does not wait, or not so long.
+    Refused(io::Error),
+    /// The stream is broken.
+    Failed(io::Error),
+}
 
 /// A connection and its stream, in one hand.
 #[derive(Debug)]
@@ -34,7 +49,7 @@ impl<S: Stream> Whole<S> {
         loop {
             if let Some(event) = self.driver.next_event() {
                 // A Pong does not wait until the application, which may be busy with this message, calls again.
-                if matches!(event, Event::Message(_)) {
+                if matches!(event, Event::Message(_) | Event::Chunk(_)) {
                     self.answer();
                 }
                 return Ok(Some(event));
@@ -60,29 +75,123 @@ impl<S: Stream> Whole<S> {
         }
     }
 
-    /// Writes everything that is queued.
+    /// Writes everything that is queued. While the peer takes nothing, and now and then, this reads too: two peers that
+    /// both write must not wait for each other, and who sends for long must hear Pings and the peer's Close.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
-        let timeout = match self.driver.connection.state() {
-            State::Open => None,
-            State::Closing | State::Closed => remaining(self.driver.deadline()),
-        };
-        self.write(timeout).map_err(|error| {
-            if !is_timeout(&error) {
-                self.driver.write_failed(error.kind().into());
+        self.write_queued()?;
+        if self.driver.should_listen() {
+            self.listen();
+            if self.driver.job().is_some() {
+                // What was to be sent is written. Whether this is too, the next call will find out.
+                _ = self.write_queued();
             }
-            Error::Io(error)
-        })
+        }
+        Ok(())
     }
 
     /// Writes what waits, if it is much. Where that would block there may be room for more all the same.
     pub(crate) fn make_room(&mut self) -> Result<(), Error> {
         if self.driver.connection.wants_flush() {
-            match self.flush() {
+            match self.write_queued() {
                 Err(Error::Io(error)) if is_timeout(&error) => {}
                 flushed => return flushed,
             }
         }
         Ok(())
+    }
+
+    /// Queues a message if that needs no wait, and writes what can be written at once.
+    pub(crate) fn try_send(&mut self, message: Message) -> Result<(), Unsent> {
+        if self.driver.connection.wants_flush() {
+            self.write_briefly();
+        }
+        let connection = &mut self.driver.connection;
+        if connection.wants_flush() && connection.state() == State::Open {
+            let error = SendError::BufferFull;
+            return Err(Unsent { error, message });
+        }
+        connection.send(message)?;
+        self.write_briefly();
+        Ok(())
+    }
+
+    /// Writes what the stream takes at once.
+    fn write_briefly(&mut self) {
+        if self.is_timed() {
+            // What it does not take stays queued.
+            while matches!(self.write(Some(SHORTEST_WAIT)), Written::Some) {}
+        }
+    }
+
+    fn write_queued(&mut self) -> Result<(), Error> {
+        // Always the same at first: to change the timeout of a stream takes a system call.
+        let own = self.stream.own_write_timeout;
+        let first = own.map_or(WRITE_PATIENCE, |own| own.min(WRITE_PATIENCE));
+        let mut patience = first;
+        let mut stalled_since = None;
+        loop {
+            let written = match self.is_timed() {
+                true => self.write(Some(patience)),
+                false => self.write(None),
+            };
+            match written {
+                Written::All => return self.driver.lost().map_or(Ok(()), Err),
+                Written::Some => {
+                    stalled_since = None;
+                    if self.driver.should_listen() {
+                        self.listen();
+                    }
+                }
+                Written::Failed(error) => return Err(Error::Io(error)),
+                Written::Refused(error) => return Err(Error::Io(error)),
+                Written::Stalled(error) => {
+                    let since = *stalled_since.get_or_insert_with(|| now() - patience);
+                    if own.is_some_and(|own| was_wait_until(since.checked_add(own))) {
+                        return Err(Error::Io(error));
+                    }
+                    // The peer may be writing too, and take more when it has been heard.
+                    patience = match self.listen() {
+                        true => first,
+                        false => (patience * 2)
+                            .min(own.unwrap_or(LOOK_AROUND))
+                            .min(LOOK_AROUND),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Reads for a moment, keeps what comes for later, and does what is due. Tells whether something came.
+    fn listen(&mut self) -> bool {
+        self.driver.keep_events();
+        let mut heard = false;
+        let deadline = self.driver.deadline();
+        if self.is_timed() && !self.driver.has_ended() && self.driver.has_room_ahead() {
+            self.driver.connection.park();
+            match self
+                .buffer
+                .read(&mut self.stream, Some(now() + SHORTEST_WAIT))
+            {
+                Ok(received) => {
+                    self.driver.received(received);
+                    heard = true;
+                }
+                Err(error) if is_timeout(&error) => {}
+                Err(error) => self.driver.read_failed(error),
+            }
+        }
+        self.driver.listened();
+        self.driver.waited_until(deadline);
+        self.driver.keep_events();
+        if self.driver.handle_timeout() {
+            self.driver.keep_events();
+        }
+        heard
+    }
+
+    /// Whether waits can be bounded.
+    fn is_timed(&self) -> bool {
+        self.stream.stream.has_timeouts()
     }
 
     /// Writes what is queued and shuts the write side down when it is time. Fails only if the peer does not take what
@@ -93,37 +202,67 @@ impl<S: Stream> Whole<S> {
             true => remaining(self.driver.deadline()),
             false => Some(WRITE_PATIENCE),
         };
-        match self.write(timeout) {
-            Err(error) if is_timeout(&error) => return Err(error),
-            Err(error) => self.driver.write_failed(error),
-            Ok(()) => {}
+        loop {
+            match self.write(timeout) {
+                Written::Some => {}
+                // Reading goes on: the peer may have closed the connection properly before it left.
+                Written::All | Written::Failed(_) => return Ok(()),
+                Written::Stalled(error) | Written::Refused(error) => return Err(error),
+            }
         }
-        if self.driver.job() == Some(Job::ShutDown) {
-            self.driver.shut_down(self.stream.stream.shutdown_write());
-        }
-        Ok(())
     }
 
-    /// Writes what is queued, waiting `timeout` at most for each piece.
-    fn write(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let vectored = self.stream.stream.writes_vectored();
-        loop {
-            match self.driver.job() {
-                Some(Job::Write) => {}
-                Some(Job::Flush) => {
-                    self.stream.flush()?;
-                    self.driver.flushed();
-                    continue;
-                }
-                Some(Job::ShutDown) | None => return Ok(()),
-            }
+    /// One attempt to write what is owed, waiting for `patience` at most.
+    fn write(&mut self, patience: Option<Duration>) -> Written {
+        let Some(job) = self.driver.job() else {
+            return Written::All;
+        };
+        let mut patience = patience.or(self.stream.own_write_timeout);
+        if self.driver.connection.state() != State::Open {
             // A peer that takes a byte now and then must not outrun the closing handshake's deadline.
-            let is_open = self.driver.connection.state() == State::Open;
-            if !is_open && has_passed(self.driver.deadline()) {
-                return Err(io::ErrorKind::TimedOut.into());
+            let deadline = self.driver.deadline();
+            if has_passed(deadline) {
+                self.driver.waited_until(deadline);
+                return Written::Stalled(io::ErrorKind::TimedOut.into());
             }
-            self.stream.before_write(timeout)?;
-            let transmit = self.driver.connection.transmit();
+            if let Some(left) = remaining(deadline) {
+                patience = Some(patience.map_or(left, |patience| patience.min(left)));
+            }
+        }
+        let started = now();
+        let performed = match job {
+            Job::Write => self.write_chunks(patience),
+            Job::Flush => self.stream.flush().map(|()| 0),
+            Job::ShutDown => {
+                let shut_down = self.stream.stream.shutdown_write();
+                self.driver.shut_down(shut_down);
+                return Written::Some;
+            }
+        };
+        match performed {
+            Ok(count) if job == Job::Write => self.driver.wrote(count),
+            Ok(_) => self.driver.flushed(),
+            Err(error) if is_timeout(&error) => {
+                return match patience {
+                    Some(patience) if was_wait_until(started.checked_add(patience)) => {
+                        Written::Stalled(error)
+                    }
+                    _ => Written::Refused(error),
+                };
+            }
+            Err(error) => {
+                self.driver.write_failed(error.kind().into());
+                return Written::Failed(error);
+            }
+        }
+        Written::Some
+    }
+
+    fn write_chunks(&mut self, patience: Option<Duration>) -> io::Result<usize> {
+        self.stream.before_write(patience)?;
+        let vectored = self.stream.stream.writes_vectored();
+        let transmit = self.driver.connection.transmit();
+        loop {
             // Most writes are one chunk, and need no array of them.
             let written = if vectored && transmit.chunk().len() < transmit.remaining() {
                 let mut chunks = [IoSlice::new(&[]); MAX_CHUNKS];
@@ -134,9 +273,8 @@ impl<S: Stream> Whole<S> {
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => self.driver.wrote(written),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                written => return written,
             }
         }
     }

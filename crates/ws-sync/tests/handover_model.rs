@@ -34,6 +34,7 @@ mod handles;
 mod handover;
 #[path = "../src/read_buffer.rs"]
 mod read_buffer;
+#[expect(dead_code, reason = "a conversation does not use all of it")]
 #[path = "../src/receiving.rs"]
 mod receiving;
 #[expect(dead_code, reason = "a conversation does not use all of it")]
@@ -281,7 +282,8 @@ fn receive(server: &Handover, events: usize) {
 }
 
 fn send(server: &Handover, text: &str) -> Result<(), Error> {
-    server.send(|connection| connection.send(Message::text(text)), true)
+    server.feed(|connection| connection.send(Message::text(text)))?;
+    server.flush()
 }
 
 /// Judges what the client heard: whole frames, each message once, a Close at the end. Gives the number of Pongs.
@@ -384,7 +386,7 @@ fn one_closes(capacity: usize, receiving: Receiving) {
     assert!(pongs <= PINGS);
 }
 
-/// spec: CD-05
+/// spec: CD-06
 #[test]
 fn nothing_is_left_lying() {
     shuttle::check_random(|| all_at_work(&["a"], 2, false, 64), 500);
@@ -394,14 +396,14 @@ fn nothing_is_left_lying() {
 
 /// Over a pipe that holds less than a frame, so that who sends has to read.
 ///
-/// spec: CD-05
+/// spec: CD-06
 #[test]
 fn nothing_is_left_lying_in_a_narrow_pipe() {
     shuttle::check_random(|| all_at_work(&["longer"], 1, true, 5), 800);
     shuttle::check_random(|| all_at_work(&["a", "b"], 1, false, 5), 500);
 }
 
-/// spec: CD-05, C-15
+/// spec: CD-06, C-15
 #[test]
 fn everybody_comes_to_an_end() {
     for receiving in [Receiving::ToTheEnd, Receiving::OneEvent, Receiving::Dropped] {
@@ -410,9 +412,40 @@ fn everybody_comes_to_an_end() {
     }
 }
 
+/// A receiver that waits, a sender that may have to, and another thread that ends it all.
+fn one_aborts(capacity: usize) {
+    let (stream, peer) = End::pair(capacity);
+    let server = server(stream);
+    let receiver = thread::spawn({
+        let server = Arc::clone(&server);
+        move || receive(&server, usize::MAX)
+    });
+    let sender = thread::spawn({
+        let server = Arc::clone(&server);
+        move || _ = send(&server, "longer")
+    });
+    let closer = thread::spawn({
+        let server = Arc::clone(&server);
+        move || _ = server.close(CloseCode::NORMAL, "")
+    });
+    server.abort();
+    for thread in [receiver, sender, closer] {
+        thread.join().expect("no panic");
+    }
+    // Until now the peer was there, and silent.
+    drop(peer);
+}
+
+/// spec: CD-06
+#[test]
+fn an_abort_ends_whoever_waits() {
+    shuttle::check_random(|| one_aborts(64), 300);
+    shuttle::check_random(|| one_aborts(5), 300);
+}
+
 /// The smallest conversation, through every schedule that fits the budget, from the first on.
 ///
-/// spec: CD-05
+/// spec: CD-06
 #[test]
 fn every_schedule_of_a_small_conversation() {
     shuttle::check_dfs(|| all_at_work(&["a"], 1, false, 64), Some(1_000));

@@ -75,11 +75,13 @@ impl Write for Chopped {
 impl Stream for Chopped {
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         lock(&self.bounds).push(Bound::Read(timeout));
+        self.io.set_read_timeout(timeout);
         Ok(())
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         lock(&self.bounds).push(Bound::Write(timeout));
+        self.io.set_write_timeout(timeout);
         Ok(())
     }
 

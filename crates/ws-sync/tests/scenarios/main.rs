@@ -9,6 +9,7 @@ mod deadlines;
 mod ending;
 mod faults;
 mod reading;
+mod sending;
 mod streams;
 mod tcp;
 mod would_block;

@@ -83,3 +83,77 @@ fn a_silent_peer_is_noticed_while_the_user_only_reads() {
     let late = sender.send("late").expect_err("it is over");
     assert!(matches!(late, Error::Send(_)), "{late}");
 }
+
+/// One thread writes, another waits behind it, and a third reads without any bound.
+///
+/// spec: S-07
+#[test]
+fn a_peer_that_takes_nothing_is_given_up() {
+    let (peer, server) = tcp_pair();
+    let config = quiet().with_write_timeout(Some(SHORT));
+    let server = WebSocket::server(server, config, BytesMut::new());
+    let (sender, mut receiver) = server.split().expect("it can");
+    let receiver = thread::spawn(move || receiver.recv());
+    let senders = [(); 2].map(|()| {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            loop {
+                if let Err(error) = sender.send(vec![7; 64 * 1024]) {
+                    return error;
+                }
+            }
+        })
+    });
+    for sender in senders {
+        let error = sender.join().expect("no panic");
+        assert!(
+            matches!(
+                error,
+                Error::Protocol(ProtocolError::WriteTimeout) | Error::Send(_)
+            ),
+            "{error}"
+        );
+    }
+    let error = receiver.join().expect("no panic").expect_err("given up");
+    assert!(
+        matches!(error, Error::Protocol(ProtocolError::WriteTimeout)),
+        "{error}"
+    );
+    drop(peer);
+}
+
+/// No deadline helps here: the threads wait for as long as the peer likes.
+#[test]
+fn an_abort_ends_whoever_waits() {
+    let (io, _peer) = ChoppedIo::duplex();
+    let config = quiet().with_write_timeout(None).with_close_timeout(None);
+    let server = WebSocket::server(Pipe(io.with_capacity(1)), config, BytesMut::new());
+    let (sender, mut receiver) = server.split().expect("it can");
+    let receiver = thread::spawn(move || receiver.recv());
+    let writer = thread::spawn({
+        let sender = sender.clone();
+        move || sender.send("longer than the pipe")
+    });
+    let closer = thread::spawn({
+        let sender = sender.clone();
+        move || sender.close(CloseCode::NORMAL, "")
+    });
+    let watcher = thread::spawn({
+        let sender = sender.clone();
+        move || sender.closed()
+    });
+    // Somebody has begun by then.
+    while sender.stats().queued == 0 {
+        thread::yield_now();
+    }
+    sender.abort();
+    assert!(matches!(receiver.join().expect("no panic"), Ok(None)));
+    writer.join().expect("no panic").expect_err("it is lost");
+    closer
+        .join()
+        .expect("no panic")
+        .expect_err("it was aborted");
+    watcher.join().expect("no panic").expect("it is over");
+    let info = sender.close_info().expect("it is over");
+    assert!(!info.clean);
+}

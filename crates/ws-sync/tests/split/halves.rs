@@ -9,11 +9,11 @@ use ws_sync::{
     CloseCode, CloseInfo, Config, Error, Event, Message, ProtocolError, Receiver, SendError,
     Sender, State, WebSocket,
 };
-use ws_testkit::{ChoppedIo, Frame, vectors};
+use ws_testkit::{ChoppedIo, Frame, Starved, vectors};
 
 use crate::pipe::{Pipe, drain, pair, quiet, tcp_pair};
 
-/// spec: C-03
+/// spec: C-03, CD-06
 #[test]
 fn pings_are_answered_while_the_user_only_reads() {
     let (client, server) = pair(1);
@@ -29,7 +29,7 @@ fn pings_are_answered_while_the_user_only_reads() {
     receiver.join().expect("no panic");
 }
 
-/// spec: C-03, C-13
+/// spec: C-03, C-13, CD-06
 #[test]
 fn pings_and_closes_are_answered_while_the_user_only_writes() {
     let (client, server) = pair(64);
@@ -212,7 +212,8 @@ fn a_close_while_the_receiver_waits() {
 fn try_send_gives_the_message_back() {
     let (io, remote) = ChoppedIo::scripted(b"");
     let config = quiet().with_write_buffer_high(100);
-    let server = WebSocket::server(Pipe(io.with_capacity(8)), config, BytesMut::new());
+    let io = io.with_capacity(8).when_starved(Starved::Wait);
+    let server = WebSocket::server(Pipe(io), config, BytesMut::new());
     let (sender, _receiver) = server.split().expect("it can");
     let mut taken = 0;
     let unsent = loop {

@@ -3,4 +3,5 @@
 mod deadlines;
 mod halves;
 mod pipe;
+mod streaming;
 mod stress;

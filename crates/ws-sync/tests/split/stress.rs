@@ -8,7 +8,7 @@ use crate::pipe::{drain, pair};
 
 /// Two senders, Pings from both sides and a receiver for each end, a byte at a time.
 ///
-/// spec: CD-05
+/// spec: CD-06
 #[test]
 fn threads_share_a_pipe_of_one_byte() {
     const EACH: usize = 60;
