@@ -11,6 +11,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::socket::{MsgFlags, recv};
 
 use crate::Result;
+use crate::scenario::Pattern;
 use crate::wire::Burst;
 
 /// How much of a reply is looked at.
@@ -26,16 +27,19 @@ pub struct Generator<'a> {
     pub check: Check,
     /// No write is longer than this; small values cut frames at odd places.
     pub max_write: usize,
+    pattern: Pattern,
     burst: &'a Burst,
     epoll: Epoll,
     connections: Vec<Connection>,
     buffer: Vec<u8>,
     replied_bytes: u64,
+    /// Connections that have all replies to the burst; in an echo that goes on, bursts that have been replied to.
     bursts_done: usize,
 }
 
 struct Connection {
     stream: TcpStream,
+    /// Of the burst; a connection that only listens has sent all it is going to.
     sent: usize,
     received: usize,
 }
@@ -48,7 +52,12 @@ const BULK: usize = 32 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl<'a> Generator<'a> {
-    pub fn new(streams: Vec<TcpStream>, burst: &'a Burst, check: Check) -> Result<Self> {
+    pub fn new(
+        pattern: Pattern,
+        streams: Vec<TcpStream>,
+        burst: &'a Burst,
+        check: Check,
+    ) -> Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::empty())?;
         let mut connections = Vec::with_capacity(streams.len());
         for (token, stream) in streams.into_iter().enumerate() {
@@ -66,6 +75,7 @@ impl<'a> Generator<'a> {
         Ok(Self {
             check,
             max_write: usize::MAX,
+            pattern,
             burst,
             epoll,
             connections,
@@ -75,14 +85,12 @@ impl<'a> Generator<'a> {
         })
     }
 
-    /// Sends one burst on every connection, waits for all replies, and stops there.
+    /// Sends one burst on every connection that sends, waits for all replies, and stops there.
     pub fn exchange_once(&mut self) -> Result<()> {
-        self.bursts_done = 0;
+        self.start_again();
         let mut silent_since = Instant::now();
         while self.bursts_done < self.connections.len() {
-            for connection in &mut self.connections {
-                connection.send(self.burst, self.max_write)?;
-            }
+            self.send()?;
             let before = self.replied_bytes;
             self.poll(false)?;
             if self.replied_bytes != before {
@@ -96,18 +104,14 @@ impl<'a> Generator<'a> {
                 .into());
             }
         }
-        for connection in &mut self.connections {
-            connection.start_again();
-        }
+        self.start_again();
         Ok(())
     }
 
-    /// Keeps every connection busy for this long; returns the number of replies.
+    /// Keeps the server busy for this long; returns the number of replies.
     pub fn run(&mut self, time: Duration) -> Result<f64> {
         self.replied_bytes = 0;
-        for connection in &mut self.connections {
-            connection.send(self.burst, self.max_write)?;
-        }
+        self.send()?;
         let start = Instant::now();
         while start.elapsed() < time {
             self.poll(true)?;
@@ -131,7 +135,26 @@ impl<'a> Generator<'a> {
         Ok(streams)
     }
 
-    /// One look at all connections. `again`: a connection whose replies are all there sends the next burst.
+    fn start_again(&mut self) {
+        self.bursts_done = 0;
+        for (token, connection) in self.connections.iter_mut().enumerate() {
+            connection.received = 0;
+            connection.sent = match self.pattern {
+                Pattern::Broadcast if token > 0 => self.burst.outgoing.len(),
+                _ => 0,
+            };
+        }
+    }
+
+    fn send(&mut self) -> Result<()> {
+        for connection in &mut self.connections {
+            connection.send(self.burst, self.max_write)?;
+        }
+        Ok(())
+    }
+
+    /// One look at all connections. `again`: the next burst is sent when the replies are all there, on this connection
+    /// or, of a broadcast, on all.
     fn poll(&mut self, again: bool) -> Result<()> {
         let mut events = [EpollEvent::empty(); MAX_EVENTS];
         let ready = self.epoll.wait(&mut events, EpollTimeout::ZERO)?;
@@ -145,11 +168,17 @@ impl<'a> Generator<'a> {
             self.replied_bytes += (connection.received - before) as u64;
             if complete {
                 self.bursts_done += 1;
-                if again {
-                    connection.start_again();
+                if again && self.pattern == Pattern::Echo {
+                    connection.sent = 0;
+                    connection.received = 0;
                     connection.send(self.burst, self.max_write)?;
                 }
             }
+        }
+        if again && self.pattern == Pattern::Broadcast && self.bursts_done == self.connections.len()
+        {
+            self.start_again();
+            self.send()?;
         }
         Ok(())
     }
@@ -233,11 +262,6 @@ impl Connection {
             return Ok(true);
         }
         Ok(false)
-    }
-
-    fn start_again(&mut self) {
-        self.sent = 0;
-        self.received = 0;
     }
 }
 

@@ -20,7 +20,7 @@ use arguments::Arguments;
 use contender::Contender;
 use generator::{Check, Generator};
 use report::{Cell, Table};
-use scenario::Scenario;
+use scenario::{Pattern, Scenario};
 use server::Server;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -45,14 +45,32 @@ fn main() -> Result<()> {
         }
     });
     if arguments.verify_only {
-        println!("{} contenders echo every case correctly", contenders.len());
+        println!("{} contenders treat every case correctly", contenders.len());
         return Ok(());
     }
 
-    let mut table = Table::new(&contenders);
+    for pattern in [Pattern::Echo, Pattern::Broadcast] {
+        contest(pattern, &contenders, &arguments).print(&arguments);
+    }
+
+    if arguments.wants(memory::NAME) {
+        eprintln!("{}: idle memory", memory::NAME);
+        memory::print(&contenders, &arguments)?;
+    }
+    Ok(())
+}
+
+/// Runs the wanted scenarios of one pattern.
+fn contest(pattern: Pattern, contenders: &[Contender], arguments: &Arguments) -> Table {
+    let contenders: Vec<Contender> = contenders
+        .iter()
+        .filter(|contender| contender.pattern == pattern)
+        .copied()
+        .collect();
+    let mut table = Table::new(pattern, &contenders);
     for scenario in scenario::ALL
         .iter()
-        .filter(|scenario| arguments.wants(scenario.name))
+        .filter(|scenario| scenario.pattern == pattern && arguments.wants(scenario.name))
     {
         eprintln!("{}: {}", scenario.name, scenario.description);
         for round in 0..arguments.rounds {
@@ -62,20 +80,14 @@ fn main() -> Result<()> {
                 order.reverse();
             }
             for contender in order {
-                match timed_round(contender, scenario, &arguments) {
+                match timed_round(contender, scenario, arguments) {
                     Ok(cell) => table.add(scenario, contender, cell),
                     Err(error) => eprintln!("{} {}: {error}", scenario.name, contender.name),
                 }
             }
         }
     }
-    table.print(&arguments);
-
-    if arguments.wants(memory::NAME) {
-        eprintln!("{}: idle memory", memory::NAME);
-        memory::print(&contenders, &arguments)?;
-    }
-    Ok(())
+    table
 }
 
 /// One fresh server, one set of connections, one window of time. A fresh process each time, so that no contender is
@@ -84,7 +96,7 @@ fn timed_round(contender: &Contender, scenario: &Scenario, arguments: &Arguments
     let server = Server::start(contender, arguments)?;
     let streams = server.connect(scenario.connections)?;
     let burst = scenario.burst(contender.kind);
-    let mut generator = Generator::new(streams, &burst, Check::Contents)?;
+    let mut generator = Generator::new(scenario.pattern, streams, &burst, Check::Contents)?;
     generator.exchange_once()?;
     generator.check = Check::Headers;
     generator.run(arguments.warm_up)?;

@@ -8,6 +8,7 @@ use crate::Result;
 use crate::arguments::Arguments;
 use crate::contender::Contender;
 use crate::generator::{Check, Generator};
+use crate::scenario::Pattern;
 use crate::server::Server;
 use crate::wire::{Burst, Payload};
 
@@ -27,7 +28,10 @@ pub fn print(contenders: &[Contender], arguments: &Arguments) -> Result<()> {
     println!("\n## {NAME} idle memory, bytes per connection, {CONNECTIONS} connections\n");
     println!("| contender | PSS idle | PSS after one 64 KiB echo each | RSS idle | RSS after |");
     println!("|---|---:|---:|---:|---:|");
-    for contender in contenders {
+    for contender in contenders
+        .iter()
+        .filter(|contender| contender.pattern == Pattern::Echo)
+    {
         match measure(contender, arguments) {
             Ok((idle, after)) => println!(
                 "| {} | {} | {} | {} | {} |",
@@ -41,7 +45,7 @@ pub fn print(contenders: &[Contender], arguments: &Arguments) -> Result<()> {
 
 fn measure(contender: &Contender, arguments: &Arguments) -> Result<(Footprint, Footprint)> {
     let server = Server::start(contender, arguments)?;
-    let burst = Burst::messages(contender.kind, Payload::Binary, 65_536, 1);
+    let burst = Burst::messages(contender.kind, Pattern::Echo, Payload::Binary, 65_536, 1);
     // One connection goes through everything first, so that what a process or a thread has once is not counted.
     let first = echo(server.connect(1)?, &burst)?;
     let base = Footprint::settled(&server)?;
@@ -59,7 +63,7 @@ fn measure(contender: &Contender, arguments: &Arguments) -> Result<(Footprint, F
 }
 
 fn echo(streams: Vec<TcpStream>, burst: &Burst) -> Result<Vec<TcpStream>> {
-    let mut generator = Generator::new(streams, burst, Check::Contents)?;
+    let mut generator = Generator::new(Pattern::Echo, streams, burst, Check::Contents)?;
     generator.exchange_once()?;
     generator.into_streams()
 }

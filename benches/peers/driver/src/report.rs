@@ -2,13 +2,13 @@
 
 use crate::arguments::Arguments;
 use crate::contender::{Contender, Kind};
-use crate::scenario::Scenario;
+use crate::scenario::{Pattern, Scenario};
 use crate::server::Reading;
 
 /// One round of one contender.
 #[derive(Debug, Clone, Copy)]
 pub struct Cell {
-    /// Server CPU time per message, in microseconds.
+    /// Server CPU time per reply or delivery, in microseconds.
     cost: f64,
     /// Share of the window that the server, and the generator, had a core.
     server_busy: f64,
@@ -37,6 +37,7 @@ impl Cell {
 const GENERATOR_DISTURBED: f64 = 0.95;
 
 pub struct Table {
+    pattern: Pattern,
     contenders: Vec<Contender>,
     scenarios: Vec<Row>,
 }
@@ -58,8 +59,9 @@ enum Statistic {
 }
 
 impl Table {
-    pub fn new(contenders: &[Contender]) -> Self {
+    pub fn new(pattern: Pattern, contenders: &[Contender]) -> Self {
         Self {
+            pattern,
             contenders: contenders.to_vec(),
             scenarios: Vec::new(),
         }
@@ -91,8 +93,12 @@ impl Table {
         if self.scenarios.is_empty() {
             return;
         }
+        let unit = match self.pattern {
+            Pattern::Echo => "message",
+            Pattern::Broadcast => "delivery",
+        };
         println!(
-            "## Server CPU time per message, microseconds (ratio to the best floor of the run)"
+            "## Server CPU time per {unit}, microseconds (ratio to the best floor of the run)"
         );
         let rounds = format!("of {} rounds of {:?}", arguments.rounds, arguments.window);
         println!("\nMedians {rounds}:\n\n{}", self.summary(Statistic::Median));

@@ -1,11 +1,32 @@
 //! What is sent: the scenarios, by the names the project's performance targets use.
 
+use crate::arguments::Arguments;
 use crate::contender::Kind;
+use crate::memory;
 use crate::wire::{Burst, Payload};
+
+/// What the server does with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pattern {
+    /// It sends it back.
+    Echo,
+    /// It sends it to every connection; the first connection publishes, and all of them listen.
+    Broadcast,
+}
+
+impl Pattern {
+    /// Whether any scenario of this pattern is to run.
+    pub fn is_wanted(self, arguments: &Arguments) -> bool {
+        let mut timed = ALL.iter().filter(|scenario| scenario.pattern == self);
+        timed.any(|scenario| arguments.wants(scenario.name))
+            || self == Self::Echo && arguments.wants(memory::NAME)
+    }
+}
 
 pub struct Scenario {
     pub name: &'static str,
     pub description: &'static str,
+    pub pattern: Pattern,
     pub connections: usize,
     /// Messages sent at once on a connection; the next burst leaves when all of them have come back.
     depth: usize,
@@ -62,6 +83,15 @@ pub const ALL: &[Scenario] = &[
         4096,
         Payload::Chinese,
     ),
+    Scenario {
+        name: "S11",
+        description: "125 B binary from one connection to 1,000",
+        pattern: Pattern::Broadcast,
+        connections: 1000,
+        depth: 1,
+        payload_len: 125,
+        payload: Payload::Binary,
+    },
 ];
 
 const fn scenario(
@@ -75,6 +105,7 @@ const fn scenario(
     Scenario {
         name,
         description,
+        pattern: Pattern::Echo,
         connections,
         depth,
         payload_len,
@@ -84,6 +115,12 @@ const fn scenario(
 
 impl Scenario {
     pub fn burst(&self, kind: Kind) -> Burst {
-        Burst::messages(kind, self.payload, self.payload_len, self.depth)
+        Burst::messages(
+            kind,
+            self.pattern,
+            self.payload,
+            self.payload_len,
+            self.depth,
+        )
     }
 }

@@ -12,13 +12,14 @@ use nix::unistd::Pid;
 use crate::Result;
 use crate::arguments::Arguments;
 use crate::contender::{Contender, Kind};
+use crate::scenario::Pattern;
 use crate::wire;
 
 pub struct Server {
     process: Child,
     clock: ClockId,
     port: u16,
-    kind: Kind,
+    shakes_hands: bool,
 }
 
 /// All clocks at one moment.
@@ -48,7 +49,9 @@ impl Server {
             process,
             clock,
             port: 0,
-            kind: contender.kind,
+            // The answer tells too that the connection is one of those that get what is broadcast.
+            shakes_hands: contender.kind == Kind::WebSocket
+                || contender.pattern == Pattern::Broadcast,
         };
         let stdout = server
             .process
@@ -82,7 +85,7 @@ impl Server {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        if self.kind == Kind::WebSocket {
+        if self.shakes_hands {
             wire::handshake(&mut stream)?;
         }
         Ok(stream)

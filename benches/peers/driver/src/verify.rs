@@ -1,9 +1,10 @@
-//! The correctness pass: every contender must echo every byte before anything is timed.
+//! The correctness pass: every contender must echo, or send to everybody, every byte before anything is timed.
 
 use crate::Result;
 use crate::arguments::Arguments;
 use crate::contender::{Contender, Kind};
 use crate::generator::{Check, Generator};
+use crate::scenario::Pattern;
 use crate::server::Server;
 use crate::wire::{
     BINARY, Burst, CONTINUATION, FIN, PING, PONG, Payload, Random, TEXT, chinese, put_frame,
@@ -12,15 +13,19 @@ use crate::wire::{
 /// The edges of the three length encodings, and more than any socket buffer holds.
 const SIZES: [usize; 9] = [0, 1, 125, 126, 127, 4096, 65_535, 65_536, 1 << 20];
 const CONNECTIONS: usize = 2;
+/// More writes than tokio lets a task do at a stretch.
+const LISTENERS: usize = 300;
 
 pub fn contents(contender: &Contender, arguments: &Arguments) -> Result<()> {
     let server = Server::start(contender, arguments)?;
     let mut cases: Vec<(String, Burst, usize)> = Vec::new();
+    let of = |payload, len, count| {
+        Burst::messages(contender.kind, contender.pattern, payload, len, count)
+    };
     for size in SIZES {
-        let burst = Burst::messages(contender.kind, Payload::Binary, size, 1);
+        let burst = of(Payload::Binary, size, 1);
         cases.push((format!("{size} B"), burst, usize::MAX));
     }
-    let of = |payload, len, count| Burst::messages(contender.kind, payload, len, count);
     cases.push((
         "burst of 16".into(),
         of(Payload::Binary, 125, 16),
@@ -51,15 +56,20 @@ pub fn contents(contender: &Contender, arguments: &Arguments) -> Result<()> {
         of(Payload::Binary, 65_536, 2),
         1021,
     ));
-    cases.push((
-        "fragments around a ping".into(),
-        fragments_around_a_ping(contender.kind),
-        usize::MAX,
-    ));
+    if contender.pattern == Pattern::Echo {
+        cases.push((
+            "fragments around a ping".into(),
+            fragments_around_a_ping(contender.kind),
+            usize::MAX,
+        ));
+    }
 
-    let mut streams = server.connect(CONNECTIONS)?;
+    let mut streams = server.connect(match contender.pattern {
+        Pattern::Echo => CONNECTIONS,
+        Pattern::Broadcast => LISTENERS,
+    })?;
     for (name, burst, max_write) in &cases {
-        let mut generator = Generator::new(streams, burst, Check::Contents)?;
+        let mut generator = Generator::new(contender.pattern, streams, burst, Check::Contents)?;
         generator.max_write = *max_write;
         generator
             .exchange_once()

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 
 use crate::Result;
 use crate::contender::Kind;
+use crate::scenario::Pattern;
 
 /// The sample key of RFC 6455 section 1.3 and the answer given there.
 const REQUEST: &[u8] =
@@ -55,8 +56,16 @@ pub struct Burst {
 }
 
 impl Burst {
-    /// `count` messages of `len` payload bytes, each with its own contents and masking key.
-    pub fn messages(kind: Kind, payload: Payload, len: usize, count: usize) -> Self {
+    /// `count` messages of `len` payload bytes, each with its own contents and masking key. A floor that broadcasts is
+    /// sent what the listeners are to get: it cannot unmask.
+    pub fn messages(
+        kind: Kind,
+        pattern: Pattern,
+        payload: Payload,
+        len: usize,
+        count: usize,
+    ) -> Self {
+        let is_masked = (kind, pattern) != (Kind::Floor, Pattern::Broadcast);
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let (mut outgoing, mut expected) = (Vec::new(), Vec::new());
         for _ in 0..count {
@@ -64,10 +73,15 @@ impl Burst {
                 Payload::Binary => (BINARY, random.bytes(len)),
                 Payload::Chinese => (TEXT, chinese(&mut random, len)),
             };
-            put_frame(&mut outgoing, FIN | opcode, Some(random.key()), &payload);
+            let key = is_masked.then(|| random.key());
+            put_frame(&mut outgoing, FIN | opcode, key, &payload);
             put_frame(&mut expected, FIN | opcode, None, &payload);
         }
-        let masking_key_len = if kind == Kind::Floor { 4 } else { 0 };
+        let masking_key_len = if kind == Kind::Floor && is_masked {
+            4
+        } else {
+            0
+        };
         let burst = Self::conversation(kind, outgoing, expected);
         let reply_len = burst.expected.len() / count;
         Self {

@@ -71,6 +71,16 @@ pub fn has_flag(flag: &str) -> bool {
     std::env::args().skip(1).any(|argument| argument == flag)
 }
 
+/// The first command line argument: how a broadcast reaches everybody.
+pub fn way() -> String {
+    std::env::args().nth(1).unwrap_or_default()
+}
+
+/// What `main` returns for a [`way`] it does not know.
+pub fn unknown_way(way: &str) -> Outcome {
+    Err(format!("no such way to broadcast: {way:?}").into())
+}
+
 fn report(outcome: Outcome) {
     if let Err(error) = outcome {
         eprintln!("connection ended: {error}");

@@ -1,4 +1,4 @@
-//! Echo server on ws-async, at its defaults. `--feed` leaves the moment of writing to `recv`.
+//! Echo server on ws-async, at its defaults. `--feed` leaves the moment of writing to `recv`; `--split` uses the halves.
 #![forbid(unsafe_code)]
 
 fn main() -> harness::Outcome {
@@ -8,6 +8,14 @@ fn main() -> harness::Outcome {
             let mut ws = ws_async::accept(stream).await?;
             while let Some(message) = ws.recv().await? {
                 ws.feed(message).await?;
+            }
+            Ok(())
+        })
+    } else if harness::has_flag("--split") {
+        harness::run_tokio(|stream| async move {
+            let (sender, mut receiver) = ws_async::accept(stream).await?.split();
+            while let Some(message) = receiver.recv().await? {
+                sender.send(message).await?;
             }
             Ok(())
         })
