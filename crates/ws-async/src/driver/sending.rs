@@ -88,9 +88,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         receiver_waits: bool,
     ) -> Poll<Result<(), Error>> {
         ready!(self.poll_turn(cx, receiver_waits))?;
-        let refused = match (self.turn, self.connection.state()) {
-            (Turn::Forfeited, _) => SendError::MessageUnfinished,
-            (_, State::Open) => {
+        let refused = match (self.connection.state(), self.turn) {
+            (State::Open, Turn::Forfeited) => SendError::MessageUnfinished,
+            (State::Open, _) => {
                 self.turn = Turn::Taken;
                 return Poll::Ready(Ok(()));
             }

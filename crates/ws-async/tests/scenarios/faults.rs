@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use ws_async::handshake::client::{HandshakeError, RawRequest};
 use ws_async::{
     AcceptError, Acceptor, CloseCode, CloseInfo, Config, ConnectError, Connector, Error, Message,
-    ProtocolError, SendError, State, WebSocket,
+    MessageKind, ProtocolError, Receiver, SendError, Sender, State, WebSocket,
 };
 use ws_testkit::chopped_script::{REQUEST_LINES, Script};
 use ws_testkit::{ChoppedIo, Chunks, Fault, Remote, Step};
@@ -60,7 +60,93 @@ fn config() -> Config {
     Config::default().with_ping_interval(None)
 }
 
-fn run(script: &Script, io: ChoppedIo) -> Run {
+/// In how many hands the connection is, and how its messages travel.
+#[derive(Clone, Copy, Debug)]
+enum Hands {
+    One,
+    Split,
+    /// One, and every message is received in chunks and sent in fragments.
+    Streaming,
+}
+
+/// The connection in these hands.
+enum End {
+    One(WebSocket<ChoppedIo>),
+    Split(Sender, Receiver),
+    Streaming(WebSocket<ChoppedIo>),
+}
+
+impl End {
+    fn of(ws: WebSocket<ChoppedIo>, hands: Hands) -> Self {
+        match hands {
+            Hands::One => Self::One(ws),
+            Hands::Split => {
+                let (sender, receiver) = ws.split();
+                Self::Split(sender, receiver)
+            }
+            Hands::Streaming => Self::Streaming(ws),
+        }
+    }
+
+    async fn recv(&mut self) -> Result<Option<Message>, Error> {
+        let ws = match self {
+            Self::One(ws) => return ws.recv().await,
+            Self::Split(_, receiver) => return receiver.recv().await,
+            Self::Streaming(ws) => ws,
+        };
+        let Some(mut reader) = ws.reader().await? else {
+            return Ok(None);
+        };
+        let mut payload = Vec::new();
+        while let Some(chunk) = reader.chunk().await? {
+            payload.extend_from_slice(&chunk.data);
+        }
+        Ok(Some(match reader.kind() {
+            MessageKind::Text => Message::text(String::from_utf8(payload).expect("text")),
+            MessageKind::Binary => Message::binary(payload),
+        }))
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Error> {
+        let ws = match self {
+            Self::One(ws) => return ws.send(message).await,
+            Self::Split(sender, _) => return sender.send(message).await,
+            Self::Streaming(ws) => ws,
+        };
+        let mut writer = ws.writer(message.kind()).await?;
+        for piece in message.as_bytes().chunks(50) {
+            writer.write(piece).await?;
+            // A text may not be cut inside a character where it is flushed.
+            if message.is_binary() {
+                writer.flush().await?;
+            }
+        }
+        writer.finish().await
+    }
+
+    async fn close(&mut self) -> Result<CloseInfo, Error> {
+        match self {
+            Self::One(ws) | Self::Streaming(ws) => ws.close(CloseCode::NORMAL, "").await,
+            Self::Split(sender, _) => sender.close(CloseCode::NORMAL, "").await,
+        }
+    }
+
+    fn state(&self) -> State {
+        match self {
+            Self::One(ws) | Self::Streaming(ws) => ws.state(),
+            Self::Split(sender, _) => sender.state(),
+        }
+    }
+
+    fn close_info(&self) -> Option<CloseInfo> {
+        match self {
+            Self::One(ws) | Self::Streaming(ws) => ws.close_info(),
+            Self::Split(_, receiver) => receiver.close_info(),
+        }
+    }
+}
+
+fn run(script: &Script, hands: Hands, io: ChoppedIo) -> Run {
     drive(async {
         let mut run = Run::default();
         let opened = if script.is_server {
@@ -73,7 +159,7 @@ fn run(script: &Script, io: ChoppedIo) -> Run {
             opened.map_err(Unopened::Connect)
         };
         match opened {
-            Ok(mut ws) => converse(script, &mut ws, &mut run).await,
+            Ok(ws) => converse(script, &mut End::of(ws, hands), &mut run).await,
             Err(error) => run.unopened = Some(error),
         }
         run
@@ -81,7 +167,7 @@ fn run(script: &Script, io: ChoppedIo) -> Run {
 }
 
 /// Echoes until the connection is over.
-async fn converse(script: &Script, ws: &mut WebSocket<ChoppedIo>, run: &mut Run) {
+async fn converse(script: &Script, ws: &mut End, run: &mut Run) {
     loop {
         match ws.recv().await {
             Ok(Some(message)) => {
@@ -90,7 +176,7 @@ async fn converse(script: &Script, ws: &mut WebSocket<ChoppedIo>, run: &mut Run)
                     run.unsent.push(error);
                 }
                 if script.closes_first && run.delivered.len() == script.messages.len() {
-                    let closed = ws.close(CloseCode::NORMAL, "").await;
+                    let closed = ws.close().await;
                     run.ended = Some(closed.map(drop));
                 }
             }
@@ -126,24 +212,33 @@ fn stream(
 
 /// Runs every script in all pieces with `fault` at every operation in turn, and once behind the last one.
 fn strike_everywhere(fault: Fault, judge: impl Fn(&Script, &Run, &Remote)) {
-    for script in Script::all() {
-        for (index, pieces) in PIECES[..4].iter().enumerate() {
+    // What the hands do is the same in all pieces; the driver underneath is struck in each.
+    let ways = [
+        (Hands::One, 0..4),
+        (Hands::Split, 2..3),
+        (Hands::Streaming, 0..2),
+    ];
+    let runs = Script::all().map(|script| ways.clone().map(|way| (script.clone(), way)));
+    for (script, (hands, pieces)) in runs.into_iter().flatten() {
+        for index in pieces {
+            let script = &script;
+            let pieces = &PIECES[index];
             let strike = |n| {
-                let (io, remote) = stream(&script, pieces, index % 2 == 0);
-                let run = run(&script, io.with_fault(n, fault));
+                let (io, remote) = stream(script, pieces, index % 2 == 0);
+                let run = run(script, hands, io.with_fault(n, fault));
                 script.assert_begun(&run.delivered, &remote.written());
                 (run, remote)
             };
             let (run, remote) = strike(usize::MAX);
-            assert_untouched(&script, &run, &remote);
+            assert_untouched(script, &run, &remote);
             let operations = remote.operations();
             assert!(operations > 10, "{operations}");
             for n in 1..=operations {
                 let (run, remote) = strike(n);
-                judge(&script, &run, &remote);
+                judge(script, &run, &remote);
             }
             let (run, remote) = strike(operations + 1);
-            assert_untouched(&script, &run, &remote);
+            assert_untouched(script, &run, &remote);
         }
     }
 }
@@ -162,7 +257,7 @@ fn a_conversation_in_pieces_is_the_same_conversation() {
         for pieces in &PIECES {
             for vectored in [false, true] {
                 let (io, remote) = stream(&script, pieces, vectored);
-                let run = run(&script, io);
+                let run = run(&script, Hands::One, io);
                 assert_untouched(&script, &run, &remote);
             }
         }
@@ -263,7 +358,7 @@ fn nothing_is_ever_ready_at_the_first_attempt() {
         for len in [1, 2, 3, 64] {
             let (io, remote) = ChoppedIo::scripted(&script.incoming);
             let io = io.with_read_steps(steps(len)).with_write_steps(steps(len));
-            let run = run(&script, io);
+            let run = run(&script, Hands::One, io);
             assert_untouched(&script, &run, &remote);
         }
     }
@@ -292,7 +387,7 @@ proptest! {
             Some((n, fault)) => io.with_fault(n, fault),
             None => io,
         };
-        let run = run(script, io);
+        let run = run(script, Hands::One, io);
         script.assert_begun(&run.delivered, &remote.written());
         if fault.is_none_or(|(n, _)| remote.operations() < n) {
             assert_untouched(script, &run, &remote);
