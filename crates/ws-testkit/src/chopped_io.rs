@@ -55,6 +55,8 @@ pub enum Fault {
     Eof,
     /// Not ready, once.
     NotReady,
+    /// Fails with `TimedOut`, once: to a blocking user, a wait that was cut short.
+    TimedOut,
 }
 
 /// What a read finds when nothing has arrived and the peer has not ended.

@@ -100,10 +100,7 @@ impl Script {
     ///
     /// If it is not.
     pub fn assert_begun(&self, delivered: &[Message], written: &[u8]) {
-        assert!(
-            self.messages.starts_with(delivered),
-            "delivered {delivered:?}"
-        );
+        self.assert_delivered(delivered);
         let head = self.outgoing_head();
         let Some(frames) = written.strip_prefix(head.as_bytes()) else {
             assert!(
@@ -113,10 +110,16 @@ impl Script {
             );
             return;
         };
-        self.assert_begun_frames(frames);
+        self.assert_begun_frames(delivered, frames);
     }
 
-    fn assert_begun_frames(&self, frames: &[u8]) {
+    /// The same of a run that began after the opening handshake.
+    ///
+    /// # Panics
+    ///
+    /// If it is not.
+    pub fn assert_begun_frames(&self, delivered: &[Message], frames: &[u8]) {
+        self.assert_delivered(delivered);
         let (events, _) = self.peer().decode(frames);
         let echoed = messages_in(&events);
         assert!(self.messages.starts_with(&echoed), "echoed {echoed:?}");
@@ -156,7 +159,7 @@ impl Script {
     ///
     /// If anything is missing.
     pub fn assert_whole_frames(&self, delivered: &[Message], frames: &[u8]) {
-        self.assert_begun_frames(frames);
+        self.assert_begun_frames(delivered, frames);
         assert_eq!(delivered, self.messages);
         let (events, _) = self.peer().decode(frames);
         assert_eq!(messages_in(&events), self.messages);
@@ -164,6 +167,13 @@ impl Script {
         assert!(
             matches!(events.last(), Some(Event::Close(Some((1000, _))))),
             "{events:?}"
+        );
+    }
+
+    fn assert_delivered(&self, delivered: &[Message]) {
+        assert!(
+            self.messages.starts_with(delivered),
+            "delivered {delivered:?}"
         );
     }
 

@@ -1,6 +1,7 @@
 //! A connection in two hands: the halves in threads of their own, over pipes in memory and over sockets.
 
 mod deadlines;
+mod faults;
 mod halves;
 mod pipe;
 mod streaming;

@@ -188,6 +188,10 @@ impl End {
                 plan.operations -= 1;
                 return Err(plan.not_ready(caller));
             }
+            Fault::TimedOut => {
+                plan.operations -= 1;
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             Fault::Eof => {
                 plan.hung_up = true;
                 if operation == Operation::Read {
