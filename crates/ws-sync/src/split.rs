@@ -13,7 +13,6 @@ use ws_proto::{
 };
 
 use crate::driver::Driver;
-use crate::handles::Handle;
 use crate::handover::Handover;
 use crate::streaming::sealed::{Receiving, Sending};
 use crate::streaming::{MessageReader, MessageWriter};
@@ -54,11 +53,9 @@ pub(crate) fn split<S: CloneStream + Send + 'static>(
     stream: S,
     negotiated: Negotiated,
 ) -> io::Result<(Sender, Receiver)> {
-    let (writer, control) = (stream.try_clone()?, stream.try_clone()?);
-    let handles: [Handle; 3] = [Box::new(stream), Box::new(writer), Box::new(control)];
     let shared = Arc::new(Shared {
         role: driver.connection.role(),
-        handover: Handover::new(driver, handles),
+        handover: Handover::new(driver, stream.into_handles()?),
         negotiated,
     });
     let sender = Sender {

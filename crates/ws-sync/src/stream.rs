@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A blocking byte stream whose waits can be bounded.
@@ -64,65 +65,99 @@ pub trait CloneStream: Stream {
     fn try_clone(&self) -> io::Result<Self>
     where
         Self: Sized;
-}
 
-impl Stream for TcpStream {
-    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        TcpStream::set_read_timeout(self, timeout)
-    }
-
-    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        TcpStream::set_write_timeout(self, timeout)
-    }
-
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
-
-    fn shutdown_both(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Both)
-    }
-
-    fn writes_vectored(&self) -> bool {
-        true
+    /// Three handles: to read, to write, and to end what waits on the other two. By default they are clones; a stream
+    /// that several threads can use at once has no need of that, and sockets share one descriptor.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_clone`](Self::try_clone).
+    fn into_handles(self) -> io::Result<[Box<dyn Stream + Send>; 3]>
+    where
+        Self: Sized + Send + 'static,
+    {
+        let (writer, control) = (self.try_clone()?, self.try_clone()?);
+        Ok([Box::new(self), Box::new(writer), Box::new(control)])
     }
 }
 
-impl CloneStream for TcpStream {
-    fn try_clone(&self) -> io::Result<Self> {
-        TcpStream::try_clone(self)
+/// One descriptor for all handles of a socket: it may be read, written and shut down through a shared reference.
+struct Shared<S>(Arc<S>);
+
+impl<S> Read for Shared<S>
+where
+    for<'a> &'a S: Read,
+{
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(buffer)
     }
 }
 
+impl<S> Write for Shared<S>
+where
+    for<'a> &'a S: Write,
+{
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self.0).write(bytes)
+    }
+
+    fn write_vectored(&mut self, chunks: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self.0).write_vectored(chunks)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.0).flush()
+    }
+}
+
+macro_rules! socket {
+    ($socket:ty) => {
+        socket!($socket, $socket, |stream| stream);
+        socket!($socket, Shared<$socket>, |stream| &*stream.0);
+
+        impl CloneStream for $socket {
+            fn try_clone(&self) -> io::Result<Self> {
+                <$socket>::try_clone(self)
+            }
+
+            fn into_handles(self) -> io::Result<[Box<dyn Stream + Send>; 3]> {
+                let socket = Arc::new(self);
+                Ok([(); 3].map(|()| Box::new(Shared(Arc::clone(&socket))) as _))
+            }
+        }
+    };
+    ($socket:ty, $handle:ty, |$stream:ident| $reference:expr) => {
+        impl Stream for $handle {
+            fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+                let $stream = self;
+                <$socket>::set_read_timeout($reference, timeout)
+            }
+
+            fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+                let $stream = self;
+                <$socket>::set_write_timeout($reference, timeout)
+            }
+
+            fn shutdown_write(&mut self) -> io::Result<()> {
+                let $stream = self;
+                <$socket>::shutdown($reference, Shutdown::Write)
+            }
+
+            fn shutdown_both(&mut self) -> io::Result<()> {
+                let $stream = self;
+                <$socket>::shutdown($reference, Shutdown::Both)
+            }
+
+            fn writes_vectored(&self) -> bool {
+                true
+            }
+        }
+    };
+}
+
+socket!(TcpStream);
 #[cfg(unix)]
-impl Stream for std::os::unix::net::UnixStream {
-    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        std::os::unix::net::UnixStream::set_read_timeout(self, timeout)
-    }
-
-    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        std::os::unix::net::UnixStream::set_write_timeout(self, timeout)
-    }
-
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
-
-    fn shutdown_both(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Both)
-    }
-
-    fn writes_vectored(&self) -> bool {
-        true
-    }
-}
-
-#[cfg(unix)]
-impl CloneStream for std::os::unix::net::UnixStream {
-    fn try_clone(&self) -> io::Result<Self> {
-        std::os::unix::net::UnixStream::try_clone(self)
-    }
-}
+socket!(std::os::unix::net::UnixStream);
 
 macro_rules! forward {
     ($($pointer:ty),*) => {
@@ -158,9 +193,13 @@ macro_rules! forward {
 
 forward!(&mut S, Box<S>);
 
-impl<S: CloneStream> CloneStream for Box<S> {
+impl<S: CloneStream + Send + 'static> CloneStream for Box<S> {
     fn try_clone(&self) -> io::Result<Self> {
         (**self).try_clone().map(Box::new)
+    }
+
+    fn into_handles(self) -> io::Result<[Box<dyn Stream + Send>; 3]> {
+        (*self).into_handles()
     }
 }
 
