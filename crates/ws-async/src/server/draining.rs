@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 use ws_proto::serving::Drain;
 
 use super::accepting::{Tasks, admit, note_task};
 use super::listener::Accept;
+use super::race::{First, first};
 use super::shared::Shared;
 
 /// Ends everything as [`ServerHandle::drain`](crate::ServerHandle::drain) describes.
@@ -16,8 +17,7 @@ pub(super) async fn drain<A: Accept>(
     mut tasks: Tasks,
     shared: &Arc<Shared>,
 ) {
-    let begun = Instant::now();
-    close_all(&wanted, begun, &mut tasks, shared);
+    close_all(&wanted, &mut tasks, shared);
     let all = async {
         turn_away_waiting(source, &mut tasks, shared).await;
         while let Some(ended) = tasks.join_next().await {
@@ -39,15 +39,18 @@ pub(super) async fn drain<A: Accept>(
 }
 
 /// Closes every connection, each at its time.
-fn close_all(wanted: &Drain, begun: Instant, tasks: &mut Tasks, shared: &Shared) {
+fn close_all(wanted: &Drain, tasks: &mut Tasks, shared: &Shared) {
     let open = shared.registry().begin_drain();
     let count = open.len();
     for (index, sender) in open.into_iter().enumerate() {
         let wanted = wanted.clone();
         tasks.spawn(async move {
-            sleep_until(begun + wanted.close_at(index, count)).await;
-            // How it went is what the books get.
-            _ = sender.close(wanted.code(), wanted.reason()).await;
+            let its_turn = sleep(wanted.close_at(index, count));
+            // Who leaves before is not waited for.
+            if let First::Other(()) = first(sender.closed(), its_turn).await {
+                // How it went is what the books get.
+                _ = sender.close(wanted.code(), wanted.reason()).await;
+            }
         });
     }
 }

@@ -196,3 +196,28 @@ async fn who_has_asked_nothing_is_waited_for_a_second() {
     let stats = handle.stats();
     assert_eq!((stats.failed, stats.refused.get(&503)), (1, Some(&1)));
 }
+
+/// The schedule is for those who stay.
+#[tokio::test(start_paused = true)]
+async fn who_leaves_before_its_turn_is_not_waited_for() {
+    let mut script = Script::default();
+    let streams = [script.connect(), script.connect()];
+    let (handle, _running) = start(script, Server::builder().route("/", read));
+    let mut clients = Vec::new();
+    for stream in streams {
+        clients.push(open(stream).await.expect("accepted"));
+    }
+    let begun = Instant::now();
+    let clients = tokio::spawn(async move {
+        for mut client in clients {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            _ = client.close(CloseCode::NORMAL, "").await;
+        }
+    });
+    let drain = Drain::default()
+        .with_window(Duration::from_secs(20))
+        .with_deadline(Duration::MAX);
+    assert_eq!(handle.drain(drain).await.closed, 2);
+    assert_eq!(begun.elapsed(), Duration::from_secs(2));
+    clients.await.expect("no panic");
+}

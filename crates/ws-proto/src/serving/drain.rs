@@ -110,4 +110,7 @@ pub struct Drained {
     pub lost: usize,
     /// Connections that were cut at the deadline, those without a finished opening handshake included.
     pub aborted: usize,
+    /// Handlers that had not returned a second after that. Only the blocking binding has such: a thread cannot be ended
+    /// from outside, so it is left behind.
+    pub left: usize,
 }
