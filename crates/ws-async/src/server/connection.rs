@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_handshake::server::{Rejection, Request};
 use ws_proto::CloseCode;
-use ws_proto::serving::Opened;
+use ws_proto::serving::{Opened, Registry};
 
 use super::race::{First, first};
 use super::routes::{HandlerResult, Handling, Lead};
@@ -52,21 +52,18 @@ impl Place {
 
     fn open(&mut self, request: &Request, sender: &Sender) -> Opened {
         self.step = Step::Open(sender.clone());
-        self.shared
-            .registry()
-            .open(self.id, request.path(), sender.clone())
+        let mut registry = self.shared.registry();
+        registry.open(self.id, request.path(), sender.clone())
     }
 
     fn answered(&mut self) {
-        self.step = Step::Gone;
-        self.shared.registry().answered(self.id);
+        self.leave(Registry::answered);
     }
 
     /// A refusal without a status is none: nobody was there to hear it.
     fn refused(&mut self, rejection: &Rejection) {
         if let Some(status) = rejection.status() {
-            self.step = Step::Gone;
-            self.shared.registry().refused(self.id, status);
+            self.leave(|registry, id| registry.refused(id, status));
         }
     }
 
@@ -77,18 +74,21 @@ impl Place {
             AcceptError::Io(_) | AcceptError::TimedOut => {}
         }
     }
+
+    /// Ends the entry with a word about how.
+    fn leave(&mut self, note: impl FnOnce(&mut Registry<Sender>, u64)) {
+        self.step = Step::Gone;
+        note(&mut self.shared.registry(), self.id);
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.step, Step::Gone) {
-            Step::Opening => self.shared.registry().failed(self.id),
+            Step::Opening => self.leave(Registry::failed),
             Step::Open(sender) => {
-                let info = sender.close_info();
-                let stats = sender.stats();
-                self.shared
-                    .registry()
-                    .closed(self.id, info.as_ref(), &stats);
+                let (info, stats) = (sender.close_info(), sender.stats());
+                self.leave(|registry, id| registry.closed(id, info.as_ref(), &stats));
             }
             Step::Gone => {}
         }

@@ -8,7 +8,7 @@ use ws_proto::serving::Drain;
 use super::accepting::{Tasks, admit, note_task};
 use super::listener::Accept;
 use super::race::{First, first};
-use super::shared::Shared;
+use super::shared::{LAST_REQUESTS, Shared};
 
 /// Ends everything as [`ServerHandle::drain`](crate::ServerHandle::drain) describes.
 pub(super) async fn drain<A: Accept>(
@@ -19,7 +19,8 @@ pub(super) async fn drain<A: Accept>(
 ) {
     close_all(&wanted, &mut tasks, shared);
     let all = async {
-        turn_away_waiting(source, &mut tasks, shared).await;
+        // Newcomers without end must not keep it from ending.
+        _ = timeout(LAST_REQUESTS, turn_away_waiting(source, &mut tasks, shared)).await;
         while let Some(ended) = tasks.join_next().await {
             note_task(ended, shared);
         }

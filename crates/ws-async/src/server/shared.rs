@@ -14,7 +14,7 @@ use crate::{Acceptor, Sender};
 
 /// How long a request that is on its way when the server begins to end is waited for, to be told 503. Who has not asked
 /// by then waits for no answer.
-const LAST_REQUESTS: Duration = Duration::from_secs(1);
+pub(super) const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// A plain request in, a response out; `None` where there is no page.
 pub(super) type HttpCallback = dyn Fn(&Request) -> Option<HttpResponse> + Send + Sync;
