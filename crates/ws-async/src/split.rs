@@ -69,12 +69,13 @@ impl Shared {
 }
 
 impl Signals for Driver<Transport> {
-    type Signals = (State, bool, bool, bool, bool, usize);
+    type Signals = (State, bool, bool, bool, bool, bool, usize);
 
     fn signals(&self) -> Self::Signals {
         (
             self.connection.state(),
             self.connection.is_finished(),
+            self.connection.has_room(),
             self.connection.wants_flush(),
             self.connection.is_flushed(),
             self.turn_is_taken(),

@@ -247,3 +247,38 @@ async fn everybody_hears_the_same_in_the_same_order() {
     assert_eq!(stories[0].len(), 2 * EACH);
     assert!(stories.iter().all(|story| *story == stories[0]));
 }
+
+/// What is offered to a slow consumer never ends; what is sent to it has its place among that.
+#[tokio::test]
+async fn a_sender_is_heard_among_ever_more_news() {
+    let hub = Hub::with_backlog(SlowConsumer::DropOldest, 2);
+    let mut link = link(20);
+    let _member = hub.join("news", &link.sender);
+    let sender = link.sender.clone();
+    let mine = tokio::spawn(async move {
+        for text in ["mine", "mine too"] {
+            sender.send(text).await?;
+        }
+        let mut writer = sender.writer(ws_async::MessageKind::Text).await?;
+        writer.write(b"mine in pieces").await?;
+        writer.finish().await
+    });
+    let mut heard_mine = Vec::new();
+    for _ in 0..100 {
+        // Two for each that is heard: there is always news, and always too much.
+        for _ in 0..2 {
+            hub.publish("news", "news").await;
+        }
+        let text = heard(&mut link.client).await;
+        if text != "news" {
+            heard_mine.push(text);
+        }
+        if mine.is_finished() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(mine.is_finished(), "{heard_mine:?}");
+    mine.await.expect("no panic").expect("sent");
+    assert_eq!(heard_mine[..2], ["mine", "mine too"]);
+}

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
-    Connection, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, SendError, State,
-    Unsent,
+    Connection, FlushMark, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage,
+    SendError, State, Unsent,
 };
 
 use super::{Driver, Turn};
@@ -15,6 +15,18 @@ use crate::Error;
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Ready when a message may be queued.
     pub(crate) fn poll_room(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+    ) -> Poll<Result<(), Error>> {
+        if self.connection.has_room() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_writing(cx, receiver_waits, |connection| connection.has_room())
+    }
+
+    /// Ready when a message may be offered: nothing that others have offered waits.
+    pub(crate) fn poll_room_to_offer(
         &mut self,
         cx: &mut Context<'_>,
         receiver_waits: bool,
@@ -36,16 +48,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         })
     }
 
+    /// Ready when everything that was queued before the `mark` has been written.
+    pub(crate) fn poll_flush_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+        mark: &mut FlushMark,
+    ) -> Poll<Result<(), Error>> {
+        self.poll_writing(cx, receiver_waits, |connection| connection.is_written(mark))
+    }
+
     /// Queues a message if that needs no wait, and writes what can be written at once.
     pub(crate) fn try_send(
         &mut self,
         cx: &mut Context<'_>,
         message: Message,
     ) -> Result<(), Unsent> {
-        if self.connection.wants_flush() {
+        if !self.connection.has_room() {
             self.write_and_shut_down(cx);
         }
-        if self.connection.wants_flush() && self.connection.state() == State::Open {
+        if !self.connection.has_room() && self.connection.state() == State::Open {
             return Err(Unsent {
                 error: SendError::BufferFull,
                 message,
@@ -131,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         &mut self,
         cx: &mut Context<'_>,
         receiver_waits: bool,
-        enough: impl Fn(&mut Connection) -> bool,
+        mut enough: impl FnMut(&mut Connection) -> bool,
     ) -> Poll<Result<(), Error>> {
         let mut listen = !std::mem::take(&mut self.listened) && !receiver_waits;
         loop {

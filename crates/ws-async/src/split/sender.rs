@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, CloseInfo, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, Role,
-    State, Stats, TappedFrame, Unsent,
+    CloseCode, CloseInfo, FlushMark, Message, MessageKind, Offered, OverflowPolicy,
+    PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
 use super::Shared;
@@ -112,7 +112,7 @@ impl Sender {
             .with(|driver, visit| driver.try_send(visit.cx, message))
     }
 
-    /// Writes everything that is queued, by whomever it was.
+    /// Writes everything that is queued now, by whomever it was. What others queue meanwhile is not waited for.
     ///
     /// # Errors
     ///
@@ -122,8 +122,12 @@ impl Sender {
     ///
     /// Cancel safe: what is not written stays queued.
     pub async fn flush(&self) -> Result<(), Error> {
-        self.wait(|driver, visit| driver.poll_flush(visit.cx, visit.receiver_waits))
-            .await
+        let mut mark = None;
+        self.wait(|driver, visit| {
+            let mark = mark.get_or_insert_with(|| driver.connection.flush_mark());
+            driver.poll_flush_to(visit.cx, visit.receiver_waits, mark)
+        })
+        .await
     }
 
     /// Sends a Ping with at most 125 bytes of application data.
@@ -162,6 +166,7 @@ impl Sender {
                 ticket: Ticket::default(),
             },
             is_taken: false,
+            mark: None,
         };
         MessageWriter::of(turn, kind).await
     }
@@ -274,7 +279,7 @@ impl Sender {
     pub(crate) async fn offer_when_room(&self, message: &PreparedMessage) -> (Offered, bool) {
         self.wait(|driver, visit| {
             let Visit { cx, receiver_waits } = visit;
-            match ready!(driver.poll_room(cx, receiver_waits)) {
+            match ready!(driver.poll_room_to_offer(cx, receiver_waits)) {
                 Ok(()) => Poll::Ready(driver.offer(cx, message, OverflowPolicy::Refuse, 1)),
                 Err(_) => Poll::Ready((Offered::Closed, false)),
             }
@@ -335,6 +340,8 @@ impl Drop for Place<'_> {
 pub struct Turn<'a> {
     place: Place<'a>,
     is_taken: bool,
+    /// Behind the newest fragment.
+    mark: Option<FlushMark>,
 }
 
 impl Sending for Turn<'_> {
@@ -353,14 +360,20 @@ impl Sending for Turn<'_> {
         fragment: &Bytes,
         fin: bool,
     ) -> Poll<Result<(), Error>> {
+        let mark = &mut self.mark;
         self.place.poll(cx, |driver, visit| {
-            driver.poll_fragment(visit.cx, visit.receiver_waits, kind, fragment, fin)
+            let Visit { cx, receiver_waits } = visit;
+            let sent = ready!(driver.poll_fragment(cx, receiver_waits, kind, fragment, fin));
+            *mark = Some(driver.connection.flush_mark());
+            Poll::Ready(sent)
         })
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let mark = &mut self.mark;
         self.place.poll(cx, |driver, visit| {
-            driver.poll_flush(visit.cx, visit.receiver_waits)
+            let mark = mark.get_or_insert_with(|| driver.connection.flush_mark());
+            driver.poll_flush_to(visit.cx, visit.receiver_waits, mark)
         })
     }
 
