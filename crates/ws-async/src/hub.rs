@@ -166,7 +166,10 @@ impl Hub {
             self.offer(topic, member, message, &mut published, &mut slow);
         }
         for member in slow {
-            let (offered, flushed) = member.sender.offer_when_room(message).await;
+            let (offered, flushed) = member
+                .sender
+                .offer_when_room(message, self.shared.backlog)
+                .await;
             published.count(offered, flushed);
         }
         published

@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 use tokio::io::{DuplexStream, duplex};
 use ws_async::{
-    CloseCode, Config, Hub, Message, PreparedMessage, Published, Receiver, Sender, SlowConsumer,
-    WebSocket,
+    CloseCode, Config, Hub, Message, MessageKind, PreparedMessage, Published, Receiver, Sender,
+    SlowConsumer, WebSocket,
 };
 
 /// A server's connection, whose halves stay here, and the client at its other end.
@@ -199,6 +199,24 @@ async fn everybody_can_wait_for_the_slowest() {
     assert_eq!(total.delivered + total.queued, 200);
     assert_eq!((total.dropped, total.disconnected), (0, 0));
     assert_eq!(quick.sender.stats().sent.messages, 100);
+}
+
+#[tokio::test]
+async fn nothing_is_lost_behind_a_message_in_pieces() {
+    let hub = Hub::with_backlog(SlowConsumer::Wait, 1);
+    let mut link = link(1000);
+    let _member = hub.join("lobby", &link.sender);
+    let mut writer = link.sender.writer(MessageKind::Text).await.expect("open");
+    writer.write(b"piece").await.expect("collected");
+    writer.flush().await.expect("sent as a fragment");
+    assert_eq!(counts(hub.publish("lobby", "1").await), [0, 1, 0, 0]);
+    // There is no more room, so this has to wait until the message is whole.
+    let (published, finished) = tokio::join!(hub.publish("lobby", "2"), writer.finish());
+    finished.expect("sent");
+    assert_eq!(published.delivered + published.queued, 1);
+    for expected in ["piece", "1", "2"] {
+        assert_eq!(heard(&mut link.client).await, expected);
+    }
 }
 
 /// Each write counts against what a task may do at a stretch.

@@ -25,18 +25,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.poll_writing(cx, receiver_waits, |connection| connection.has_room())
     }
 
-    /// Ready when a message may be offered: nothing that others have offered waits.
-    pub(crate) fn poll_room_to_offer(
-        &mut self,
-        cx: &mut Context<'_>,
-        receiver_waits: bool,
-    ) -> Poll<Result<(), Error>> {
-        if !self.connection.wants_flush() {
-            return Poll::Ready(Ok(()));
-        }
-        self.poll_writing(cx, receiver_waits, |connection| !connection.wants_flush())
-    }
-
     /// Ready when everything that is queued has been written.
     pub(crate) fn poll_flush(
         &mut self,
@@ -89,6 +77,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let offered = self.connection.offer(message, overflow, capacity);
         self.write_and_shut_down(cx);
         (offered, self.connection.is_flushed())
+    }
+
+    /// Sends a message as soon as fewer than `capacity` wait that were offered; at least one may.
+    pub(crate) fn poll_offer(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+        message: &PreparedMessage,
+        capacity: usize,
+    ) -> Poll<(Offered, bool)> {
+        let capacity = capacity.max(1);
+        // Behind a message that will never be finished nobody's turn comes.
+        while self.connection.backlog() >= capacity && self.turn != Turn::Forfeited {
+            let has_room = |connection: &mut Connection| connection.backlog() < capacity;
+            if ready!(self.poll_writing(cx, receiver_waits, has_room)).is_err() {
+                break;
+            }
+            if self.connection.backlog() >= capacity {
+                // All is written but what lies behind a message that somebody is in the middle of.
+                ready!(self.poll_aside(cx, receiver_waits));
+            }
+        }
+        Poll::Ready(self.offer(cx, message, OverflowPolicy::Refuse, capacity))
     }
 
     /// Ready when nobody is in the middle of a message of their own and there is room for another.

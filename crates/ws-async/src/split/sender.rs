@@ -275,14 +275,14 @@ impl Sender {
             .with(|driver, visit| driver.offer(visit.cx, message, overflow, capacity))
     }
 
-    /// Sends a message when there is room for it.
-    pub(crate) async fn offer_when_room(&self, message: &PreparedMessage) -> (Offered, bool) {
+    /// Queues or writes a message as soon as fewer than `capacity` wait that were offered.
+    pub(crate) async fn offer_when_room(
+        &self,
+        message: &PreparedMessage,
+        capacity: usize,
+    ) -> (Offered, bool) {
         self.wait(|driver, visit| {
-            let Visit { cx, receiver_waits } = visit;
-            match ready!(driver.poll_room_to_offer(cx, receiver_waits)) {
-                Ok(()) => Poll::Ready(driver.offer(cx, message, OverflowPolicy::Refuse, 1)),
-                Err(_) => Poll::Ready((Offered::Closed, false)),
-            }
+            driver.poll_offer(visit.cx, visit.receiver_waits, message, capacity)
         })
         .await
     }
