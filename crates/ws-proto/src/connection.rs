@@ -151,7 +151,7 @@ impl Connection {
             self.keepalive.heard(self.outbound.written());
         }
         let received = match self.failure {
-            Some(error) if core::mem::take(&mut self.overdue) => Err(error),
+            Some(error) if self.overdue => Err(error),
             _ => self.inbound.poll(self.outbound.tap()),
         };
         self.buffered = self.inbound.buffered();
@@ -545,6 +545,7 @@ impl Connection {
     /// Fails the connection (RFC 6455 §7.1.7).
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.failure = Some(error);
+        self.overdue = false;
         self.inbound.fail();
         self.buffered = self.inbound.buffered();
         let culprit = match error {

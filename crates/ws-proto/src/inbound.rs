@@ -326,7 +326,7 @@ impl Inbound {
                 return Err(ProtocolError::FrameTooLarge);
             }
         }
-        self.frames = self.frames.saturating_add(1);
+        self.frames = self.frames.wrapping_add(1);
         tap.show(Direction::Received, &header);
         self.buffer.advance(header_len);
         let is_whole_message = header.fin && matches!(header.opcode, Opcode::Text | Opcode::Binary);
@@ -411,7 +411,7 @@ impl Inbound {
         } else {
             self.assembler.finish_fragmented()
         }?;
-        self.messages = self.messages.saturating_add(1);
+        self.messages = self.messages.wrapping_add(1);
         Ok(Progress::Received(Received::Message(message)))
     }
 
@@ -468,7 +468,7 @@ impl Inbound {
         let is_complete = frame.left == 0;
         self.frame = (!is_complete).then_some(frame);
         if ends && !self.assembler.is_invalid() {
-            self.messages = self.messages.saturating_add(1);
+            self.messages = self.messages.wrapping_add(1);
         }
         match chunk {
             Some(chunk) => Ok(Progress::Received(Received::Chunk(chunk))),

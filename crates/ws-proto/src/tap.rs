@@ -68,15 +68,22 @@ impl TapSlot {
         Self(tap)
     }
 
+    #[inline]
     pub(crate) fn show(&mut self, direction: Direction, header: &FrameHeader) {
         if let Some(tap) = &mut self.0 {
-            tap.frame(&TappedFrame {
-                direction,
-                header: *header,
-                header_len: header.encoded_len(),
-            });
+            show(tap.as_mut(), direction, header);
         }
     }
+}
+
+/// Apart, so that what nobody uses does not lie in the way of every frame.
+#[cold]
+fn show(tap: &mut dyn Tap, direction: Direction, header: &FrameHeader) {
+    tap.frame(&TappedFrame {
+        direction,
+        header: *header,
+        header_len: header.encoded_len(),
+    });
 }
 
 impl fmt::Debug for TapSlot {

@@ -95,7 +95,7 @@ impl Transmit {
     /// Where what is queued now ends, in the stream of all bytes sent: once [`written`](Self::written) has come there,
     /// the transport has taken it.
     pub(crate) fn end(&self) -> u64 {
-        self.written.saturating_add(to_u64(self.len))
+        self.written.wrapping_add(to_u64(self.len))
     }
 
     /// Drops everything; what was detached is owed no more.
@@ -184,7 +184,7 @@ impl Buf for Transmit {
             self.len
         );
         self.len = self.len.saturating_sub(count);
-        self.written = self.written.saturating_add(to_u64(count));
+        self.written = self.written.wrapping_add(to_u64(count));
         while let Some(front) = self.queue.front_mut() {
             if count < front.len() {
                 front.advance(count);
