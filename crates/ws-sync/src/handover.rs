@@ -7,9 +7,9 @@
 //!
 //! 1. Who has written looks for more *before it unlocks again*, with the writer put back. So whoever finds the writer
 //!    gone may leave what it has queued to the thread that has it: that thread looks after it was queued.
-//! 2. A thread that writes what it sends stops only if nothing is owed, or if another does the same: that one goes on,
-//!    and nobody is kept for what others never cease to send. The last one leaves nothing. Who writes on the side says
-//!    so ([`Patience::Brief`]), and nobody relies on it.
+//! 2. A thread that writes what it sends stops only if nothing is owed, or if another does the same: that one goes on.
+//!    The last one leaves nothing that was left to it, and nothing else either, unless that never ends. Who writes on
+//!    the side says so ([`Patience::Brief`]), and nobody relies on it.
 //! 3. While the receiver waits for input, reading is its affair. Otherwise a sender that waits, or that has sent for a
 //!    while, reads too, as far ahead as [`Driver::has_room_ahead`] allows: Pings and Closes are answered, and a peer
 //!    that writes does not wait for one that writes.
@@ -20,7 +20,6 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::Buf;
 use ws_proto::State;
 
 use crate::driver::Driver;
@@ -56,10 +55,10 @@ pub(crate) struct Held {
     pub(crate) receiving: bool,
     /// Whether the thread that writes may stop with more to write, so that nothing may be left to it.
     pub(crate) brief: bool,
+    /// Whether somebody has left something to the thread that writes.
+    pub(crate) relied: bool,
     /// How many threads wait for a change.
     pub(crate) waiting: usize,
-    /// How many bytes have been written.
-    pub(crate) written: u64,
     /// How many threads see to it that something is written.
     pub(crate) flushing: usize,
     /// Bounds a receiver's wait for input where no deadline does.
@@ -104,8 +103,8 @@ impl Handover {
                 is_timed,
                 receiving: false,
                 brief: false,
+                relied: false,
                 waiting: 0,
-                written: 0,
                 flushing: 0,
                 read_timeout: None,
             }),
@@ -255,13 +254,17 @@ impl Held {
         self.control.is_none()
     }
 
+    /// Leaves what is owed to the thread that writes, if that is possible.
+    pub(crate) fn may_rely(&mut self) -> bool {
+        self.relied |= !self.brief;
+        !self.brief
+    }
+
     /// Notes what the writer has done.
     fn note(&mut self, task: &mut Task, performed: Performed) -> Written {
         match (task, performed) {
             (Task::Write(detached), Performed::Done(count)) => {
-                if self.driver.wrote_detached(detached, count) {
-                    self.written = self.written.saturating_add(u64_from(count));
-                }
+                self.driver.wrote_detached(detached, count);
             }
             (Task::Flush, Performed::Done(_)) => self.driver.flushed(),
             (Task::ShutDown, Performed::Done(_)) => self.driver.shut_down(Ok(())),
@@ -284,15 +287,4 @@ impl Held {
             && !self.driver.has_ended()
             && self.driver.has_room_ahead()
     }
-
-    /// How many bytes will have been written when everything that is queued now has been.
-    pub(crate) fn queued_until(&mut self) -> u64 {
-        let queued = self.driver.connection.transmit().remaining();
-        self.written.saturating_add(u64_from(queued))
-    }
-}
-
-/// No platform has more than 64 bits of address.
-fn u64_from(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }

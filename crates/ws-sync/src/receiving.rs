@@ -96,7 +96,7 @@ impl Handover {
             match written {
                 Written::Some => {}
                 Written::All => return (held, None),
-                Written::Elsewhere if !held.brief => return (held, None),
+                Written::Elsewhere if held.may_rely() => return (held, None),
                 stalled => return (held, Some(stalled)),
             }
         }

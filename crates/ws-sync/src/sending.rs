@@ -1,16 +1,53 @@
 //! What senders do with a connection that several threads hold.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ws_proto::{CloseCode, CloseInfo, Connection, Message, MessageKind, SendError, State, Unsent};
+use ws_proto::{
+    CloseCode, CloseInfo, Connection, FlushMark, Message, MessageKind, SendError, State, Unsent,
+};
 
 use crate::Error;
-use crate::driver::{LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
+use crate::driver::{Job, LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
 use crate::handover::{Guard, Handover, Held, Patience, Written};
 use crate::sync::now;
-use crate::timed::SHORTEST_WAIT;
+use crate::timed::{SHORTEST_WAIT, has_passed};
+
+/// What a thread that has written owes to others, which may have left something to it.
+struct Duty {
+    /// Up to where it has to write.
+    mark: Option<FlushMark>,
+    /// When it first could have left, but for that.
+    since: Option<Instant>,
+}
+
+impl Duty {
+    const fn new() -> Self {
+        Self {
+            mark: None,
+            since: None,
+        }
+    }
+
+    /// Whether this thread has done enough for others, although there is more to write. It goes on for a while, for the
+    /// sake of those who cannot wait; but they may never cease, and then it has to do only for those who rely on it.
+    fn is_done(&mut self, held: &mut Held) -> bool {
+        // To flush and to shut down is never for the sake of what comes later.
+        let has_more = held.driver.job() == Some(Job::Write);
+        let connection = &held.driver.connection;
+        if std::mem::take(&mut held.relied) {
+            self.mark = Some(connection.flush_mark());
+        }
+        let since = *self.since.get_or_insert_with(now);
+        has_more
+            && has_passed(since.checked_add(LOOK_AROUND))
+            && self
+                .mark
+                .as_mut()
+                .is_none_or(|mark| connection.is_written(mark))
+    }
+}
 
 impl Handover {
     /// Queues a message when it is its turn and there is room.
@@ -74,11 +111,11 @@ impl Handover {
     /// Queues a message if that needs no wait, and writes what can be written at once.
     pub(crate) fn try_send(&self, message: Message) -> Result<(), Unsent> {
         let mut held = self.lock();
-        if held.driver.connection.wants_flush() {
+        if !held.driver.connection.has_room() {
             held = self.write_briefly(held);
         }
         let connection = &mut held.driver.connection;
-        if connection.wants_flush() && connection.state() == State::Open {
+        if !connection.has_room() && connection.state() == State::Open {
             let error = SendError::BufferFull;
             return Err(Unsent { error, message });
         }
@@ -121,18 +158,12 @@ impl Handover {
         waited.map(|()| held)
     }
 
-    /// Writes what is much already, before more is queued.
-    fn make_room<'a>(&'a self, mut held: Guard<'a>) -> (Guard<'a>, Result<(), Error>) {
-        while held.driver.connection.wants_flush() {
-            let before = held.written;
-            let result;
-            (held, result) = self.write_queued(held);
-            // What cannot be written now is not waited for twice: queueing says why.
-            if result.is_err() || held.written == before {
-                return (held, result);
-            }
+    /// Waits until a message may be queued.
+    fn make_room<'a>(&'a self, held: Guard<'a>) -> (Guard<'a>, Result<(), Error>) {
+        if held.driver.connection.has_room() {
+            return (held, Ok(()));
         }
-        (held, Ok(()))
+        self.write_until(held, |connection| connection.has_room())
     }
 
     fn flush_held<'a>(&'a self, held: Guard<'a>) -> Result<(), Error> {
@@ -147,39 +178,52 @@ impl Handover {
         result
     }
 
-    /// Waits until everything that is queued now is written, and writes unless another thread does.
-    fn write_queued<'a>(&'a self, mut held: Guard<'a>) -> (Guard<'a>, Result<(), Error>) {
-        let target = held.queued_until();
+    /// Waits until everything that is queued now is written.
+    fn write_queued<'a>(&'a self, held: Guard<'a>) -> (Guard<'a>, Result<(), Error>) {
+        let mut mark = held.driver.connection.flush_mark();
+        self.write_until(held, |connection| connection.is_written(&mut mark))
+    }
+
+    /// Waits until it is `enough`, and writes unless another thread does.
+    fn write_until<'a>(
+        &'a self,
+        mut held: Guard<'a>,
+        mut enough: impl FnMut(&Connection) -> bool,
+    ) -> (Guard<'a>, Result<(), Error>) {
         held.flushing += 1;
-        let (mut held, result) = self.write_until(held, target);
+        let (mut held, result) = self.write_as_sender(held, &mut enough);
         held.flushing -= 1;
         (held, result)
     }
 
-    fn write_until<'a>(
+    fn write_as_sender<'a>(
         &'a self,
         mut held: Guard<'a>,
-        target: u64,
+        enough: &mut impl FnMut(&Connection) -> bool,
     ) -> (Guard<'a>, Result<(), Error>) {
         // Always the same at first: to change the timeout of a stream takes a system call.
         let mut patience = WRITE_PATIENCE;
+        let mut duty: Option<Duty> = None;
         loop {
-            let enough = held.written >= target;
-            if enough && held.flushing > 1 {
-                return (held, Ok(()));
-            }
-            if !enough && let Some(lost) = held.driver.lost() {
+            if let Some(lost) = held.driver.lost() {
                 return (held, Err(lost));
+            }
+            let enough = enough(&held.driver.connection);
+            // Who has not begun to write has no duties.
+            let is_free = duty.is_none() || held.flushing > 1;
+            if enough && (is_free || duty.as_mut().is_some_and(|duty| duty.is_done(&mut held))) {
+                return (held, Ok(()));
             }
             let written;
             (held, written) = self.write(held, Patience::Committed(patience));
+            duty.get_or_insert_with(Duty::new);
             match written {
                 Written::Some => held = self.listen_now_and_then(held),
                 Written::All => {
-                    let lost = held.driver.lost().filter(|_| held.written < target);
+                    let lost = held.driver.lost();
                     return (held, lost.map_or(Ok(()), Err));
                 }
-                Written::Elsewhere if enough && !held.brief => return (held, Ok(())),
+                Written::Elsewhere if enough && held.may_rely() => return (held, Ok(())),
                 Written::Elsewhere => {
                     held = self.wait(held);
                     self.keep_events(&mut held);
@@ -236,7 +280,7 @@ impl Handover {
                 Written::Some => continue,
                 Written::Refused(error) => return (held, Err(Error::Io(error))),
                 Written::Stalled => (Some(SHORTEST_WAIT), true),
-                Written::Elsewhere if held.brief => (Some(WRITE_RETRY), false),
+                Written::Elsewhere if !held.may_rely() => (Some(WRITE_RETRY), false),
                 Written::Elsewhere | Written::All => (reading, false),
             };
             if enough(&held) {

@@ -91,7 +91,7 @@ impl<S: Stream> Whole<S> {
 
     /// Writes what waits, if it is much. Where that would block there may be room for more all the same.
     pub(crate) fn make_room(&mut self) -> Result<(), Error> {
-        if self.driver.connection.wants_flush() {
+        if !self.driver.connection.has_room() {
             match self.write_queued() {
                 Err(Error::Io(error)) if is_timeout(&error) => {}
                 flushed => return flushed,
@@ -102,11 +102,11 @@ impl<S: Stream> Whole<S> {
 
     /// Queues a message if that needs no wait, and writes what can be written at once.
     pub(crate) fn try_send(&mut self, message: Message) -> Result<(), Unsent> {
-        if self.driver.connection.wants_flush() {
+        if !self.driver.connection.has_room() {
             self.write_briefly();
         }
         let connection = &mut self.driver.connection;
-        if connection.wants_flush() && connection.state() == State::Open {
+        if !connection.has_room() && connection.state() == State::Open {
             let error = SendError::BufferFull;
             return Err(Unsent { error, message });
         }

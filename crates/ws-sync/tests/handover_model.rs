@@ -6,7 +6,7 @@
 //! of the same. What is left lying leaves the peer waiting for it, and everybody else for the peer: a deadlock, which
 //! the scheduler reports with the schedule that led there.
 //!
-//! Time stands still unless somebody waits for it: a wait with a bound that finds nothing is over at once, and the clock
+//! Time stands still, except in one test, unless somebody waits for it: a wait with a bound that finds nothing is over at once, and the clock
 //! is that much later. Waits without a bound last until something comes.
 
 use std::io::{self, Read, Write};
@@ -58,12 +58,22 @@ mod sync {
         static NOW: Cell<Instant> = Cell::new(Instant::now());
     }
 
+    thread_local! {
+        /// How much later it is whenever somebody looks at the clock.
+        static HASTE: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    }
+
     pub(crate) fn now() -> Instant {
+        pass(HASTE.get());
         NOW.get()
     }
 
     pub(crate) fn pass(time: Duration) {
         NOW.set(NOW.get() + time);
+    }
+
+    pub(crate) fn hurry(haste: Duration) {
+        HASTE.set(haste);
     }
 }
 
@@ -401,6 +411,18 @@ fn nothing_is_left_lying() {
 fn nothing_is_left_lying_in_a_narrow_pipe() {
     shuttle::check_random(|| all_at_work(&["longer"], 1, true, 5), 800);
     shuttle::check_random(|| all_at_work(&["a", "b"], 1, false, 5), 500);
+}
+
+/// A clock that runs, so that who sends listens now and then, and leaves what others do not rely on.
+///
+/// spec: CD-06
+#[test]
+fn nothing_is_left_lying_as_time_goes_by() {
+    sync::hurry(Duration::from_millis(90));
+    shuttle::check_random(|| all_at_work(&["a"], 2, false, 64), 500);
+    shuttle::check_random(|| all_at_work(&["a", "b"], 1, true, 64), 500);
+    shuttle::check_random(|| all_at_work(&["longer"], 1, false, 5), 300);
+    shuttle::check_random(|| one_closes(64, Receiving::OneEvent), 300);
 }
 
 /// spec: CD-06, C-15
