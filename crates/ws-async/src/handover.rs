@@ -36,7 +36,7 @@ pub(crate) trait Signals {
 #[derive(Debug, Default)]
 pub(crate) struct Ticket(Option<u64>);
 
-/// How one operation finds the connection.
+/// How a sender that may have to wait finds the connection.
 #[derive(Debug)]
 pub(crate) struct Visit<'a, 'b> {
     /// To be given to the stream and the timer.
@@ -57,8 +57,16 @@ impl<D: Signals> Handover<D> {
     }
 
     /// Does something that does not wait.
-    pub(crate) fn with<R>(&self, operation: impl FnOnce(&mut D, Visit<'_, '_>) -> R) -> R {
-        self.operate(operation)
+    pub(crate) fn with<R>(&self, operation: impl FnOnce(&mut D, &mut Context<'_>) -> R) -> R {
+        let mut held = self.lock();
+        let before = held.signals();
+        let result = operation(&mut held, &mut Context::from_waker(&self.waker));
+        let changed = held.signals() != before;
+        drop(held);
+        if changed {
+            self.waiters.wake_all();
+        }
+        result
     }
 
     /// Only looks.
@@ -75,7 +83,11 @@ impl<D: Signals> Handover<D> {
         operation: impl FnOnce(&mut D, Visit<'_, '_>) -> Poll<R>,
     ) -> Poll<R> {
         let seen = self.waiters.wakes();
-        if let Poll::Ready(result) = self.operate(operation) {
+        let result = self.with(|held, cx| {
+            let receiver_waits = self.waiters.receiver_waits();
+            operation(held, Visit { cx, receiver_waits })
+        });
+        if let Poll::Ready(result) = result {
             self.leave(ticket);
             return Poll::Ready(result);
         }
@@ -89,10 +101,10 @@ impl<D: Signals> Handover<D> {
     pub(crate) fn poll_receiver<R>(
         &self,
         cx: &mut Context<'_>,
-        operation: impl FnOnce(&mut D, Visit<'_, '_>) -> Poll<R>,
+        operation: impl FnOnce(&mut D, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         let seen = self.waiters.receiver_awake();
-        if let Poll::Ready(result) = self.operate(operation) {
+        if let Poll::Ready(result) = self.with(operation) {
             return Poll::Ready(result);
         }
         if !self.waiters.wait_as_receiver(cx.waker(), seen) {
@@ -113,22 +125,6 @@ impl<D: Signals> Handover<D> {
         if self.waiters.forget_receiver() {
             self.waiters.wake_all();
         }
-    }
-
-    fn operate<R>(&self, operation: impl FnOnce(&mut D, Visit<'_, '_>) -> R) -> R {
-        let mut held = self.lock();
-        let before = held.signals();
-        let visit = Visit {
-            cx: &mut Context::from_waker(&self.waker),
-            receiver_waits: self.waiters.receiver_waits(),
-        };
-        let result = operation(&mut held, visit);
-        let changed = held.signals() != before;
-        drop(held);
-        if changed {
-            self.waiters.wake_all();
-        }
-        result
     }
 
     fn lock(&self) -> MutexGuard<'_, D> {

@@ -47,8 +47,8 @@ impl Shared {
         cx: &mut Context<'_>,
         operation: impl FnOnce(&mut Driver<Transport>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        self.handover.poll_receiver(cx, |driver, visit| {
-            let result = operation(driver, visit.cx);
+        self.handover.poll_receiver(cx, |driver, cx| {
+            let result = operation(driver, cx);
             driver.close_if_over();
             result
         })

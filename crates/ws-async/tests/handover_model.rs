@@ -199,14 +199,13 @@ fn conversation(messages: usize, senders: u8, quitters: u8) {
         let shared = Arc::clone(&shared);
         async move {
             for _ in 0..messages {
-                poll_fn(|cx| shared.poll_receiver(cx, |model, visit| model.poll_receive(visit.cx)))
-                    .await;
+                poll_fn(|cx| shared.poll_receiver(cx, |model, cx| model.poll_receive(cx))).await;
             }
             // What quitters and Pongs left behind is written by whoever waits: here, the receiver, until somebody
             // says that it is over.
             poll_fn(|cx| {
-                shared.poll_receiver(cx, |model, visit| {
-                    model.write(visit.cx);
+                shared.poll_receiver(cx, |model, cx| {
+                    model.write(cx);
                     match model.owed.is_empty() && model.closed {
                         true => Poll::Ready(()),
                         false => Poll::Pending,

@@ -1,5 +1,8 @@
 //! A connection in two hands: the halves in tasks of their own, over a pipe that holds a single byte.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -7,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use ws_async::{
-    CloseCode, Config, Direction, Error, Event, Initiator, Message, ProtocolError, Receiver,
-    SendError, Sender, State, WebSocket,
+    CloseCode, Config, Direction, Error, Event, Initiator, Message, PreparedMessage, ProtocolError,
+    Receiver, SendError, Sender, State, WebSocket,
 };
 use ws_testkit::{Frame, vectors};
 
@@ -332,6 +335,32 @@ async fn a_cancelled_send_strands_nothing() {
         .expect("written");
     drop(peer);
     receiver.await.expect("no panic");
+}
+
+/// Broadcasting to a thousand connections must not run a thousand tasks.
+#[tokio::test]
+async fn what_is_written_at_once_wakes_no_receiver() {
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let (_client, server) = pair(1000);
+    let (sender, mut receiver) = server.split();
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let waits = receiver.poll_recv(&mut Context::from_waker(&waker));
+    assert!(waits.is_pending());
+    sender.send("hello").await.expect("sent");
+    let prepared = PreparedMessage::from(Message::from("hello"));
+    sender.send_prepared(&prepared).await.expect("sent");
+    sender.ping(b"hello").await.expect("sent");
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+    // What is only queued is for the receiver to write.
+    sender.feed("hello").await.expect("queued");
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use std::io;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use ws_async::{
-    CloseCode, Config, Error, Event, Message, MessageKind, ProtocolError, SendError, WebSocket,
+    CloseCode, Config, Error, Event, Message, MessageKind, PreparedMessage, ProtocolError,
+    SendError, WebSocket,
 };
 use ws_testkit::{Frame, Prng, vectors};
 
@@ -265,12 +266,20 @@ async fn other_senders_wait_until_a_message_is_finished() {
             sender.send("two").await.expect("sent");
         }
     });
+    let publisher = tokio::spawn({
+        let sender = sender.clone();
+        async move {
+            let message = PreparedMessage::from(Message::from("three"));
+            sender.send_prepared(&message).await.expect("sent");
+        }
+    });
     tokio::task::yield_now().await;
     writer.write(b"still one").await.expect("collected");
     writer.finish().await.expect("finished");
     other.await.expect("no panic");
+    publisher.await.expect("no panic");
     let mut events = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..4 {
         events.push(
             server
                 .recv_event()
@@ -285,6 +294,7 @@ async fn other_senders_wait_until_a_message_is_finished() {
             Event::Ping(b"now".as_slice().into()),
             Event::Message("one, still one".into()),
             Event::Message("two".into()),
+            Event::Message("three".into()),
         ]
     );
 }

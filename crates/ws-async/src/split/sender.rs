@@ -47,8 +47,9 @@ impl Sender {
     /// A frame is never torn. If the future is dropped while it waits for room, the message is not sent; if it is
     /// dropped while it writes, the message stays queued, and whichever half waits next writes it.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
+        let mut message = Some(message.into());
+        self.queue_and_flush(|driver, visit| driver.poll_feed(visit, &mut message))
+            .await
     }
 
     /// Queues one message as soon as less than `Config::write_buffer_high` bytes wait to be written. Follow a batch
@@ -64,15 +65,8 @@ impl Sender {
     /// whole.
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
         let mut message = Some(message.into());
-        self.wait(|driver, visit| {
-            ready!(driver.poll_turn(visit.cx, visit.receiver_waits))?;
-            // There is one to take: once it is taken, this is ready.
-            let sent = message
-                .take()
-                .map(|message| driver.connection.send(message));
-            Poll::Ready(sent.unwrap_or(Ok(())).map_err(Error::from))
-        })
-        .await
+        self.wait(|driver, mut visit| driver.poll_feed(&mut visit, &mut message))
+            .await
     }
 
     /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
@@ -85,8 +79,8 @@ impl Sender {
     ///
     /// As [`send`](Self::send).
     pub async fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
-        self.wait(|driver, visit| {
-            ready!(driver.poll_room(visit.cx, visit.receiver_waits))?;
+        self.queue_and_flush(|driver, visit| {
+            ready!(driver.poll_turn(visit.cx, visit.receiver_waits))?;
             Poll::Ready(
                 driver
                     .connection
@@ -94,8 +88,7 @@ impl Sender {
                     .map_err(Error::from),
             )
         })
-        .await?;
-        self.flush().await
+        .await
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for.
@@ -109,7 +102,7 @@ impl Sender {
         let message = message.into();
         self.shared
             .handover
-            .with(|driver, visit| driver.try_send(visit.cx, message))
+            .with(|driver, cx| driver.try_send(cx, message))
     }
 
     /// Writes everything that is queued now, by whomever it was. What others queue meanwhile is not waited for.
@@ -140,12 +133,11 @@ impl Sender {
     ///
     /// As [`send`](Self::send).
     pub async fn ping(&self, data: &[u8]) -> Result<(), Error> {
-        self.wait(|driver, visit| {
+        self.queue_and_flush(|driver, visit| {
             ready!(driver.poll_room(visit.cx, visit.receiver_waits))?;
             Poll::Ready(driver.connection.ping(data).map_err(Error::from))
         })
-        .await?;
-        self.flush().await
+        .await
     }
 
     /// Begins a message that is sent in fragments, for one that is larger than memory or not known in full. What other
@@ -272,7 +264,7 @@ impl Sender {
     ) -> (Offered, bool) {
         self.shared
             .handover
-            .with(|driver, visit| driver.offer(visit.cx, message, overflow, capacity))
+            .with(|driver, cx| driver.offer(cx, message, overflow, capacity))
     }
 
     /// Queues or writes a message as soon as fewer than `capacity` wait that were offered.
@@ -289,11 +281,34 @@ impl Sender {
 
     /// Begins to close a connection whose owner will carry that out.
     pub(crate) fn begin_close(&self, code: CloseCode, reason: &'static str) {
-        self.shared.handover.with(|driver, visit| {
+        self.shared.handover.with(|driver, cx| {
             let begun = driver.begin_close(code, reason);
             debug_assert!(begun.is_ok(), "the code and the reason are fit to be sent");
-            driver.write_and_shut_down(visit.cx);
+            driver.write_and_shut_down(cx);
         });
+    }
+
+    /// Queues something and waits until it is written. What the transport takes at once is never seen to be queued, so
+    /// that the receiver is not woken to write it.
+    async fn queue_and_flush(
+        &self,
+        mut poll_queue: impl FnMut(
+            &mut Driver<Transport>,
+            &mut Visit<'_, '_>,
+        ) -> Poll<Result<(), Error>>,
+    ) -> Result<(), Error> {
+        let mut mark = None;
+        self.wait(|driver, mut visit| {
+            let mark = match &mut mark {
+                Some(mark) => mark,
+                unqueued @ None => {
+                    ready!(poll_queue(driver, &mut visit))?;
+                    unqueued.insert(driver.connection.flush_mark())
+                }
+            };
+            driver.poll_flush_to(visit.cx, visit.receiver_waits, mark)
+        })
+        .await
     }
 
     /// Waits until `operation` is ready. If the wait is given up, so is this task's place among those to be woken.
@@ -306,6 +321,20 @@ impl Sender {
             ticket: Ticket::default(),
         };
         poll_fn(|cx| place.poll(cx, &mut operation)).await
+    }
+}
+
+impl Driver<Transport> {
+    /// Takes `message` and queues it when there is room.
+    fn poll_feed(
+        &mut self,
+        visit: &mut Visit<'_, '_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_turn(visit.cx, visit.receiver_waits))?;
+        // There is one to take: once it is taken, this is ready.
+        let sent = message.take().map(|message| self.connection.send(message));
+        Poll::Ready(sent.unwrap_or(Ok(())).map_err(Error::from))
     }
 }
 
