@@ -388,6 +388,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// A Pong does not wait until the application, which may be busy with this message, calls again.
     fn before_event(&mut self, event: &Event, cx: &mut Context<'_>) {
         match event {
+            // So many Pongs wait that the next one would have no room, while the peer may be reading.
+            Event::Ping(_) if self.connection.wants_flush() => self.write_and_shut_down(cx),
             Event::Ping(_) | Event::Closed(_) => self.owes_answer = true,
             // The round trip ends here.
             Event::Pong(_) => self.connection.handle_timeout(self.opened.elapsed()),

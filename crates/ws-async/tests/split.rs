@@ -483,3 +483,27 @@ async fn an_abort_ends_everything_at_once() {
         Error::Protocol(ProtocolError::ConnectionLost)
     ));
 }
+
+/// More Pings in one read than Pongs may wait: each is answered, because the peer reads.
+///
+/// spec: C-03
+#[tokio::test]
+async fn every_ping_of_a_large_burst_is_answered() {
+    let (stream, mut peer) = duplex(100_000);
+    let mut server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    let pings: Vec<u8> = (0..400_u32)
+        .flat_map(|n| {
+            let mut data = vec![0; 100];
+            data[..4].copy_from_slice(&n.to_be_bytes());
+            Frame::ping(data).masked(vectors::KEY).bytes()
+        })
+        .collect();
+    peer.write_all(&pings).await.expect("written");
+    peer.write_all(vectors::CLIENT_TEXT).await.expect("written");
+    assert!(matches!(server.recv().await, Ok(Some(_))));
+    for n in 0..400_u32 {
+        let mut pong = [0; 102];
+        peer.read_exact(&mut pong).await.expect("a Pong");
+        assert_eq!(pong[2..6], n.to_be_bytes());
+    }
+}
