@@ -12,7 +12,7 @@ use crate::Error;
 use crate::driver::{Job, LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
 use crate::handover::{Guard, Handover, Held, Patience, Written};
 use crate::sync::now;
-use crate::timed::{SHORTEST_WAIT, has_passed};
+use crate::timed::{SHORTEST_WAIT, has_passed, is_timeout};
 
 /// What a thread that has written owes to others, which may have left something to it.
 struct Duty {
@@ -163,7 +163,11 @@ impl Handover {
         if held.driver.connection.has_room() {
             return (held, Ok(()));
         }
-        self.write_until(held, |connection| connection.has_room())
+        match self.write_until(held, |connection| connection.has_room()) {
+            // Where that would block there may be room for more all the same.
+            (held, Err(Error::Io(error))) if is_timeout(&error) => (held, Ok(())),
+            room => room,
+        }
     }
 
     fn flush_held<'a>(&'a self, held: Guard<'a>) -> Result<(), Error> {

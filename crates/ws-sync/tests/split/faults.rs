@@ -6,7 +6,10 @@ use std::sync::mpsc;
 use std::thread;
 
 use bytes::BytesMut;
-use ws_sync::{CloseCode, CloseInfo, Error, Message, Receiver, Sender, State, WebSocket};
+use ws_sync::{
+    CloseCode, CloseInfo, Error, Message, MessageKind, ProtocolError, Receiver, Sender, State,
+    WebSocket,
+};
 use ws_testkit::chopped_script::Script;
 use ws_testkit::{ChoppedIo, Chunks, Fault, Remote};
 
@@ -157,6 +160,57 @@ fn together(script: &Script, ws: WebSocket<Pipe>) -> Run {
     conclude(&sender, receiver, delivered, ended, failed)
 }
 
+/// Both halves in one thread, and every message in pieces.
+fn in_pieces(script: &Script, ws: WebSocket<Pipe>) -> Run {
+    let (sender, mut receiver) = ws.split().expect("it can");
+    let mut delivered = Vec::new();
+    let mut failed = Vec::new();
+    let mut ended = None;
+    for _ in 0..MAX_CALLS {
+        match receive_in_pieces(&mut receiver) {
+            Ok(Some(message)) => {
+                delivered.push(message.clone());
+                failed.extend(send_in_pieces(&sender, &message).err());
+                if script.closes_first && delivered.len() == script.messages.len() {
+                    failed.extend(close(&sender).err());
+                }
+            }
+            Ok(None) => {
+                let ended = ended.unwrap_or(Ok(()));
+                return conclude(&sender, receiver, delivered, ended, failed);
+            }
+            Err(error) if is_impatient(&error) => {}
+            Err(error) => _ = ended.get_or_insert(Err(error)),
+        }
+    }
+    panic!("it never ends");
+}
+
+fn receive_in_pieces(receiver: &mut Receiver) -> Result<Option<Message>, Error> {
+    let Some(mut reader) = receiver.reader()? else {
+        return Ok(None);
+    };
+    let mut payload = Vec::new();
+    while let Some(chunk) = patiently(reader.chunk(), || reader.chunk())? {
+        payload.extend_from_slice(&chunk.data);
+    }
+    Ok(Some(match reader.kind() {
+        MessageKind::Text => Message::text(String::from_utf8(payload).expect("valid")),
+        MessageKind::Binary => Message::binary(payload),
+    }))
+}
+
+fn send_in_pieces(sender: &Sender, message: &Message) -> Result<(), Error> {
+    let mut writer = sender.writer(message.kind())?;
+    for piece in message.as_bytes().chunks(50) {
+        writer.write(piece)?;
+        if std::str::from_utf8(piece).is_ok() {
+            patiently(writer.flush(), || writer.flush())?;
+        }
+    }
+    patiently(writer.finish(), || sender.flush())
+}
+
 type Converse = fn(&Script, WebSocket<Pipe>) -> Run;
 
 /// Runs every script with `fault` at every operation in turn, and once behind the last one.
@@ -194,7 +248,7 @@ fn assert_broken(run: &Run, kind: io::ErrorKind) {
     for error in run.ended.as_ref().err().into_iter().chain(&run.failed) {
         match error {
             Error::Io(error) => assert_eq!(error.kind(), kind),
-            Error::Send(_) | Error::Protocol(ws_sync::ProtocolError::ConnectionLost) => {}
+            Error::Send(_) | Error::Protocol(ProtocolError::ConnectionLost) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -205,6 +259,9 @@ fn assert_broken(run: &Run, kind: io::ErrorKind) {
 fn a_stream_that_breaks_at_any_operation() {
     let kind = io::ErrorKind::ConnectionReset;
     strike_everywhere(alone, &PIECES, Fault::Error(kind), |_, run, _| {
+        assert_broken(run, kind);
+    });
+    strike_everywhere(in_pieces, &PIECES[1..], Fault::Error(kind), |_, run, _| {
         assert_broken(run, kind);
     });
     strike_everywhere(together, &PIECES[..1], Fault::Error(kind), |_, run, _| {
@@ -230,6 +287,10 @@ fn a_peer_that_leaves_at_any_operation() {
 fn a_wait_that_is_cut_short_at_any_operation() {
     for fault in [Fault::NotReady, Fault::TimedOut] {
         strike_everywhere(alone, &PIECES, fault, |script, run, remote| {
+            script.assert_whole_frames(&run.delivered, &remote.written());
+            assert!(run.is_clean() && run.failed.is_empty(), "{run:?}");
+        });
+        strike_everywhere(in_pieces, &PIECES[1..], fault, |script, run, remote| {
             script.assert_whole_frames(&run.delivered, &remote.written());
             assert!(run.is_clean() && run.failed.is_empty(), "{run:?}");
         });
