@@ -271,6 +271,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if receiver_waits || !self.has_room_ahead() {
             // The deadlines hold whoever reads.
             ready!(self.poll_deadline(cx));
+            if !receiver_waits {
+                // Nobody does: the answer to a Ping may lie behind what nobody takes.
+                self.connection.excuse_silence();
+            }
             self.connection.handle_timeout(self.opened.elapsed());
             if let Some(event) = self.next_event(cx) {
                 self.keep(event);

@@ -310,6 +310,31 @@ async fn the_close_deadline_wakes_a_receiver_that_slept_already() {
     assert!(matches!(late, Error::Protocol(ProtocolError::CloseTimeout)));
 }
 
+/// What answers our Pings lies behind a message that nobody takes: the peer cannot be blamed.
+///
+/// spec: C-35
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_nobody_listens_to_is_not_given_up() {
+    let (stream, mut peer) = duplex(1000);
+    let server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    let (sender, mut receiver) = server.split();
+    peer.write_all(&vectors::CLIENT_TEXT.repeat(2))
+        .await
+        .expect("written");
+    let over = timeout(Duration::from_secs(600), sender.closed()).await;
+    assert!(over.is_err(), "{:?}", sender.close_info());
+    for _ in 0..2 {
+        let message = receiver.recv().await.expect("received");
+        assert_eq!(message, Some(Message::text("Hello")));
+    }
+    // Now somebody listens, and nothing is there.
+    let failed = receiver.recv().await.expect_err("it is silent");
+    assert!(matches!(
+        failed,
+        Error::Protocol(ProtocolError::PongTimeout)
+    ));
+}
+
 /// A receiver that waits flushes what a sender left behind.
 #[tokio::test]
 async fn a_cancelled_send_strands_nothing() {

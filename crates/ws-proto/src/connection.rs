@@ -370,6 +370,13 @@ impl Connection {
         }
     }
 
+    /// Notes that nobody reads what the peer may have sent, because nobody takes what arrived before it: its silence
+    /// proves nothing then. Say so before [`handle_timeout`](Self::handle_timeout); `Config::pong_timeout` has no hold on
+    /// the peer this time. The other deadlines have.
+    pub fn excuse_silence(&mut self) {
+        self.keepalive.heard(self.outbound.written());
+    }
+
     /// Whether the write side of the transport should be shut down now: everything is written, and it is this end's
     /// turn. A server ends TCP first, so that it is the one to hold TIME_WAIT (RFC 6455 §7.1.1), and a client follows
     /// when it sees that; after failing a connection either end goes first.

@@ -238,6 +238,30 @@ fn a_deadline_noticed_late_proves_nothing() {
 }
 
 #[test]
+fn silence_that_nobody_listens_to_proves_nothing() {
+    // spec: C-35
+    let mut server = Alone::server();
+    for minute in 0..10 {
+        let now = seconds(minute * 60);
+        server.connection.poll_timeout(now);
+        // A Ping, and the end of its time, when nobody has read.
+        for passed in [30, 50] {
+            server.connection.excuse_silence();
+            wait_until(&mut server, now + seconds(passed));
+            server.connection.poll_timeout(now + seconds(passed));
+        }
+        assert_eq!(server.error, None);
+    }
+    // Somebody reads again, and nothing is there.
+    server.connection.poll_timeout(seconds(600));
+    wait_until(&mut server, seconds(630));
+    server.connection.poll_timeout(seconds(630));
+    assert_eq!(server.error, None);
+    wait_until(&mut server, seconds(650));
+    assert_eq!(server.error, Some(ProtocolError::PongTimeout));
+}
+
+#[test]
 fn no_interval_no_ping() {
     let mut server = Alone::server_with(config().with_ping_interval(None));
     assert_eq!(server.connection.poll_timeout(seconds(0)), None);

@@ -287,6 +287,15 @@ impl Driver {
         self.due |= has_passed(deadline);
     }
 
+    /// Does what is due, if a deadline has passed, on behalf of an application that is not there to take what arrives.
+    pub(crate) fn handle_timeout_aside(&mut self) -> bool {
+        if self.due && !self.has_room_ahead() {
+            // The answer to a Ping may lie behind what nobody takes.
+            self.connection.excuse_silence();
+        }
+        self.handle_timeout()
+    }
+
     /// Does what is due, if a deadline has passed.
     pub(crate) fn handle_timeout(&mut self) -> bool {
         let due = std::mem::take(&mut self.due);

@@ -341,7 +341,11 @@ impl Handover {
     fn keep_events(&self, held: &mut Held) {
         let before = held.driver.events_ahead();
         held.driver.keep_events();
-        if held.driver.handle_timeout() {
+        let was_due = match held.receiving {
+            true => held.driver.handle_timeout(),
+            false => held.driver.handle_timeout_aside(),
+        };
+        if was_due {
             held.driver.keep_events();
         }
         // Threads that wake each other for nothing would never cease to.

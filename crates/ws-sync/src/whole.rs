@@ -183,7 +183,7 @@ impl<S: Stream> Whole<S> {
         self.driver.listened();
         self.driver.waited_until(deadline);
         self.driver.keep_events();
-        if self.driver.handle_timeout() {
+        if self.driver.handle_timeout_aside() {
             self.driver.keep_events();
         }
         heard

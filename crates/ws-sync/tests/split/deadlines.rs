@@ -1,11 +1,14 @@
 //! Deadlines that one thread arms while another waits already. The clock is the real one, so they are short.
 
+use std::io::{Read, Write};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use ws_sync::{CloseCode, Error, ProtocolError, WebSocket};
-use ws_testkit::ChoppedIo;
+use ws_sync::{CloseCode, Error, Message, ProtocolError, WebSocket};
+use ws_testkit::chopped_script::opcodes;
+use ws_testkit::{ChoppedIo, vectors};
 
 use crate::pipe::{Pipe, quiet, tcp_pair};
 
@@ -156,4 +159,49 @@ fn an_abort_ends_whoever_waits() {
     watcher.join().expect("no panic").expect("it is over");
     let info = sender.close_info().expect("it is over");
     assert!(!info.clean);
+}
+
+/// What answers our Pings lies behind a message that nobody takes: the peer cannot be blamed.
+///
+/// spec: C-35
+#[test]
+fn a_peer_that_nobody_listens_to_is_not_given_up() {
+    const PINGS: usize = 3;
+    let (mut peer, server) = tcp_pair();
+    let config = quiet()
+        .with_ping_interval(Some(SHORT / 10))
+        .with_pong_timeout(SHORT / 20);
+    peer.write_all(&vectors::CLIENT_TEXT.repeat(2))
+        .expect("written");
+    let server = WebSocket::server(server, config, BytesMut::new());
+    let (sender, mut receiver) = server.split().expect("it can");
+    // From now on there is a message that was read ahead.
+    while sender.stats().received.messages == 0 {
+        sender.send("tick").expect("sent");
+    }
+    let (enough, done) = mpsc::channel();
+    let listening = thread::spawn(move || {
+        let mut frames = Vec::new();
+        while opcodes(&frames)
+            .iter()
+            .filter(|opcode| **opcode == 9)
+            .count()
+            < PINGS
+        {
+            let mut buffer = [0; 1000];
+            let count = peer.read(&mut buffer).expect("read");
+            assert!(count > 0, "it was given up");
+            frames.extend_from_slice(&buffer[..count]);
+        }
+        enough.send(()).expect("somebody waits");
+        peer
+    });
+    while done.try_recv().is_err() {
+        sender.send("tick").expect("sent");
+    }
+    for _ in 0..2 {
+        let message = receiver.recv().expect("received");
+        assert_eq!(message, Some(Message::text("Hello")));
+    }
+    listening.join().expect("no panic");
 }
