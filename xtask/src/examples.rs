@@ -19,6 +19,7 @@ const SERVERS: &[&str] = &[
     "echo_server_split_async",
     "echo_server_sync",
     "server_async",
+    "server_sync",
 ];
 const CLIENTS: &[&str] = &["echo_client_async", "echo_client_sync"];
 const RUN_BY_CONFORMANCE: &[&str] = &["autobahn_client_async", "autobahn_client_sync"];

@@ -1,19 +1,31 @@
 //! Blocking WebSocket: client and server over TCP, Unix sockets and, as [`Untimed`], any `Read + Write`.
 //!
-//! A server:
+//! A server, with pages beside its sockets and an end in good order if wanted ([`Server`]):
 //!
 //! ```no_run
-//! # fn server() -> Result<(), Box<dyn std::error::Error>> {
-//! let listener = std::net::TcpListener::bind("127.0.0.1:9001")?;
-//! for stream in listener.incoming() {
-//!     let stream = stream?;
-//!     std::thread::spawn(move || {
-//!         let mut ws = ws_sync::accept(stream)?;
-//!         while let Some(message) = ws.recv()? {
-//!             ws.send(message)?;
+//! # fn server() -> std::io::Result<()> {
+//! use ws_sync::{Server, Session};
+//!
+//! let server = Server::builder()
+//!     .route("/echo", |mut session: Session| {
+//!         while let Some(message) = session.recv()? {
+//!             session.send(message)?;
 //!         }
-//!         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
-//!     });
+//!         Ok(())
+//!     })
+//!     .bind("127.0.0.1:9001")?;
+//! server.run();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Or a connection at a time, over any [`Stream`]:
+//!
+//! ```no_run
+//! # fn server(stream: std::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut ws = ws_sync::accept(stream)?;
+//! while let Some(message) = ws.recv()? {
+//!     ws.send(message)?;
 //! }
 //! # Ok(())
 //! # }
@@ -31,8 +43,8 @@
 //! # }
 //! ```
 //!
-//! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. It starts no threads. Its twin
-//! `ws-async` has the same names with `.await`.
+//! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection starts no threads (a
+//! [`Server`] starts one for each). Its twin `ws-async` has the same names with `.await`.
 //!
 //! A blocking wait ends when the operating system says so, therefore deadlines hold where the stream has timeouts: on
 //! TCP and Unix sockets and on your own [`Stream`]s. Anything else goes in as [`Untimed`], whose name says it.
@@ -51,6 +63,7 @@ mod mask_keys;
 mod read_buffer;
 mod receiving;
 mod sending;
+mod server;
 mod split;
 mod stream;
 mod streaming;
@@ -63,6 +76,7 @@ pub use accept::{Acceptor, Incoming, accept};
 pub use byte_stream::ByteStream;
 pub use connect::{Connector, connect};
 pub use error::{AcceptError, ConnectError, Error};
+pub use server::{HandlerResult, Listener, Server, ServerBuilder, ServerHandle, Session};
 pub use split::{Receiver, Sender, Turn};
 pub use stream::{CloneStream, Stream, Untimed};
 pub use streaming::{MessageReader, MessageWriter, ReceivingHalf, SendingHalf};
@@ -70,6 +84,8 @@ pub use websocket::WebSocket;
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
 pub use ws_handshake::{Limits, OriginPolicy};
+/// What can be asked of a [`Server`], and what it answers.
+pub use ws_proto::serving;
 pub use ws_proto::{
     Chunk, CloseCode, CloseFrame, CloseInfo, Config, Direction, Event, Initiator, Message,
     MessageKind, PreparedMessage, ProtocolError, Role, SendError, State, Stats, TappedFrame,

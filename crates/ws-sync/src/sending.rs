@@ -124,6 +124,14 @@ impl Handover {
         Ok(())
     }
 
+    /// Begins the closing handshake. Whoever does so waits for its end, or sees to it that somebody else does.
+    pub(crate) fn begin_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let mut held = self.lock();
+        held.driver.begin_close(code, reason)?;
+        drop(self.write_briefly(held));
+        Ok(())
+    }
+
     /// Carries out the whole closing handshake.
     pub(crate) fn close(&self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
         let mut held = self.lock();

@@ -167,6 +167,11 @@ impl Sender {
         self.shared.handover.abort();
     }
 
+    /// Begins to close a connection that somebody else will carry to its end.
+    pub(crate) fn begin_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.shared.handover.begin_close(code, reason)
+    }
+
     /// Waits until the connection is over, whoever ends it.
     ///
     /// # Errors

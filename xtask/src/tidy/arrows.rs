@@ -45,9 +45,10 @@ const ALLOWED: &[Allowed] = &[
     },
     // The two bindings never see each other, and only one of them knows tokio.
     Allowed {
+        // The standard library knows no backlog and no options before `bind`; socket2 does, and is what tokio uses too.
         name: "ws-sync",
         ours: &["ws-deflate", "ws-frame", "ws-handshake", "ws-proto"],
-        foreign: &["bytes", "getrandom"],
+        foreign: &["bytes", "getrandom", "socket2"],
         optional: &["rustls", "webpki-roots"],
     },
     Allowed {

@@ -37,6 +37,11 @@ impl ServerHandle {
         self.shared.ended().await
     }
 
+    /// Whether the server has begun to end, or is about to.
+    pub fn is_draining(&self) -> bool {
+        self.shared.is_draining()
+    }
+
     /// What the server has done so far.
     pub fn stats(&self) -> ServerStats {
         let (mut stats, open) = self.shared.registry().stats();

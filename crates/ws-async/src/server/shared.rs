@@ -69,6 +69,11 @@ impl Shared {
         });
     }
 
+    /// Whether it has been said how the server is to end.
+    pub(super) fn is_draining(&self) -> bool {
+        self.drain.borrow().is_some()
+    }
+
     /// Ready once it has been said how the server is to end. Cancel safe.
     pub(super) async fn draining(&self) -> Drain {
         said(&self.drain).await

@@ -36,6 +36,7 @@ async fn everybody_is_told_and_newcomers_get_503() {
         .await
         .expect("it reads");
     let silent = server.stream().await;
+    server.has_open(CONNECTIONS).await;
     while server.handle.stats().in_handshake < 2 {
         tokio::task::yield_now().await;
     }
@@ -106,6 +107,7 @@ async fn who_does_not_answer_is_cut_at_the_deadline() {
     let deaf = server.open("/echo").await;
     // Its handler never ends, whatever happens to the connection.
     let stuck = tokio::spawn(closed(server.open("/stuck").await));
+    server.has_open(3).await;
     let drained = server
         .drain(at_once().with_deadline(Duration::from_millis(200)))
         .await;
@@ -135,6 +137,7 @@ async fn a_half_left_behind_is_cut_too() {
     client.send("unheard").await.expect("sent");
     client.send("unheard").await.expect("sent");
     let client = tokio::spawn(closed(client));
+    server.has_open(1).await;
     let drained = server
         .drain(at_once().with_deadline(Duration::from_millis(100)))
         .await;

@@ -88,7 +88,7 @@ async fn a_burst_of_connections_is_served() {
         });
     }
     let clients = within(clients.join_all()).await;
-    assert_eq!(handle.stats().open, BURST);
+    assert_eq!(handle.stats().opened, BURST as u64);
     drop(clients);
     within(handle.drain(crate::running::at_once())).await;
     within(running).await.expect("no panic");

@@ -53,6 +53,13 @@ impl Running {
         }
     }
 
+    /// Waits until so many connections are open: a client knows that a moment before the server does.
+    pub(crate) async fn has_open(&self, count: usize) {
+        while self.handle.stats().open < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Ends the server, which must end by itself then.
     pub(crate) async fn drain(self, drain: Drain) -> Drained {
         let drained = within(self.handle.drain(drain)).await;

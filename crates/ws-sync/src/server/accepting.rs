@@ -1,0 +1,101 @@
+//! Taking connections in, each to a thread of its own.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use ws_proto::serving::{Admission, Backoff};
+
+use super::connection::{Place, serve, turn_away};
+use super::draining::{drain, stop_listening};
+use super::listener::{Accept, Accepted, is_about_one_connection};
+use super::shared::{Opening, Shared};
+use crate::CloneStream;
+use crate::sync::now;
+
+/// Serves until the server is drained and all its threads have ended.
+pub(super) fn run<A: Accept>(source: A, shared: &Arc<Shared>) {
+    let source = Arc::new(source);
+    let to_stop = Arc::clone(&source);
+    shared.begin_listening(Box::new(move |shared| stop_listening(&*to_stop, shared)));
+    let mut backoff = Backoff::new();
+    while !shared.is_draining() {
+        let admitted = source.accept().and_then(|accepted| admit(accepted, shared));
+        match admitted {
+            Ok(()) => backoff.reset(),
+            // It is the end that has ended the wait.
+            Err(_) if shared.is_draining() => {}
+            Err(error) => wait_out(&error, &mut backoff, shared),
+        }
+    }
+    drop(source);
+    drain(shared);
+}
+
+/// Gives a connection a place, or tells it that there is none.
+pub(super) fn admit<S>(accepted: Accepted<S>, shared: &Arc<Shared>) -> io::Result<()>
+where
+    S: CloneStream + Send + 'static,
+{
+    let (stream, peer_addr) = accepted;
+    let admission = shared.books().registry.admit(peer_addr, shared.now());
+    let place = |id| Place::new(Arc::clone(shared), id, peer_addr);
+    // The opening handshake is the thread's own affair: a slow client holds up nobody.
+    match admission {
+        Admission::Served(id) => {
+            let place = place(id);
+            let opening = Opening {
+                handle: Box::new(stream.try_clone()?),
+                asked: false,
+            };
+            shared.books().opening.insert(id, opening);
+            spawn(shared, move || serve(stream, place))
+        }
+        Admission::TurnedAway(id) => {
+            let place = place(id);
+            spawn(shared, move || turn_away(stream, place))
+        }
+        Admission::Dropped => Ok(()),
+    }
+}
+
+/// Does something in a thread of the server's.
+pub(super) fn spawn(shared: &Arc<Shared>, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let member = Member::new(Arc::clone(shared));
+    thread::Builder::new()
+        .spawn(move || {
+            let _member = member;
+            work();
+        })
+        .map(drop)
+}
+
+/// A thread's place among those that the server waits for at its end.
+struct Member(Arc<Shared>);
+
+impl Member {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.books().threads += 1;
+        Self(shared)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.0.change(|books| books.threads -= 1);
+    }
+}
+
+/// Waits before the next attempt to accept, if the last one has failed for a reason that will still be there. A thread
+/// that ends may leave what was lacking, so that it is tried early then.
+fn wait_out(error: &io::Error, backoff: &mut Backoff, shared: &Shared) {
+    let mut books = shared.books();
+    books.registry.accept_failed();
+    let threads = books.threads;
+    drop(books);
+    if !is_about_one_connection(error) {
+        shared.wait(now().checked_add(backoff.wait()), |books| {
+            books.threads < threads || books.registry.is_draining()
+        });
+    }
+}

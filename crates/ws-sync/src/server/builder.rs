@@ -1,0 +1,210 @@
+//! How a server is to be: [`ServerBuilder`].
+
+use std::fmt;
+use std::io;
+use std::net::ToSocketAddrs;
+use std::sync::Arc;
+
+use ws_handshake::server::{HttpResponse, Request, RouteError, Routes};
+
+use super::listener::{Listener, SocketOptions};
+use super::routes::{HandlerResult, Route};
+use super::session::Session;
+use super::shared::{HttpCallback, Shared};
+use super::{Running, Server};
+use crate::Acceptor;
+
+/// Connections that a server serves at once, unless told otherwise. Each takes a file descriptor, and a second one while it
+/// opens: this fits the usual limit of 1,024.
+const MAX_CONNECTIONS: usize = 500;
+
+/// Connections that the system keeps while the server is busy. A page that reloads on many screens at once is a burst,
+/// and with the usual 128 the rest of it waits for a second and tries again.
+const BACKLOG: u32 = 1_024;
+
+/// How a [`Server`] is to be: what is at which path, for how many, and on which socket.
+pub struct ServerBuilder {
+    acceptor: Acceptor,
+    routes: Routes<Route>,
+    http: Option<Box<HttpCallback>>,
+    max_connections: usize,
+    nodelay: bool,
+    socket: SocketOptions,
+}
+
+impl ServerBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            acceptor: Acceptor::new(),
+            routes: Routes::new(),
+            http: None,
+            max_connections: MAX_CONNECTIONS,
+            nodelay: true,
+            socket: SocketOptions {
+                backlog: BACKLOG,
+                reuse_port: false,
+            },
+        }
+    }
+
+    /// Sets how connections are accepted where [`route_with`](Self::route_with) says nothing else: origins,
+    /// subprotocols, and limits and deadlines of the connection. Its limits on the request, and the deadline of the
+    /// opening handshake, hold for every path, for a request says its path only when it has been read. Default
+    /// [`Acceptor::new`].
+    #[must_use]
+    pub fn with_acceptor(mut self, acceptor: Acceptor) -> Self {
+        self.acceptor = acceptor;
+        self
+    }
+
+    /// Sets how many connections have a place at once, those in their opening handshake and those that load a page
+    /// included. Further ones are answered with 503 and Retry-After, up to 64 of these at a time, and beyond that closed
+    /// without a word. Each place takes a thread, a file descriptor and, while the connection opens, a second
+    /// one. Default 500.
+    #[must_use]
+    pub fn with_max_connections(mut self, max_connections: usize) -> Self {
+        self.max_connections = max_connections;
+        self
+    }
+
+    /// Sets how many connections the operating system keeps while the server is busy; it may have a limit of its own
+    /// (`net.core.somaxconn` on Linux). Default 1,024.
+    #[must_use]
+    pub fn with_backlog(mut self, backlog: u32) -> Self {
+        self.socket.backlog = backlog;
+        self
+    }
+
+    /// Sets `SO_REUSEPORT`: several servers of the same user listen on one port, and the system spreads connections over
+    /// them. Default off; [`bind`](Self::bind) fails where the system has no such thing.
+    #[must_use]
+    pub fn with_reuse_port(mut self, reuse_port: bool) -> Self {
+        self.socket.reuse_port = reuse_port;
+        self
+    }
+
+    /// Sets `TCP_NODELAY` on each TCP connection: without it two small messages in a row wait for an acknowledgement.
+    /// Default on.
+    #[must_use]
+    pub fn with_nodelay(mut self, nodelay: bool) -> Self {
+        self.nodelay = nodelay;
+        self
+    }
+
+    /// Gives the connections that ask for `path` to `handler`, each in a thread of its own.
+    ///
+    /// The path is compared as it stands in the request, byte by byte and without the query. The connection ends with
+    /// the handler: if it is still open then, the server closes it, with 1000 after `Ok` and with 1011 after an error or
+    /// a panic, which ends no other connection.
+    ///
+    /// # Panics
+    ///
+    /// If there is something at the path already, or no request can ask for it ([`RouteError`]).
+    #[must_use]
+    pub fn route(
+        self,
+        path: &str,
+        handler: impl Fn(Session) -> HandlerResult + Send + Sync + 'static,
+    ) -> Self {
+        self.insert(path, Route::new(None, handler))
+    }
+
+    /// As [`route`](Self::route), for connections that are accepted in a way of their own.
+    ///
+    /// # Panics
+    ///
+    /// As [`route`](Self::route).
+    #[must_use]
+    pub fn route_with(
+        self,
+        path: &str,
+        acceptor: Acceptor,
+        handler: impl Fn(Session) -> HandlerResult + Send + Sync + 'static,
+    ) -> Self {
+        self.insert(path, Route::new(Some(acceptor), handler))
+    }
+
+    /// Gives the connections that ask for any other path to `handler`. Without this they get 404.
+    #[must_use]
+    pub fn fallback(
+        mut self,
+        handler: impl Fn(Session) -> HandlerResult + Send + Sync + 'static,
+    ) -> Self {
+        self.routes.set_fallback(Route::new(None, handler));
+        self
+    }
+
+    /// Answers requests that do not ask for WebSocket, on the same port. Where `pages` has nothing, a path that has a
+    /// handler answers 426 and any other 404. It may be called from several threads at once.
+    ///
+    /// Requests with a body are refused before they come here, and every response closes its connection: this is for a
+    /// page and its scripts, for health checks and the like.
+    #[must_use]
+    pub fn http(
+        mut self,
+        pages: impl Fn(&Request) -> Option<HttpResponse> + Send + Sync + 'static,
+    ) -> Self {
+        self.http = Some(Box::new(pages));
+        self
+    }
+
+    /// Listens at a TCP address: the first one that can be listened at, if it stands for several.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be listened at: somebody else does, or it is none of this machine's.
+    pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
+        let listener = self.socket.bind(address)?;
+        Ok(self.listen(listener))
+    }
+
+    /// Listens at a path, as a Unix socket. Its file is made with the permissions that the process gives to new files,
+    /// and removed when the server stops listening.
+    ///
+    /// A socket that is left there by a server that was killed is replaced. Whether it is left over is asked by
+    /// connecting to it, so two servers that start at the same moment may both find that it is: start one at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse) when somebody listens there, or when the file is no socket; otherwise
+    /// what the file system says.
+    #[cfg(unix)]
+    pub fn bind_unix(self, path: impl AsRef<std::path::Path>) -> io::Result<Server> {
+        let listener = self.socket.bind_unix(path.as_ref())?;
+        Ok(self.listen(listener))
+    }
+
+    /// Takes over a socket that listens already: one that was inherited, or made with other options.
+    pub fn listen(self, listener: impl Into<Listener>) -> Server {
+        Server {
+            listener: listener.into(),
+            nodelay: self.nodelay,
+            running: Running(self.shared()),
+        }
+    }
+
+    pub(super) fn shared(self) -> Arc<Shared> {
+        let shared = Shared::new(self.acceptor, self.routes, self.http, self.max_connections);
+        Arc::new(shared)
+    }
+
+    fn insert(mut self, path: &str, route: Route) -> Self {
+        let inserted: Result<(), RouteError> = self.routes.insert(path, route);
+        if let Err(error) = inserted {
+            panic!("{path:?}: {error}");
+        }
+        self
+    }
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("acceptor", &self.acceptor)
+            .field("routes", &self.routes)
+            .field("max_connections", &self.max_connections)
+            .field("nodelay", &self.nodelay)
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+//! A server whose connections come from a script.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use ws_proto::CloseCode;
+use ws_proto::serving::{Backoff, Drain};
+
+use super::accepting::run;
+use super::handle::ServerHandle;
+use super::listener::{Accept, Accepted};
+use super::session::Session;
+use super::shared::Shared;
+use super::{HandlerResult, Server};
+use crate::{Connector, WebSocket};
+
+/// Gives these, then nothing more until it is woken.
+struct Script {
+    steps: Mutex<VecDeque<io::Result<UnixStream>>>,
+    wake: Mutex<Option<mpsc::Sender<()>>>,
+    woken: Mutex<Receiver<()>>,
+}
+
+impl Script {
+    fn new(steps: impl IntoIterator<Item = io::Result<UnixStream>>) -> Self {
+        let (wake, woken) = mpsc::channel();
+        Self {
+            steps: Mutex::new(steps.into_iter().collect()),
+            wake: Mutex::new(Some(wake)),
+            woken: Mutex::new(woken),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Accept for Script {
+    type Stream = UnixStream;
+
+    fn accept(&self) -> io::Result<Accepted<UnixStream>> {
+        let step = lock(&self.steps).pop_front();
+        match step {
+            Some(step) => step.map(|stream| (stream, None)),
+            None => {
+                // Disconnected: that is what waking is.
+                let woken = lock(&self.woken).recv();
+                assert!(woken.is_err());
+                Err(io::ErrorKind::InvalidInput.into())
+            }
+        }
+    }
+
+    fn accept_waiting(&self) -> Option<Accepted<UnixStream>> {
+        None
+    }
+
+    fn wake(&self) {
+        *lock(&self.wake) = None;
+    }
+}
+
+fn start(script: Script) -> (ServerHandle, JoinHandle<()>) {
+    let shared: Arc<Shared> = Server::builder().route("/", read).shared();
+    let handle = ServerHandle::new(Arc::clone(&shared));
+    let running = thread::spawn(move || {
+        run(script, &shared);
+        shared.note_end();
+    });
+    (handle, running)
+}
+
+fn read(mut session: Session) -> HandlerResult {
+    while session.recv()?.is_some() {}
+    Ok(())
+}
+
+fn pair() -> (UnixStream, UnixStream) {
+    UnixStream::pair().expect("two sockets")
+}
+
+fn open(stream: UnixStream) -> WebSocket<UnixStream> {
+    Connector::new()
+        .handshake(stream, "ws://localhost/")
+        .expect("accepted")
+}
+
+fn out_of_files() -> io::Error {
+    io::Error::from_raw_os_error(24)
+}
+
+// spec: CD-09
+#[test]
+fn errors_of_accepting_are_waited_out() {
+    let ((first, of_first), (second, of_second)) = (pair(), pair());
+    let script = Script::new([
+        Err(io::ErrorKind::ConnectionAborted.into()),
+        Err(io::ErrorKind::ConnectionReset.into()),
+        Ok(of_first),
+        Err(out_of_files()),
+        Err(out_of_files()),
+        Err(out_of_files()),
+        Ok(of_second),
+    ]);
+    let begun = Instant::now();
+    let (handle, running) = start(script);
+    let mut clients = [open(first), open(second)];
+    // 5 + 10 + 20 ms.
+    assert!(begun.elapsed() >= Backoff::FIRST * 7);
+    assert_eq!(handle.stats().accept_errors, 5);
+    for client in &mut clients {
+        assert!(client.close(CloseCode::NORMAL, "").expect("closed").clean);
+    }
+    assert_eq!(handle.drain(Drain::default()).aborted, 0);
+    running.join().expect("no panic");
+    assert_eq!(
+        (handle.stats().accept_errors, handle.stats().opened),
+        (5, 2)
+    );
+}
