@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::task::coop;
-use ws_proto::{CloseCode, OverflowPolicy, PreparedMessage, Published, SlowConsumer};
+use ws_proto::{CloseCode, Offered, OverflowPolicy, PreparedMessage, Published, SlowConsumer};
 
 use crate::Sender;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
@@ -190,15 +190,15 @@ impl Hub {
         };
         let (offered, flushed) = member.sender.offer(message, overflow, self.shared.backlog);
         match (offered, self.shared.slow_consumer) {
-            (ws_proto::Offered::Refused, SlowConsumer::Wait) => slow.push(member),
-            (ws_proto::Offered::Refused, SlowConsumer::Disconnect) => {
+            (Offered::Refused, SlowConsumer::Wait) => slow.push(member),
+            (Offered::Refused, SlowConsumer::Disconnect) => {
                 member
                     .sender
                     .begin_close(CloseCode::TRY_AGAIN_LATER, TOO_SLOW);
                 published.disconnected += 1;
                 self.shared.leave(topic, member.id);
             }
-            (ws_proto::Offered::Closed, _) => self.shared.leave(topic, member.id),
+            (Offered::Closed, _) => self.shared.leave(topic, member.id),
             _ => published.count(offered, flushed),
         }
     }

@@ -215,6 +215,11 @@ impl Driver {
         (!self.shut_down && self.connection.wants_shutdown()).then_some(Job::ShutDown)
     }
 
+    /// Whether everything that could be written has been, and passed on.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.connection.is_flushed() && !self.unflushed
+    }
+
     /// Notes that so many bytes were written.
     pub(crate) fn wrote(&mut self, count: usize) {
         self.connection.transmit().advance(count);
@@ -341,6 +346,11 @@ impl Driver {
     /// Whether a message is being sent in fragments, and others have to wait for its end.
     pub(crate) fn turn_is_taken(&self) -> bool {
         self.turn == Turn::Taken && self.connection.state() == State::Open
+    }
+
+    /// Whether a message in fragments was left unfinished, so that no other can follow it.
+    pub(crate) fn turn_is_forfeited(&self) -> bool {
+        self.turn == Turn::Forfeited
     }
 
     /// Takes the turn to send a message in fragments, when nobody has it.

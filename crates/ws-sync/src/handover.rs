@@ -61,6 +61,8 @@ pub(crate) struct Held {
     pub(crate) waiting: usize,
     /// How many threads see to it that something is written.
     pub(crate) flushing: usize,
+    /// Whether there is a thread that writes what publishers leave.
+    pub(crate) followed: bool,
     /// Bounds a receiver's wait for input where no deadline does.
     pub(crate) read_timeout: Option<Duration>,
 }
@@ -106,6 +108,7 @@ impl Handover {
                 relied: false,
                 waiting: 0,
                 flushing: 0,
+                followed: false,
                 read_timeout: None,
             }),
             changed: Condvar::new(),
@@ -136,8 +139,19 @@ impl Handover {
     /// Waits until something changes or the connection's next deadline passes.
     pub(crate) fn wait<'a>(&'a self, mut held: Guard<'a>) -> Guard<'a> {
         let deadline = held.driver.deadline();
+        held = self.wait_until(held, deadline);
+        held.driver.waited_until(deadline);
+        held
+    }
+
+    /// Waits until something changes, or until then.
+    pub(crate) fn wait_until<'a>(
+        &'a self,
+        mut held: Guard<'a>,
+        until: Option<Instant>,
+    ) -> Guard<'a> {
         held.waiting += 1;
-        held = match remaining(deadline) {
+        held = match remaining(until) {
             None => self
                 .changed
                 .wait(held)
@@ -148,7 +162,6 @@ impl Handover {
             }
         };
         held.waiting -= 1;
-        held.driver.waited_until(deadline);
         held
     }
 

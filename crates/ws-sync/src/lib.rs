@@ -44,7 +44,8 @@
 //! ```
 //!
 //! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection starts no threads (a
-//! [`Server`] starts one for each). Its twin `ws-async` has the same names with `.await`.
+//! [`Server`] starts one for each, and a [`Hub`] one for each peer that is behind). Its twin `ws-async` has the same names
+//! with `.await`.
 //!
 //! A blocking wait ends when the operating system says so, therefore deadlines hold where the stream has timeouts: on
 //! TCP and Unix sockets and on your own [`Stream`]s. Anything else goes in as [`Untimed`], whose name says it.
@@ -59,7 +60,9 @@ mod error;
 mod exchange;
 mod handles;
 mod handover;
+mod hub;
 mod mask_keys;
+mod publishing;
 mod read_buffer;
 mod receiving;
 mod sending;
@@ -76,6 +79,7 @@ pub use accept::{Acceptor, Incoming, accept};
 pub use byte_stream::ByteStream;
 pub use connect::{Connector, connect};
 pub use error::{AcceptError, ConnectError, Error};
+pub use hub::{Hub, Member};
 pub use server::{HandlerResult, Listener, Server, ServerBuilder, ServerHandle, Session};
 pub use split::{Receiver, Sender, Turn};
 pub use stream::{CloneStream, Stream, Untimed};
@@ -88,6 +92,6 @@ pub use ws_handshake::{Limits, OriginPolicy};
 pub use ws_proto::serving;
 pub use ws_proto::{
     Chunk, CloseCode, CloseFrame, CloseInfo, Config, Direction, Event, Initiator, Message,
-    MessageKind, PreparedMessage, ProtocolError, Role, SendError, State, Stats, TappedFrame,
-    Traffic, Unsent, Utf8Bytes,
+    MessageKind, PreparedMessage, ProtocolError, Published, Role, SendError, SlowConsumer, State,
+    Stats, TappedFrame, Traffic, Unsent, Utf8Bytes,
 };

@@ -276,7 +276,7 @@ impl Handover {
 
     /// Does everything that a connection does by itself until it is `enough`, with this patience for each write and each
     /// read.
-    fn drive_until<'a>(
+    pub(crate) fn drive_until<'a>(
         &'a self,
         mut held: Guard<'a>,
         writing: Patience,

@@ -3,17 +3,19 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ws_handshake::Negotiated;
 use ws_proto::{
-    Chunk, CloseCode, CloseInfo, Event, Message, MessageKind, PreparedMessage, Role, State, Stats,
-    TappedFrame, Unsent,
+    Chunk, CloseCode, CloseInfo, Event, Message, MessageKind, Offered, OverflowPolicy,
+    PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
 use crate::driver::Driver;
 use crate::handover::Handover;
+use crate::publishing::Rest;
 use crate::streaming::sealed::{Receiving, Sending};
 use crate::streaming::{MessageReader, MessageWriter};
 use crate::timed::SHORTEST_WAIT;
@@ -229,6 +231,35 @@ impl Sender {
             .handover
             .inspect(|driver| driver.connection.set_tap(None));
     }
+
+    /// Queues or writes a message that may be dropped; the peer is waited for a few milliseconds at most. Tells too
+    /// whether nothing waits any more.
+    pub(crate) fn offer(
+        &self,
+        message: &PreparedMessage,
+        overflow: OverflowPolicy,
+        capacity: usize,
+    ) -> (Offered, bool) {
+        let handover = &self.shared.handover;
+        let (offered, rest) = handover.offer(message, overflow, capacity);
+        (offered, self.shared.see_to(rest))
+    }
+
+    /// Queues or writes a message as soon as fewer than `capacity` wait that were offered.
+    pub(crate) fn offer_when_room(
+        &self,
+        message: &PreparedMessage,
+        capacity: usize,
+    ) -> (Offered, bool) {
+        let (offered, rest) = self.shared.handover.offer_when_room(message, capacity);
+        (offered, self.shared.see_to(rest))
+    }
+
+    /// Closes the connection without waiting for that.
+    pub(crate) fn disconnect(&self, code: CloseCode, reason: &'static str) {
+        let rest = self.shared.handover.disconnect(code, reason);
+        self.shared.see_to(rest);
+    }
 }
 
 /// A [`Sender`]'s turn to send a message in fragments.
@@ -381,6 +412,22 @@ impl Drop for Receiver {
 }
 
 impl Shared {
+    /// Starts whoever is needed to write the rest; whether there is none.
+    fn see_to(self: &Arc<Self>, rest: Rest) -> bool {
+        if rest == Rest::Nobody {
+            let shared = Arc::clone(self);
+            let follow_up = move || {
+                let is_last = || Arc::strong_count(&shared) == 1;
+                shared.handover.follow_up(is_last);
+            };
+            let thread = thread::Builder::new().name("ws-sync follow-up".to_owned());
+            if thread.spawn(follow_up).is_err() {
+                self.handover.nobody_follows();
+            }
+        }
+        rest == Rest::None
+    }
+
     fn close_info(&self) -> Option<CloseInfo> {
         self.handover
             .inspect(|driver| driver.connection.close_info())

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
-use ws_proto::{CloseCode, Config, Connection, Event, Message};
+use ws_proto::{CloseCode, Config, Connection, Event, Message, OverflowPolicy, PreparedMessage};
 use ws_sync::{Error, Stream};
 use ws_testkit::oracle::{self, Receiver};
 use ws_testkit::{Frame, vectors};
@@ -23,6 +23,7 @@ use ws_testkit::{Frame, vectors};
 use crate::driver::Driver;
 use crate::handles::Handle;
 use crate::handover::Handover;
+use crate::publishing::Rest;
 
 #[expect(dead_code, reason = "a connection that is not split uses the rest")]
 #[path = "../src/driver.rs"]
@@ -32,6 +33,9 @@ mod handles;
 #[expect(dead_code, reason = "a conversation does not use all of it")]
 #[path = "../src/handover.rs"]
 mod handover;
+#[expect(dead_code, reason = "here threads are not refused")]
+#[path = "../src/publishing.rs"]
+mod publishing;
 #[path = "../src/read_buffer.rs"]
 mod read_buffer;
 #[expect(dead_code, reason = "a conversation does not use all of it")]
@@ -95,6 +99,8 @@ struct Pipe {
 #[derive(Default)]
 struct PipeState {
     bytes: Vec<u8>,
+    /// How many bytes were ever written.
+    written: usize,
     ended: bool,
 }
 
@@ -133,6 +139,14 @@ impl Pipe {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
             }
+        }
+    }
+
+    /// Waits until more than so many bytes were written.
+    fn wait_for_more_than(&self, len: usize) {
+        let mut state = self.state.lock().expect("no panic");
+        while state.written <= len {
+            state = self.changed.wait(state).expect("no panic");
         }
     }
 
@@ -179,6 +193,7 @@ impl Write for End {
             }
             let len = (capacity - state.bytes.len()).min(bytes.len());
             state.bytes.extend_from_slice(&bytes[..len]);
+            state.written += len;
             (len > 0).then_some(Ok(len))
         })
     }
@@ -463,6 +478,131 @@ fn one_aborts(capacity: usize) {
 fn an_abort_ends_whoever_waits() {
     shuttle::check_random(|| one_aborts(64), 300);
     shuttle::check_random(|| one_aborts(5), 300);
+}
+
+/// Publishes these, and starts whoever is needed for the rest; gives their threads.
+fn publish(server: &Arc<Handover>, texts: &[&str]) -> Vec<thread::JoinHandle<()>> {
+    let mut followers = Vec::new();
+    for text in texts {
+        let message = PreparedMessage::text(*text);
+        let (_, rest) = server.offer(&message, OverflowPolicy::Refuse, texts.len());
+        followers.extend(follow_up(server, rest));
+    }
+    followers
+}
+
+fn follow_up(server: &Arc<Handover>, rest: Rest) -> Option<thread::JoinHandle<()>> {
+    let server = Arc::clone(server);
+    (rest == Rest::Nobody).then(|| thread::spawn(move || server.follow_up(|| false)))
+}
+
+/// What the receiver does while others publish.
+#[derive(Clone, Copy)]
+enum Served {
+    Waits,
+    /// It is busy after the first event until the peer has heard everything.
+    IsBusy,
+}
+
+/// A receiver, perhaps a sender, and a publisher that does not wait for the peer; the peer waits for all of it and
+/// closes then.
+fn one_publishes(
+    texts: &'static [&'static str],
+    sent: &'static [&'static str],
+    capacity: usize,
+    served: Served,
+) {
+    let (stream, peer) = End::pair(capacity);
+    let from_client = Arc::clone(&stream.incoming);
+    let server = server(stream);
+    let client = Client {
+        waves: false,
+        pings: 1,
+        asks: false,
+        closes_after: Some(1 + texts.len() + sent.len()),
+    };
+    let client = thread::spawn(move || client.run(peer));
+    let receiver = thread::spawn({
+        let server = Arc::clone(&server);
+        move || {
+            if let Served::IsBusy = served {
+                receive(&server, 1);
+                from_client.wait_for_more_than(Frame::ping("?").masked(vectors::KEY).bytes().len());
+            }
+            receive(&server, usize::MAX);
+        }
+    });
+    let sender = thread::spawn({
+        let server = Arc::clone(&server);
+        move || {
+            for text in sent {
+                send(&server, text).expect("sent");
+            }
+        }
+    });
+    let followers = publish(&server, texts);
+    let heard = client.join().expect("no panic");
+    for thread in [receiver, sender].into_iter().chain(followers) {
+        thread.join().expect("no panic");
+    }
+    let published: Vec<_> = heard
+        .iter()
+        .filter_map(|event| texts.iter().find(|text| is_text(event, text)))
+        .collect();
+    assert!(published.into_iter().eq(texts), "{heard:?}");
+    assert_eq!(judge(&heard, [texts, sent].concat()), 1);
+}
+
+fn is_text(event: &oracle::Event, text: &str) -> bool {
+    matches!(event, oracle::Event::Text(heard) if heard == text)
+}
+
+/// A publisher that puts its slow consumer out.
+fn one_disconnects(capacity: usize, receiving: bool) {
+    let (stream, peer) = End::pair(capacity);
+    let server = server(stream);
+    let client = Client {
+        waves: true,
+        pings: 0,
+        asks: false,
+        closes_after: None,
+    };
+    let client = thread::spawn(move || client.run(peer));
+    let receiver = thread::spawn({
+        let server = Arc::clone(&server);
+        move || match receiving {
+            true => receive(&server, usize::MAX),
+            false => server.stop_listening(),
+        }
+    });
+    let mut threads = publish(&server, &["first"]);
+    let rest = server.disconnect(CloseCode::TRY_AGAIN_LATER, "");
+    threads.extend(follow_up(&server, rest));
+    threads.push(receiver);
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+    judge(&client.join().expect("no panic"), vec!["first"]);
+}
+
+/// spec: CD-06
+#[test]
+fn what_a_publisher_leaves_is_not_left_lying() {
+    for served in [Served::Waits, Served::IsBusy] {
+        shuttle::check_random(move || one_publishes(&["a", "b"], &[], 5, served), 300);
+        shuttle::check_random(move || one_publishes(&["a", "b"], &["c"], 5, served), 150);
+        shuttle::check_random(move || one_publishes(&["a", "b"], &["c"], 64, served), 150);
+        shuttle::check_pct(move || one_publishes(&["a"], &["c"], 5, served), 150, 4);
+    }
+}
+
+/// spec: CD-06, C-15
+#[test]
+fn a_slow_consumer_hears_that_it_is_put_out() {
+    for receiving in [true, false] {
+        shuttle::check_random(move || one_disconnects(64, receiving), 300);
+        shuttle::check_random(move || one_disconnects(5, receiving), 300);
+    }
 }
 
 /// The smallest conversation, through every schedule that fits the budget, from the first on.

@@ -3,6 +3,7 @@
 mod deadlines;
 mod faults;
 mod halves;
+mod hub;
 mod pipe;
 mod streaming;
 mod stress;

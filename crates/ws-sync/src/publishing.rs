@@ -1,0 +1,135 @@
+//! What a publisher does with a connection that several threads hold, and who goes on where it leaves off.
+//!
+//! A publisher has many connections to write to, so it waits for the peer of each a few milliseconds at most, and only
+//! once: what is left then falls to a thread that is started for this connection, and while that thread is there,
+//! publishers only queue.
+//!
+//! Nobody else would do. The receiver may be in a read that only input ends, and nothing but the end of the connection
+//! interrupts; senders come and go. One thread for all connections would have to ask each of them in turn, because the
+//! standard library waits for one stream at a time. So there is at most one such thread for each connection, beside the
+//! one that serves it, and only while its peer is behind. It writes as the peer reads, keeps the deadlines that this has
+//! ([`Config::write_timeout`](ws_proto::Config::write_timeout) gives up a peer that takes nothing), carries out a closing
+//! handshake that was begun, and ends when nothing is left to do, or when all halves have been dropped.
+
+use ws_proto::{CloseCode, Offered, OverflowPolicy, PreparedMessage, State};
+
+use crate::driver::{LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
+use crate::handover::{Guard, Handover, Held, Patience, Written};
+use crate::sync::now;
+
+/// Who writes what is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "somebody has to be started"]
+pub(crate) enum Rest {
+    /// There is nothing left.
+    None,
+    /// Who is at it already, or whoever uses the connection next.
+    Others,
+    /// A thread that has yet to be started, to [`Handover::follow_up`].
+    Nobody,
+}
+
+impl Handover {
+    /// Queues or writes a message that may be dropped.
+    pub(crate) fn offer(
+        &self,
+        message: &PreparedMessage,
+        overflow: OverflowPolicy,
+        capacity: usize,
+    ) -> (Offered, Rest) {
+        self.offer_held(self.lock(), message, overflow, capacity)
+    }
+
+    /// Queues or writes a message as soon as fewer than `capacity` wait that were offered; at least one may.
+    pub(crate) fn offer_when_room(
+        &self,
+        message: &PreparedMessage,
+        capacity: usize,
+    ) -> (Offered, Rest) {
+        let capacity = capacity.max(1);
+        // Behind a message that will never be finished nobody's turn comes.
+        let has_room = |held: &Held| {
+            held.is_over()
+                || held.driver.connection.backlog() < capacity
+                || held.driver.turn_is_forfeited()
+        };
+        let patience = Patience::Brief(LOOK_AROUND);
+        // Nobody can tell a thread that reads that there is room, so it reads for a moment at a time. If it cannot wait,
+        // offering the message tells what becomes of it.
+        let (held, _) = self.drive_until(self.lock(), patience, Some(WRITE_RETRY), has_room);
+        self.offer_held(held, message, OverflowPolicy::Refuse, capacity)
+    }
+
+    /// Begins a closing handshake that others carry out.
+    pub(crate) fn disconnect(&self, code: CloseCode, reason: &'static str) -> Rest {
+        let mut held = self.lock();
+        let begun = held.driver.begin_close(code, reason);
+        debug_assert!(begun.is_ok(), "the code and the reason are fit to be sent");
+        held.leave_to_follower()
+    }
+
+    /// Writes what publishers have left until there is nothing left to do, or `nobody_is_left` to do it for.
+    pub(crate) fn follow_up(&self, nobody_is_left: impl Fn() -> bool) {
+        let is_done = |held: &Held| {
+            let is_open = held.driver.connection.state() == State::Open;
+            held.is_over() || nobody_is_left() || is_open && held.driver.is_flushed()
+        };
+        let patience = Patience::Committed(LOOK_AROUND);
+        // A stream that does not wait leaves no more to do here: it is for those who know when it is ready.
+        let (mut held, _) = self.drive_until(self.lock(), patience, Some(LOOK_AROUND), is_done);
+        held.followed = false;
+    }
+
+    /// There is no thread to be had: what is left goes out with the next call on either half.
+    pub(crate) fn nobody_follows(&self) {
+        self.lock().followed = false;
+    }
+
+    fn offer_held<'a>(
+        &'a self,
+        mut held: Guard<'a>,
+        message: &PreparedMessage,
+        overflow: OverflowPolicy,
+        capacity: usize,
+    ) -> (Offered, Rest) {
+        match held.driver.connection.offer(message, overflow, capacity) {
+            Offered::Closed => (Offered::Closed, Rest::None),
+            offered => (offered, self.write_for_a_moment(held)),
+        }
+    }
+
+    /// Writes what is queued, unless that is another's affair or the peer keeps it waiting.
+    fn write_for_a_moment<'a>(&'a self, mut held: Guard<'a>) -> Rest {
+        if !held.is_timed && !held.driver.is_flushed() {
+            return held.leave_to_follower();
+        }
+        let until = now() + WRITE_PATIENCE;
+        while !held.driver.is_flushed() {
+            if held.followed {
+                return Rest::Others;
+            }
+            let written;
+            (held, written) = self.write(held, Patience::Brief(WRITE_PATIENCE));
+            match written {
+                Written::All => break,
+                Written::Refused(_) => return Rest::Others,
+                Written::Some if held.driver.is_flushed() || now() < until => {}
+                // Whoever has the writer will have written this too, if the peer takes it, or puts it back.
+                Written::Elsewhere if now() < until => held = self.wait_until(held, Some(until)),
+                Written::Some | Written::Elsewhere | Written::Stalled => {
+                    return held.leave_to_follower();
+                }
+            }
+        }
+        Rest::None
+    }
+}
+
+impl Held {
+    fn leave_to_follower(&mut self) -> Rest {
+        match std::mem::replace(&mut self.followed, true) {
+            true => Rest::Others,
+            false => Rest::Nobody,
+        }
+    }
+}
