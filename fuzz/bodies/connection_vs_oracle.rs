@@ -24,7 +24,8 @@ pub(crate) fn run(data: &[u8]) {
     let delivery = match flags & 12 {
         0 => Delivery::ReceiveBuffer,
         4 => Delivery::Handed,
-        _ => Delivery::Scratch,
+        8 => Delivery::Scratch,
+        _ => Delivery::Carried,
     };
     let parks = flags & 16 != 0;
     let streams = flags & 32 != 0;

@@ -102,7 +102,7 @@ impl Connection {
     }
 
     /// The buffer to append received bytes to. It has spare capacity for what the current frame still lacks, as far
-    /// as the peer has earned it: at most 64 KiB, or four times what has arrived.
+    /// as the peer has earned it: at most 16 KiB, or four times what has arrived. Between two frames it is 64 KiB.
     pub fn receive_buffer(&mut self) -> &mut BytesMut {
         self.inbound.receive_buffer()
     }
@@ -117,6 +117,14 @@ impl Connection {
     /// copying a partial frame out of it. Call it before waiting for more.
     pub fn park(&mut self) {
         self.inbound.park();
+    }
+
+    /// Moves the received bytes that wait to the end of `buffer`. What is then read behind them lies in one piece with
+    /// them, and [`handle_received`](Self::handle_received) takes all of it without a copy; give them back also if
+    /// nothing was read. After [`poll_event`](Self::poll_event) has given `Ok(None)`, and unless the connection
+    /// [prefers its own buffer](Self::prefers_receive_buffer), these are less than 4 KiB.
+    pub fn carry_into(&mut self, buffer: &mut BytesMut) {
+        self.inbound.carry_into(buffer);
     }
 
     /// How many received bytes wait: those of an unfinished frame or message, and those not looked at yet.

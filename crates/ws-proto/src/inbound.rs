@@ -25,12 +25,18 @@ const COPY_MESSAGE_MAX: usize = 1024;
 /// does not reset it and destroy our Close frame on its way to the peer (RFC 6455 §7.1.1).
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 
+/// Capacity to read into between two frames, when it is not known what comes.
+const READ_ROOM: usize = 64 * 1024;
+
 /// Capacity that a partial frame may always ask for. Beyond it, capacity is at most four times what has arrived.
-const RESERVE_FLOOR: usize = 64 * 1024;
+const RESERVE_FLOOR: usize = 16 * 1024;
 
 /// A frame that lacks at least this much is read straight into its own buffer; less is cheaper to read with whatever
 /// follows it into the binding's buffer, and to copy.
 const OWN_READ_MIN: usize = 16 * 1024;
+
+/// A frame of which at least this much has arrived is finished in its own buffer too: less is cheaper to carry over.
+const CARRY_MAX: usize = 4 * 1024;
 
 /// A waiting connection's own buffer of up to this size is not worth a smaller one.
 const PARKED_MIN: usize = 256;
@@ -133,6 +139,9 @@ impl Inbound {
     /// The buffer to append received bytes to, with room for what the current frame lacks, within what the peer has
     /// paid for.
     pub(crate) fn receive_buffer(&mut self) -> &mut BytesMut {
+        if self.prefers_receive_buffer() {
+            self.park();
+        }
         let room = self.room();
         self.buffer.reserve(room);
         &mut self.buffer
@@ -186,7 +195,7 @@ impl Inbound {
     pub(crate) fn prefers_receive_buffer(&self) -> bool {
         // A fragment is copied to its message wherever it was read.
         let in_place = self.frame.is_some_and(|frame| frame.in_place);
-        in_place && !self.shared && self.missing() >= OWN_READ_MIN
+        in_place && (self.missing() >= OWN_READ_MIN || self.buffer.len() >= CARRY_MAX)
     }
 
     /// Delivers the message in progress, or else the next one, in pieces.
@@ -219,6 +228,13 @@ impl Inbound {
         self.shared = false;
     }
 
+    /// Moves what waits to the end of `buffer`.
+    pub(crate) fn carry_into(&mut self, buffer: &mut BytesMut) {
+        buffer.extend_from_slice(&self.buffer);
+        self.buffer = BytesMut::new();
+        self.shared = false;
+    }
+
     /// How much of the current frame's payload has not arrived.
     fn missing(&self) -> usize {
         self.frame.map_or(0, |frame| {
@@ -231,11 +247,15 @@ impl Inbound {
     /// than the peer has earned by sending.
     fn room(&self) -> usize {
         let buffered = self.buffer.len();
+        let floor = match self.frame {
+            None => READ_ROOM,
+            Some(_) => RESERVE_FLOOR,
+        };
         let wanted = self
             .missing()
             .saturating_add(FrameHeader::MAX_LEN)
-            .max(RESERVE_FLOOR);
-        let earned = RESERVE_FLOOR.max(buffered.saturating_mul(4));
+            .max(floor);
+        let earned = floor.max(buffered.saturating_mul(4));
         wanted.min(earned.saturating_sub(buffered).max(FrameHeader::MAX_LEN))
     }
 
@@ -572,7 +592,7 @@ mod tests {
     #[test]
     fn a_parked_connection_keeps_little_more_than_what_waits() {
         const KIB: usize = 1024;
-        // They almost fill the 64 KiB of `RESERVE_FLOOR`.
+        // They almost fill the 64 KiB of `READ_ROOM`.
         let header = |opcode: u8, len: u16| [opcode, 126, (len >> 8) as u8, len as u8];
         let large = [&header(0x82, 60_000)[..], &vec![7; 60_000]].concat();
         let fragment = [&header(0x02, 60_000)[..], &vec![7; 60_000]].concat();
@@ -602,7 +622,7 @@ mod tests {
         let address = inbound.buffer.as_ptr();
         // Waiting again and again does not copy it again and again.
         for _ in 0..10 {
-            read_and_park(&mut inbound, &[7; 1000]);
+            read_and_park(&mut inbound, &[7; 100]);
             assert_eq!(inbound.buffer.capacity(), capacity);
             assert_eq!(inbound.buffer.as_ptr(), address);
         }

@@ -92,13 +92,16 @@ fn only_a_large_message_in_one_frame_is_read_in_place() {
         assert_eq!(server.receive(&bytes), []);
         assert_eq!(server.connection.prefers_receive_buffer(), in_place);
     }
-    // Not before it is parked, for until then it lies in a buffer of the binding's.
+    // What came in a buffer of the binding's is copied out of it before more is read.
+    let mut read_buffer = BytesMut::with_capacity(64 * KIB);
+    read_buffer.extend_from_slice(&header(Frame::binary(""), 100_000));
+    read_buffer.extend_from_slice(&[0; 10]);
     let mut server = Alone::server();
-    let bytes = [header(Frame::binary(""), 100_000), vec![0; 10]].concat();
-    server.receive_handed(&bytes);
-    assert!(!server.connection.prefers_receive_buffer());
-    server.connection.park();
+    server.connection.handle_received(read_buffer.split());
+    assert_eq!(server.connection.poll_event(), Ok(None));
     assert!(server.connection.prefers_receive_buffer());
+    assert_eq!(server.connection.receive_buffer().len(), 10);
+    assert!(read_buffer.try_reclaim(64 * KIB));
     assert_eq!(server.receive(&[0; 100_000 - 10]).len(), 1);
 }
 
@@ -254,6 +257,53 @@ fn a_parked_connection_does_not_hold_the_last_message() {
     };
     assert!(message.into_bytes().is_unique());
     assert_eq!(server.receive(&vectors::CLIENT_TEXT[3..]).len(), 1);
+}
+
+#[test]
+fn what_waits_is_carried_in_front_of_what_comes() {
+    let mut read_buffer = BytesMut::with_capacity(4 * KIB);
+    let frame = Frame::binary(vec![7; 2000]).masked(KEY).bytes();
+    let (first, second) = frame.split_at(1500);
+    read_buffer.extend_from_slice(first);
+    let mut server = Alone::server();
+    server.connection.handle_received(read_buffer.split());
+    assert_eq!(server.connection.poll_event(), Ok(None));
+    // As before each read of a binding: the same buffer is free again, and the frame lies in one piece in it.
+    server.connection.park();
+    assert!(read_buffer.try_reclaim(4 * KIB));
+    server.connection.carry_into(&mut read_buffer);
+    assert_eq!(server.connection.buffered(), 0);
+    let begin = read_buffer.as_ptr();
+    read_buffer.extend_from_slice(second);
+    server.connection.handle_received(read_buffer.split());
+    let Ok(Some(Event::Message(message))) = server.connection.poll_event() else {
+        panic!("a good message");
+    };
+    assert_eq!(message.as_bytes().as_ptr(), begin, "not copied again");
+    assert_eq!(message.as_bytes(), [7; 2000]);
+    assert_eq!(server.connection.stats().received.bytes, 2008);
+}
+
+#[test]
+fn what_is_carried_is_little() {
+    // Frames of all sizes, cut everywhere: more than 4 KiB of one stay in a buffer of their own.
+    for len in [0, 100, 4000, 4090, 4096, 5000, 20_000, 70_000] {
+        for frame in [
+            Frame::binary(vec![7; len]),
+            Frame::binary(vec![7; len]).not_fin(),
+        ] {
+            let bytes = frame.masked(KEY).bytes();
+            for cut in (0..bytes.len()).step_by(997) {
+                let mut server = Alone::server();
+                assert_eq!(server.receive_handed(&bytes[..cut]), []);
+                if !server.connection.prefers_receive_buffer() {
+                    let mut carried = BytesMut::new();
+                    server.connection.carry_into(&mut carried);
+                    assert!(carried.len() < 4 * KIB, "{} of {len}", carried.len());
+                }
+            }
+        }
+    }
 }
 
 #[test]

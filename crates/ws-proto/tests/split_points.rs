@@ -5,7 +5,12 @@ use proptest::sample::select;
 use ws_testkit::oracle::Receiver;
 use ws_testkit::{Delivery, Frame, LengthForm, Piece, assert_agrees, vectors};
 
-const DELIVERIES: [Delivery; 3] = [Delivery::ReceiveBuffer, Delivery::Handed, Delivery::Scratch];
+const DELIVERIES: [Delivery; 4] = [
+    Delivery::ReceiveBuffer,
+    Delivery::Handed,
+    Delivery::Scratch,
+    Delivery::Carried,
+];
 
 /// Every cut into two, every cut into pieces of one length, in every way of handing them over.
 fn check_every_cut(receiver: Receiver, bytes: &[u8]) {

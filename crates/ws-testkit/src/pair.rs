@@ -20,6 +20,8 @@ pub enum Delivery {
     Handed,
     /// Handed over as split off one read buffer, so that pieces lie side by side; parked before each wait.
     Scratch,
+    /// Handed over behind what waited.
+    Carried,
 }
 
 /// A client and a server with a wire between them.
@@ -200,6 +202,7 @@ impl End {
                     self.scratch.extend_from_slice(&received);
                     self.connection.handle_received(self.scratch.split());
                 }
+                Delivery::Carried => receive_carried(&mut self.connection, &received),
             }
         } else if self.ended && !self.eof_given {
             self.eof_given = true;
@@ -247,4 +250,12 @@ impl End {
                 && (!self.ended || self.eof_given || self.connection.is_finished()));
         all_written && all_read
     }
+}
+
+/// Takes what waits out of the connection and gives it back with `received` behind it.
+pub(crate) fn receive_carried(connection: &mut Connection, received: &[u8]) {
+    let mut buffer = BytesMut::new();
+    connection.carry_into(&mut buffer);
+    buffer.extend_from_slice(received);
+    connection.handle_received(buffer);
 }

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use ws_proto::{Chunk, Config, MessageKind};
 
 use crate::oracle::{Event, Outcome, Receiver};
+use crate::pair::receive_carried;
 use crate::{Alone, Delivery};
 
 /// Up to this length every prefix is compared, beyond it only the whole.
@@ -55,6 +56,7 @@ pub fn assert_agrees(receiver: Receiver, bytes: &[u8], pieces: impl IntoIterator
                 read_buffer.extend_from_slice(fresh);
                 connection.handle_received(read_buffer.split());
             }
+            Delivery::Carried => receive_carried(connection, fresh),
         }
         let streams = piece.streams && end.end.outcome() == Outcome::Open;
         end.poll(streams);

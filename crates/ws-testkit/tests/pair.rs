@@ -5,7 +5,12 @@ use ws_testkit::{Chunks, Delivery, Pair, Prng};
 
 #[test]
 fn messages_cross_and_the_pair_closes() {
-    for delivery in [Delivery::ReceiveBuffer, Delivery::Handed, Delivery::Scratch] {
+    for delivery in [
+        Delivery::ReceiveBuffer,
+        Delivery::Handed,
+        Delivery::Scratch,
+        Delivery::Carried,
+    ] {
         let mut pair = Pair::new()
             .with_chunks(Chunks::Exactly(3), Chunks::random(1, 5))
             .with_delivery(delivery);
