@@ -234,8 +234,9 @@ def many_never_read(server, scale):
         sent = [0] * len(peers)
         moved = time.monotonic()
         # Until nobody gets rid of anything any more.
-        while time.monotonic() - moved < STALL and sum(sent) < scale.flood:
+        while time.monotonic() - moved < STALL:
             for number, peer in enumerate(peers):
+                expect(sent[number] < scale.flood, "took all %d MiB", sent[number] // MIB)
                 try:
                     count = peer.socket.send(memoryview(block)[sent[number] % len(block) :])
                 except BlockingIOError:

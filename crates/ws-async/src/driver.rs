@@ -209,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(event) = self.ahead.pop_front() {
             return Poll::Ready(Ok(Some(event)));
         }
-        let event = ready!(self.poll_drive(cx));
+        let event = ready!(self.poll_drive(cx, usize::MAX));
         Poll::Ready(match event {
             Some(event) => Ok(Some(event)),
             None => self.failure.take().map_or(Ok(None), Err),
@@ -268,7 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Does the receiver's work where it does not: ready when something has happened.
     fn poll_aside(&mut self, cx: &mut Context<'_>, receiver_waits: bool) -> Poll<()> {
-        if receiver_waits || !self.has_room_ahead() {
+        if receiver_waits || !self.has_room_for_events() {
             // The deadlines hold whoever reads.
             ready!(self.poll_deadline(cx));
             if !receiver_waits {
@@ -281,7 +281,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             return Poll::Ready(());
         }
-        if let Some(event) = ready!(self.poll_drive(cx)) {
+        let max_partial = match self.deaf {
+            true => usize::MAX,
+            false => MAX_AHEAD_PARTIAL,
+        };
+        if let Some(event) = ready!(self.poll_drive(cx, max_partial)) {
             self.keep(event);
             // It may have been the peer's Close, and nobody may come back.
             self.write_and_shut_down(cx);
@@ -289,11 +293,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Poll::Ready(())
     }
 
-    fn has_room_ahead(&self) -> bool {
-        self.deaf
-            || self.ahead.len() < MAX_AHEAD
-                && !self.ahead.iter().any(is_data)
-                && self.connection.buffered() < MAX_AHEAD_PARTIAL
+    fn has_room_for_events(&self) -> bool {
+        self.deaf || self.ahead.len() < MAX_AHEAD && !self.ahead.iter().any(is_data)
     }
 
     fn keep(&mut self, event: Event) {
@@ -337,7 +338,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Everything that a connection does by itself, until there is an event or the end (`None`).
-    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    fn poll_drive(&mut self, cx: &mut Context<'_>, max_partial: usize) -> Poll<Option<Event>> {
         loop {
             let replies_first = self.delivered && self.connection.is_about_to_end();
             if self.burst >= MAX_BURST || replies_first {
@@ -361,7 +362,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             self.due = self.poll_deadline(cx).is_ready();
             // After the end there is nothing to wait for but room to write, and whoever makes room wakes this task.
-            let read = if self.ended {
+            let read = if self.ended || self.connection.buffered() >= max_partial {
                 Poll::Pending
             } else {
                 self.poll_read(cx)

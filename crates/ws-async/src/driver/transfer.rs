@@ -8,10 +8,14 @@ use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Driver;
-use crate::scratch;
+use crate::scratch::{self, READ_MAX};
 
 /// Chunks handed to one vectored write.
 const MAX_CHUNKS: usize = 64;
+
+/// What one read takes at most from a peer that does not take what it is owed: what it goes on sending is to cost
+/// little memory.
+const READ_STALLED: usize = 4 * 1024;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Writes as much as the stream takes, without waiting: reading must never wait for writing, or two peers that
@@ -80,22 +84,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let stalled = self.connection.transmit().has_remaining();
         if self.connection.prefers_receive_buffer() {
-            return scratch::poll_read_into(&mut self.stream, cx, self.connection.receive_buffer());
+            let limit = if stalled { READ_STALLED } else { usize::MAX };
+            let buffer = self.connection.receive_buffer();
+            return scratch::poll_read(&mut self.stream, cx, buffer, limit);
         }
-        match scratch::poll_read(&mut self.stream, cx) {
-            Poll::Ready(Ok(received)) => {
-                let count = received.len();
-                if count > 0 {
-                    self.connection.handle_received(received);
-                }
-                Poll::Ready(Ok(count))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                self.connection.park();
-                Poll::Pending
-            }
+        let limit = if stalled { READ_STALLED } else { READ_MAX };
+        // The beginning of a frame that the last read ended with goes in front of what comes, and must not keep the
+        // buffer from being used for that.
+        self.connection.park();
+        let (read, received) = scratch::fill(|buffer| {
+            self.connection.carry_into(buffer);
+            scratch::poll_read(&mut self.stream, cx, buffer, limit)
+        });
+        if !received.is_empty() {
+            self.connection.handle_received(received);
         }
+        if read.is_pending() {
+            self.connection.park();
+        }
+        read
     }
 }
