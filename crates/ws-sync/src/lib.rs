@@ -43,6 +43,24 @@
 //! # }
 //! ```
 //!
+//! Sending from one thread while another receives:
+//!
+//! ```no_run
+//! # fn halves(ws: ws_sync::WebSocket<std::net::TcpStream>) -> Result<(), Box<dyn std::error::Error>> {
+//! let (sender, mut receiver) = ws.split()?;
+//! let receiving = std::thread::spawn(move || {
+//!     while let Some(message) = receiver.recv()? {
+//!         println!("{message:?}");
+//!     }
+//!     Ok::<_, ws_sync::Error>(())
+//! });
+//! sender.send("hello")?;
+//! sender.close(ws_sync::CloseCode::NORMAL, "")?;
+//! receiving.join().expect("no panic")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection starts no threads (a
 //! [`Server`] starts one for each, and a [`Hub`] one for each peer that is behind). Its twin `ws-async` has the same names
 //! with `.await`.
