@@ -54,17 +54,9 @@ async fn members_hear_each_other() -> Result<(), Box<dyn Error>> {
     };
     let clients = async {
         let mut one = ws_async::connect(&uri).await?;
-        assert!(
-            one.recv()
-                .await?
-                .is_some_and(|message| message.as_text() == Some("you are member 1"))
-        );
+        assert_eq!(one.recv().await?, Some("you are member 1".into()));
         let mut two = ws_async::connect(&uri).await?;
-        assert!(
-            two.recv()
-                .await?
-                .is_some_and(|message| message.as_text() == Some("you are member 2"))
-        );
+        assert_eq!(two.recv().await?, Some("you are member 2".into()));
         two.send("你好").await?;
         assert_eq!(one.recv().await?, Some("你好".into()));
         one.close(ws_async::CloseCode::NORMAL, "").await?;

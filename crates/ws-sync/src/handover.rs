@@ -15,6 +15,8 @@
 //!    that writes does not wait for one that writes.
 //! 4. A thread blocked in a read cannot be told of a deadline that was armed after it went there. So whoever arms one
 //!    waits for it too, and the end of the connection shuts the stream down, which ends every read and write on it.
+//! 5. A publisher neither waits nor relies on those who do: what it cannot write at once is for a thread of its own
+//!    ([`Handover::follow_up`]).
 
 use std::fmt;
 use std::io;
