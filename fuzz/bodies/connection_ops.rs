@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use ws_proto::{
-    CloseCode, Config, Connection, Event, Message, MessageKind, OverflowPolicy, PreparedMessage,
-    SendError, State,
+    CloseCode, Config, Connection, Event, FlushMark, Message, MessageKind, OverflowPolicy,
+    PreparedMessage, SendError, State,
 };
 use ws_testkit::oracle::{self, Outcome, Receiver};
 use ws_testkit::{Alone, FixedKey, vectors};
@@ -54,6 +54,8 @@ struct End {
     accepted: Vec<Accepted>,
     /// The last of `accepted` is a message in pieces that is not finished.
     is_unfinished: bool,
+    /// How many messages had been accepted at each mark, and how much was written when it was passed.
+    marks: Vec<(FlushMark, Vec<usize>, Option<usize>)>,
     write_failed: bool,
     last_state: State,
     was_finished: bool,
@@ -71,6 +73,12 @@ struct Accepted {
     is_whole: bool,
     /// It was only offered.
     may_be_dropped: bool,
+}
+
+impl Accepted {
+    fn is_owed(&self) -> bool {
+        self.is_whole && !self.may_be_dropped
+    }
 }
 
 impl World {
@@ -179,6 +187,7 @@ impl End {
             on_its_way: VecDeque::new(),
             accepted: Vec::new(),
             is_unfinished: false,
+            marks: Vec::new(),
             write_failed: false,
             last_state: State::Open,
             was_finished: false,
@@ -266,6 +275,13 @@ impl End {
                 self.end.connection.abort();
                 assert!(self.end.connection.is_finished());
                 assert!(!self.end.connection.transmit().has_remaining());
+            }
+            30 => {
+                let accepted = self.accepted.iter().enumerate();
+                let owed = accepted.filter(|(_, message)| message.is_owed());
+                let owed = owed.map(|(number, _)| number).collect();
+                self.marks
+                    .push((self.end.connection.flush_mark(), owed, None));
             }
             _ => {
                 let invalid = Bytes::from_static(b"\xff");
@@ -478,6 +494,14 @@ impl End {
         if state != State::Open {
             assert_eq!(connection.backlog(), 0, "what ends waits for nothing");
         }
+        for (mark, _, passed) in &mut self.marks {
+            let is_passed = connection.is_written(mark);
+            assert!(is_passed || passed.is_none());
+            assert!(is_passed || connection.transmit().has_remaining());
+            if is_passed && passed.is_none() {
+                *passed = Some(self.written.len());
+            }
+        }
     }
 
     /// What was put on the wire is frames that an end of this role may send, and in them the messages that were
@@ -490,6 +514,7 @@ impl End {
         let (_, outcome) = peer.decode(&self.written);
         assert!(!matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
         let mut messages: Vec<(MessageKind, Vec<u8>)> = Vec::new();
+        let mut ends = Vec::new();
         let mut is_within = false;
         let mut is_closed = false;
         for frame in oracle::frames(&self.written) {
@@ -501,6 +526,8 @@ impl End {
                     let (_, payload) = messages.last_mut().expect("a message was begun");
                     payload.extend(frame.payload);
                     is_within = !frame.fin;
+                    ends.pop();
+                    ends.push(frame.end);
                     continue;
                 }
                 1 => MessageKind::Text,
@@ -514,6 +541,7 @@ impl End {
             assert!(!is_within, "messages do not mix");
             is_within = !frame.fin;
             messages.push((kind, frame.payload));
+            ends.push(frame.end);
         }
         let unfinished = if is_within { messages.pop() } else { None };
         if let Some((kind, payload)) = unfinished {
@@ -526,9 +554,20 @@ impl End {
             Some(info) => info.sent.is_none(),
             None => self.write_failed,
         };
-        if is_written && !is_lost {
+        if is_lost {
+            return;
+        }
+        for (_, owed, passed) in &self.marks {
+            let Some(passed) = passed else { continue };
+            for number in owed {
+                let end = sent.iter().position(|sent| sent == number);
+                let end = end.and_then(|index| ends.get(index));
+                assert!(end.is_some_and(|end| end <= passed), "{number}");
+            }
+        }
+        if is_written {
             let accepted = self.accepted.iter().enumerate();
-            let owed = accepted.filter(|(_, message)| message.is_whole && !message.may_be_dropped);
+            let owed = accepted.filter(|(_, message)| message.is_owed());
             for (number, _) in owed {
                 assert!(sent.contains(&number), "{number} of {sent:?}");
             }
