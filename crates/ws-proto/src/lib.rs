@@ -39,6 +39,28 @@
 //! assert_eq!(bytes::Buf::chunk(server.transmit()), b"\x88\x05\x03\xe8bye");
 //! ```
 //!
+//! # Messages larger than memory
+//!
+//! [`Connection::stream_message`] asks for a message in pieces while it arrives, [`Connection::send_fragment`] sends one
+//! so. Control frames go in between.
+//!
+//! ```
+//! use ws_proto::{Config, Connection, Event, MessageKind};
+//!
+//! let mut server = Connection::server(Config::default());
+//! server.send_fragment(MessageKind::Text, "first, ".into(), false).unwrap();
+//! server.ping(b"?").unwrap();
+//! server.send_fragment(MessageKind::Text, "last".into(), true).unwrap();
+//! assert_eq!(bytes::Buf::chunk(server.transmit()), b"\x01\x07first, \x89\x01?\x80\x04last");
+//!
+//! // The beginning of the masked text "Hello" of RFC 6455 §5.7.
+//! server.stream_message(1 << 40);
+//! server.receive_buffer().extend_from_slice(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f]);
+//! let Ok(Some(Event::Chunk(chunk))) = server.poll_event() else { panic!() };
+//! assert_eq!(chunk.as_text(), Some("He"));
+//! assert!(chunk.first && !chunk.last);
+//! ```
+//!
 //! # Two invariants
 //!
 //! **Chunking is invisible:** for any bytes and any cut points the events are the same.
