@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use ws_handshake::Negotiated;
-use ws_proto::{Chunk, CloseCode, CloseInfo, Connection, Event, ProtocolError, SendError};
+use ws_proto::{Chunk, CloseCode, CloseInfo, Connection, Event, ProtocolError, SendError, State};
 
 use self::deadline::Deadline;
 use crate::Error;
@@ -56,6 +56,8 @@ pub(crate) struct Driver<S> {
     due: bool,
     /// Bytes were written that the stream may still hold back.
     unflushed: bool,
+    /// Our Close frame, and so all data, was written and flushed.
+    data_is_out: bool,
     /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.
     owes_answer: bool,
     burst: u32,
@@ -117,6 +119,7 @@ impl<S> Driver<S> {
             ended: false,
             due: false,
             unflushed: false,
+            data_is_out: false,
             owes_answer: false,
             burst: 0,
             transport_error: None,
@@ -144,6 +147,7 @@ impl<S> Driver<S> {
             ended: self.ended,
             due: self.due,
             unflushed: self.unflushed,
+            data_is_out: self.data_is_out,
             owes_answer: self.owes_answer,
             burst: self.burst,
             transport_error: self.transport_error,
@@ -157,6 +161,11 @@ impl<S> Driver<S> {
     pub(crate) fn stop_listening(&mut self) {
         self.deaf = true;
         self.ahead = VecDeque::new();
+    }
+
+    /// Whether the stream may hold back what was written.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.unflushed
     }
 
     /// How many events wait for the receiver.
@@ -176,9 +185,26 @@ impl<S> Driver<S> {
     fn lost(&self) -> Option<Error> {
         match (self.unwritable, self.cause) {
             (Some(kind), _) => Some(Error::Io(kind.into())),
-            (None, Some(Cause::Protocol(error))) if error.close_code().is_some() => None,
-            (None, cause) => cause.map(Error::from),
+            // The Close frame that says so goes out behind what was queued before it.
+            (None, Some(Cause::Protocol(error)))
+                if error.close_code().is_some() && !self.gave_up_writing() =>
+            {
+                None
+            }
+            (None, Some(cause)) => Some(cause.into()),
+            (None, None) => self
+                .gave_up_writing()
+                .then_some(Error::Protocol(ProtocolError::CloseTimeout)),
         }
+    }
+
+    /// Whether the connection ended before our Close frame was written, and so perhaps what was queued before it.
+    fn gave_up_writing(&self) -> bool {
+        self.connection.state() == State::Closed
+            && self
+                .connection
+                .close_info()
+                .is_some_and(|info| info.sent.is_none())
     }
 
     /// How a connection that is over has ended.
@@ -186,6 +212,9 @@ impl<S> Driver<S> {
         match (self.cause, self.unwritable, self.connection.close_info()) {
             (Some(cause), ..) => Err(cause.into()),
             (None, Some(kind), Some(info)) if !info.clean => Err(Error::Io(kind.into())),
+            (None, None, Some(_)) if self.gave_up_writing() => {
+                Err(Error::Protocol(ProtocolError::CloseTimeout))
+            }
             (None, _, Some(info)) => Ok(info),
             (None, _, None) => Err(Error::Protocol(ProtocolError::ConnectionLost)),
         }

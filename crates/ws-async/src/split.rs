@@ -69,7 +69,7 @@ impl Shared {
 }
 
 impl Signals for Driver<Transport> {
-    type Signals = (State, bool, bool, bool, bool, bool, usize);
+    type Signals = (State, bool, bool, bool, bool, bool, bool, usize);
 
     fn signals(&self) -> Self::Signals {
         (
@@ -78,6 +78,7 @@ impl Signals for Driver<Transport> {
             self.connection.has_room(),
             self.connection.wants_flush(),
             self.connection.is_flushed(),
+            self.is_held_back(),
             self.turn_is_taken(),
             self.events_ahead(),
         )
@@ -88,6 +89,7 @@ impl Driver<Transport> {
     /// A half that is kept for its [`close_info`](Sender::close_info) must not keep the stream open.
     fn close_if_over(&mut self) {
         if self.connection.is_finished() {
+            self.give_up_flushing();
             self.stream.close();
         }
     }

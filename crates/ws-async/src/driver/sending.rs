@@ -2,11 +2,11 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
-    Connection, FlushMark, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage,
-    SendError, State, Unsent,
+    FlushMark, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, SendError, State,
+    Unsent,
 };
 
 use super::{Driver, Turn};
@@ -22,7 +22,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.connection.has_room() {
             return Poll::Ready(Ok(()));
         }
-        self.poll_writing(cx, receiver_waits, |connection| connection.has_room())
+        self.poll_writing(cx, receiver_waits, |driver, _| driver.connection.has_room())
     }
 
     /// Ready when everything that is queued has been written.
@@ -31,9 +31,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         cx: &mut Context<'_>,
         receiver_waits: bool,
     ) -> Poll<Result<(), Error>> {
-        self.poll_writing(cx, receiver_waits, |connection| {
-            !connection.transmit().has_remaining()
-        })
+        // A stream that has taken everything may hold it back until it is flushed: nothing less than all is enough.
+        self.poll_writing(cx, receiver_waits, |_, _| false)
     }
 
     /// Ready when everything that was queued before the `mark` has been written.
@@ -43,7 +42,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         receiver_waits: bool,
         mark: &mut FlushMark,
     ) -> Poll<Result<(), Error>> {
-        self.poll_writing(cx, receiver_waits, |connection| connection.is_written(mark))
+        self.poll_writing(cx, receiver_waits, |driver, cx| {
+            driver.connection.is_written(mark) && driver.poll_flush_written(cx).is_ready()
+        })
     }
 
     /// Queues a message if that needs no wait, and writes what can be written at once.
@@ -90,8 +91,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let capacity = capacity.max(1);
         // Behind a message that will never be finished nobody's turn comes.
         while self.connection.backlog() >= capacity && self.turn != Turn::Forfeited {
-            let has_room = |connection: &mut Connection| connection.backlog() < capacity;
-            if ready!(self.poll_writing(cx, receiver_waits, has_room)).is_err() {
+            let written = self.poll_writing(cx, receiver_waits, |driver, _| {
+                driver.connection.backlog() < capacity
+            });
+            if ready!(written).is_err() {
                 break;
             }
             if self.connection.backlog() >= capacity {
@@ -164,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         &mut self,
         cx: &mut Context<'_>,
         receiver_waits: bool,
-        mut enough: impl FnMut(&mut Connection) -> bool,
+        mut enough: impl FnMut(&mut Self, &mut Context<'_>) -> bool,
     ) -> Poll<Result<(), Error>> {
         let mut listen = !std::mem::take(&mut self.listened) && !receiver_waits;
         loop {
@@ -172,18 +175,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if let Poll::Ready(Err(error)) = written {
                 return Poll::Ready(Err(Error::Io(error)));
             }
+            let is_enough = written.is_ready() || enough(self, cx);
             if let Some(lost) = self.lost() {
                 return Poll::Ready(Err(lost));
             }
-            if written.is_ready() || enough(&mut self.connection) {
+            if is_enough {
                 if listen {
                     // One look is enough, and what it finds out is for the receiver.
                     _ = self.poll_aside(cx, receiver_waits);
                 }
                 return Poll::Ready(Ok(()));
             }
+            if self.connection.is_finished() {
+                self.give_up_flushing();
+                continue;
+            }
             listen = false;
             if self.poll_aside(cx, receiver_waits).is_pending() {
+                // The receiver's work includes writing. If that got through now, nobody will wake this task for it.
+                if self.is_out() || enough(self, cx) {
+                    return Poll::Ready(self.lost().map_or(Ok(()), Err));
+                }
                 // The wait may be long, and input that has not been looked at yet pins the thread's read buffer.
                 self.connection.park();
                 return Poll::Pending;

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncWrite};
+use ws_proto::State;
 
 use super::Driver;
 use crate::scratch::{self, READ_MAX};
@@ -47,10 +48,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn poll_write_queued(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let written = ready!(self.poll_write(cx));
         if let Err(error) = &written {
-            self.unwritable = Some(error.kind());
-            self.connection.handle_write_failed();
+            self.fail_writing(error);
         }
         Poll::Ready(written)
+    }
+
+    fn fail_writing(&mut self, error: &io::Error) {
+        self.unwritable = Some(error.kind());
+        self.connection.handle_write_failed();
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -78,8 +83,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.unflushed {
             ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
             self.unflushed = false;
+            // A connection that is not open any more has queued its Close frame.
+            self.data_is_out = self.connection.state() != State::Open;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Lets the stream send what it was given so far, although more is to come. Ready also when it cannot.
+    pub(super) fn poll_flush_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.unflushed {
+            match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+                Ok(()) => self.unflushed = false,
+                Err(error) => self.fail_writing(&error),
+            }
+            // Whoever waits for room waits for the wake of this.
+            _ = self.poll_write_queued(cx);
+        }
+        Poll::Ready(())
+    }
+
+    /// The connection is over: what the stream still holds back will never leave it. Only if our Close frame has left
+    /// it for certain, everything has.
+    pub(crate) fn give_up_flushing(&mut self) {
+        if std::mem::take(&mut self.unflushed) && !self.data_is_out {
+            self.unwritable.get_or_insert(io::ErrorKind::NotConnected);
+        }
+    }
+
+    /// Whether nothing is left to be written and flushed.
+    pub(super) fn is_out(&mut self) -> bool {
+        !self.connection.transmit().has_remaining() && !self.unflushed
     }
 
     /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.

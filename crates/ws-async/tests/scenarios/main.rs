@@ -11,6 +11,7 @@ mod deadlines;
 mod drive;
 mod ending;
 mod faults;
+mod held_back;
 mod streams;
 mod tcp;
 
