@@ -43,7 +43,7 @@ pub struct Link {
     /// When nothing arrives; what should have arrived does so at the end.
     pub stalls: Vec<Range<Duration>>,
     /// From when on nothing arrives any more, not even an end or a reset. The writer learns nothing of it: what it
-    /// writes fills its buffer.
+    /// writes fills its buffer. Nor does who writes the other way learn what was read.
     pub vanishes_at: Option<Duration>,
 }
 
@@ -170,6 +170,11 @@ impl Network {
     /// Every byte that the end `side` ever put on the wire.
     pub fn sent(&self, side: usize) -> Vec<u8> {
         self.shared.wire().sent(side).to_vec()
+    }
+
+    /// The same, and what its socket holds back behind it.
+    pub fn written(&self, side: usize) -> Vec<u8> {
+        self.shared.wire().written(side)
     }
 
     /// How many bytes the end `side` has put on the wire so far.

@@ -131,6 +131,16 @@ impl Direction {
         news
     }
 
+    /// Whether what is sent now would vanish.
+    pub(super) fn has_vanished(&self, now: Duration) -> bool {
+        self.plan.vanishes_at.is_some_and(|end| end <= now)
+    }
+
+    /// The writer does not learn that so many bytes were read, or that they reached nobody: there is no room for more.
+    pub(super) const fn keep_room_taken(&mut self, len: usize) {
+        self.swallowed += len;
+    }
+
     /// Gives the reader up to `len` bytes of what has arrived, in two parts.
     pub(super) fn take(&mut self, len: usize, mut part: impl FnMut(&[u8])) {
         let len = len.min(self.arrived);
@@ -152,6 +162,7 @@ impl Direction {
     /// Nobody will read what has arrived.
     pub(super) fn discard_arrived(&mut self) {
         self.bytes.drain(..self.arrived);
+        self.swallowed += self.arrived;
         self.arrived = 0;
     }
 }

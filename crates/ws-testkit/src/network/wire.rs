@@ -47,6 +47,10 @@ impl Wire {
         &self.directions[side].sent
     }
 
+    pub(super) fn written(&self, side: usize) -> Vec<u8> {
+        [self.sent(side), &self.ends[side].held].concat()
+    }
+
     pub(super) const fn read_len(&self, side: usize) -> usize {
         self.ends[side].read_len
     }
@@ -193,7 +197,11 @@ impl Wire {
         };
         direction.take(len, |part| buffer.put_slice(part));
         end.read_len += len;
-        self.ends[1 - side].writing.wake(&mut self.wakers);
+        if self.directions[side].has_vanished(self.now) {
+            self.directions[1 - side].keep_room_taken(len);
+        } else {
+            self.ends[1 - side].writing.wake(&mut self.wakers);
+        }
         Poll::Ready(Ok(()))
     }
 
