@@ -1,6 +1,5 @@
 //! A connection and its stream: read, write, wait, and nothing else.
 
-use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -37,7 +36,7 @@ pub(crate) struct Driver<S> {
     opened: Instant,
     deadline: Deadline,
     /// What was read while somebody was sending.
-    ahead: VecDeque<Event>,
+    ahead: Vec<Event>,
     /// Nobody will ever take what arrives.
     deaf: bool,
     /// Whether somebody has listened since the last flush; a fresh connection has heard everything there is.
@@ -109,7 +108,7 @@ impl<S> Driver<S> {
             stream,
             opened: Instant::now(),
             deadline: Deadline::default(),
-            ahead: VecDeque::new(),
+            ahead: Vec::new(),
             deaf: false,
             listened: true,
             yields_to_replies: false,
@@ -160,7 +159,7 @@ impl<S> Driver<S> {
     /// From now on what arrives is read and dropped.
     pub(crate) fn stop_listening(&mut self) {
         self.deaf = true;
-        self.ahead = VecDeque::new();
+        self.ahead = Vec::new();
     }
 
     /// Whether the stream may hold back what was written.
@@ -235,7 +234,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event>, Error>> {
         self.listened = true;
-        if let Some(event) = self.ahead.pop_front() {
+        if !self.ahead.is_empty() {
+            // They are few.
+            let event = self.ahead.remove(0);
             return Poll::Ready(Ok(Some(event)));
         }
         let event = ready!(self.poll_drive(cx, usize::MAX));
@@ -328,7 +329,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn keep(&mut self, event: Event) {
         if !self.deaf {
-            self.ahead.push_back(event);
+            self.ahead.push(event);
         }
     }
 

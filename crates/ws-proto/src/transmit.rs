@@ -1,5 +1,6 @@
 //! Bytes owed to the wire, in order.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -17,8 +18,15 @@ const STAGING_MIN: usize = 1024;
 /// batch leaves in one write; large payloads are queued by reference and are never copied.
 #[derive(Debug, Default)]
 pub struct Transmit {
-    /// What comes before `staging`.
-    queue: VecDeque<Bytes>,
+    /// The first chunk that was sealed or shared; empty if there is none. A message that is shared by many connections
+    /// is the only one on most of them, and costs no allocation here.
+    front: Bytes,
+    /// What comes between `front` and `staging`; nothing unless there is a `front`.
+    #[expect(
+        clippy::box_collection,
+        reason = "most connections never have it, and all would have room for it"
+    )]
+    queue: Option<Box<VecDeque<Bytes>>>,
     /// Frames that were copied because they are small; the end of what is owed.
     staging: BytesMut,
     /// Total length, so that limits are checked without a walk.
@@ -53,12 +61,11 @@ impl Transmit {
     ///
     /// [`Connection::handle_write_failed`]: crate::Connection::handle_write_failed
     pub fn detach(&mut self, chunks: &mut Vec<Bytes>, max_chunks: usize) -> Detached {
-        if self.queue.len() < max_chunks {
+        if self.sealed().take(max_chunks).count() < max_chunks {
             self.seal();
         }
-        let detached = self.queue.iter().take(max_chunks).cloned();
         let before = chunks.len();
-        chunks.extend(detached);
+        chunks.extend(self.sealed().take(max_chunks).cloned());
         let detached = chunks.get(before..).unwrap_or_default();
         Detached {
             epoch: self.epoch,
@@ -139,14 +146,31 @@ impl Transmit {
         }
         self.seal();
         self.len = self.len.saturating_add(bytes.len());
-        self.queue.push_back(bytes);
+        self.push(bytes);
     }
 
     /// Makes the staged frames a chunk that does not change any more.
     fn seal(&mut self) {
         if !self.staging.is_empty() {
-            self.queue.push_back(self.staging.split().freeze());
+            let staged = self.staging.split().freeze();
+            self.push(staged);
         }
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        if self.front.is_empty() {
+            self.front = chunk;
+        } else {
+            self.queue.get_or_insert_default().push_back(chunk);
+        }
+    }
+
+    /// The chunks before `staging`.
+    fn sealed(&self) -> impl Iterator<Item = &Bytes> {
+        let front = Some(&self.front).filter(|front| !front.is_empty());
+        front
+            .into_iter()
+            .chain(self.queue.iter().flat_map(|queue| queue.iter()))
     }
 }
 
@@ -156,16 +180,16 @@ impl Buf for Transmit {
     }
 
     fn chunk(&self) -> &[u8] {
-        match self.queue.front() {
-            Some(front) => front,
-            None => &self.staging,
+        match self.front.is_empty() {
+            false => &self.front,
+            true => &self.staging,
         }
     }
 
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, target: &mut [std::io::IoSlice<'a>]) -> usize {
         let staging = Some(self.staging.as_ref()).filter(|staging: &&[u8]| !staging.is_empty());
-        let chunks = self.queue.iter().map(Bytes::as_ref).chain(staging);
+        let chunks = self.sealed().map(Bytes::as_ref).chain(staging);
         let mut filled: usize = 0;
         for (slot, chunk) in target.iter_mut().zip(chunks) {
             *slot = std::io::IoSlice::new(chunk);
@@ -185,19 +209,20 @@ impl Buf for Transmit {
         );
         self.len = self.len.saturating_sub(count);
         self.written = self.written.wrapping_add(to_u64(count));
-        while let Some(front) = self.queue.front_mut() {
-            if count < front.len() {
-                front.advance(count);
+        while !self.front.is_empty() {
+            if count < self.front.len() {
+                self.front.advance(count);
                 return;
             }
-            count = count.saturating_sub(front.len());
-            self.queue.pop_front();
+            count = count.saturating_sub(self.front.len());
+            let next = self.queue.as_mut().and_then(|queue| queue.pop_front());
+            self.front = next.unwrap_or_default();
         }
         self.staging.advance(count);
         if self.len == 0 {
             // An idle connection holds no buffers. An empty `BytesMut` would still pin its allocation.
             self.staging = BytesMut::new();
-            self.queue = VecDeque::new();
+            self.queue = None;
         }
     }
 }
@@ -218,8 +243,9 @@ mod tests {
         transmit.copy(&[1; 100]);
         transmit.share(Bytes::from_static(&[2; 100]));
         transmit.copy(&[3; 100]);
-        transmit.advance(300);
+        transmit.share(Bytes::from_static(&[4; 100]));
+        transmit.advance(400);
         assert_eq!(transmit.staging.capacity(), 0);
-        assert_eq!(transmit.queue.capacity(), 0);
+        assert_eq!(transmit.queue, None);
     }
 }
