@@ -56,6 +56,9 @@ const TREES: &[Tree] = &[
     },
 ];
 
+/// Features that are off by default, each with a test of its own that has its name.
+const TESTED_FEATURES: &[(&str, &str)] = &[("ws-sync", "tracing"), ("ws-async", "tracing")];
+
 /// Crates that belong to an asynchronous runtime. A name that ends in `-` stands for all that
 /// begin so.
 const RUNTIMES: &[&str] = &[
@@ -137,6 +140,18 @@ pub(crate) fn feature_powerset(workspace: &Workspace) -> Verdict {
     let log = workspace.target_dir("features")?.join("hack.log");
     command::run_logged(&mut cargo, &log, std::time::Duration::from_secs(900))?;
     let text = std::fs::read_to_string(&log)?;
+    for (package, feature) in TESTED_FEATURES {
+        command::run(workspace.cargo().args([
+            "test",
+            "--quiet",
+            "--package",
+            package,
+            "--features",
+            feature,
+            "--test",
+            feature,
+        ]))?;
+    }
     Done::checked(builds_of(&text), "sets of features")
 }
 

@@ -53,6 +53,13 @@
 //! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection spawns no tasks (a
 //! [`Server`] spawns one for each), and
 //! no lock is held across an await. Its twin `ws-sync` has the same names without `.await`.
+//!
+//! # Features
+//!
+//! * `tracing`, off by default: a [`Server`] tells what happens through the crate of that name, in a span for each
+//!   connection. At `info` the drain, at `warn` and `error` what concerns the operator, at `debug` what becomes of each
+//!   connection, at `trace` each frame of the connections that open while somebody listens at that level. No event holds
+//!   a payload unless `ServerBuilder::with_logged_payloads` asks for it.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -16,6 +16,7 @@ mod session;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod trace;
 #[cfg(unix)]
 mod unix;
 

@@ -67,6 +67,13 @@
 //!
 //! A blocking wait ends when the operating system says so, therefore deadlines hold where the stream has timeouts: on
 //! TCP and Unix sockets and on your own [`Stream`]s. Anything else goes in as [`Untimed`], whose name says it.
+//!
+//! # Features
+//!
+//! * `tracing`, off by default: a [`Server`] tells what happens through the crate of that name, in a span for each
+//!   connection. At `info` the drain, at `warn` and `error` what concerns the operator, at `debug` what becomes of each
+//!   connection, at `trace` each frame of the connections that open while somebody listens at that level. No event holds
+//!   a payload unless `ServerBuilder::with_logged_payloads` asks for it.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -15,6 +15,7 @@ mod session;
 mod shared;
 #[cfg(all(test, unix))]
 mod tests;
+mod trace;
 #[cfg(unix)]
 mod unix;
 

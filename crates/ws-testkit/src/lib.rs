@@ -11,6 +11,7 @@
 //! - [`oracle`]: an independent decoder of a whole byte string, written for clarity alone. It shares no code with
 //!   `ws-frame` or `ws-proto`, so that the two can disagree.
 //! - [`assert_agrees`]: a connection against the oracle, however the bytes are cut.
+//! - [`Events`]: what is told through `tracing`, as lines.
 //! - [`Prng`]: a small seeded generator; a test that fails prints its seed.
 //!
 //! It never opens a socket. It reads no clock but tokio's, which tests pause, except to end a blocking read that would
@@ -23,6 +24,7 @@ mod alone;
 mod chopped_io;
 pub mod chopped_script;
 mod chunks;
+mod events;
 mod frame;
 mod keys;
 pub mod network;
@@ -35,6 +37,7 @@ pub mod vectors;
 pub use alone::Alone;
 pub use chopped_io::{ChoppedIo, Fault, Remote, Starved, Step};
 pub use chunks::Chunks;
+pub use events::Events;
 pub use frame::{Frame, LengthForm};
 pub use keys::{CounterKeys, FixedKey};
 pub use pair::{Delivery, End, Pair};

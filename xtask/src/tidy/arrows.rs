@@ -49,7 +49,7 @@ const ALLOWED: &[Allowed] = &[
         name: "ws-sync",
         ours: &["ws-deflate", "ws-frame", "ws-handshake", "ws-proto"],
         foreign: &["bytes", "getrandom", "socket2"],
-        optional: &["rustls", "webpki-roots"],
+        optional: &["rustls", "tracing", "webpki-roots"],
     },
     Allowed {
         name: "ws-async",
@@ -60,6 +60,7 @@ const ALLOWED: &[Allowed] = &[
             "futures-sink",
             "http",
             "tokio-rustls",
+            "tracing",
             "webpki-roots",
         ],
     },
@@ -73,7 +74,7 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         name: "ws-testkit",
         ours: &["ws-frame", "ws-proto"],
-        foreign: &["bytes", "tokio"],
+        foreign: &["bytes", "tokio", "tracing"],
         optional: &[],
     },
 ];

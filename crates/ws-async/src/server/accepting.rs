@@ -13,6 +13,7 @@ use super::draining::drain;
 use super::listener::{Accept, Accepted, is_about_one_connection};
 use super::race::{First, first};
 use super::shared::Shared;
+use super::trace;
 
 /// The tasks of a server.
 pub(super) type Tasks = JoinSet<()>;
@@ -45,9 +46,15 @@ where
     let admission = shared.registry().admit(peer_addr, shared.now());
     // The opening handshake is the task's own affair: a slow client holds up nobody.
     match admission {
-        Admission::Served(id) => _ = tasks.spawn(serve(stream, place(id))),
-        Admission::TurnedAway(id) => _ = tasks.spawn(turn_away(stream, place(id))),
-        Admission::Dropped => {}
+        Admission::Served(id) => {
+            let place = place(id);
+            _ = tasks.spawn(place.span().around(serve(stream, place)));
+        }
+        Admission::TurnedAway(id) => {
+            let place = place(id);
+            _ = tasks.spawn(place.span().around(turn_away(stream, place)));
+        }
+        Admission::Dropped => trace::dropped(peer_addr),
     }
 }
 
@@ -63,6 +70,7 @@ async fn next_ended(tasks: &mut Tasks) -> Result<(), JoinError> {
 /// nobody else.
 pub(super) fn note_task(ended: Result<(), JoinError>, shared: &Shared) {
     if ended.is_err_and(|error| error.is_panic()) {
+        trace::handler_panicked();
         shared.registry().handler_panicked();
     }
 }
@@ -82,8 +90,10 @@ async fn next_accepted<A: Accept>(
             }
             Err(error) => error,
         };
+        let about_one = is_about_one_connection(&error);
+        trace::accept_failed(&error, about_one);
         shared.registry().accept_failed();
-        if !is_about_one_connection(&error) {
+        if !about_one {
             sleep(backoff.wait()).await;
         }
     }

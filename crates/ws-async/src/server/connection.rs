@@ -17,7 +17,8 @@ use super::race::{First, first};
 use super::routes::{HandlerResult, Handling, Lead};
 use super::session::Session;
 use super::shared::Shared;
-use crate::{AcceptError, Acceptor, Config, Incoming, Sender, WebSocket};
+use super::trace::{self, Span};
+use crate::{AcceptError, Acceptor, Config, Incoming, Sender};
 
 /// How long a client that there is no place for may take to say what it wants and to read that.
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -30,6 +31,7 @@ pub(super) struct Place {
     shared: Arc<Shared>,
     id: u64,
     peer_addr: Option<SocketAddr>,
+    span: Span,
     /// How far the connection has come.
     step: Step,
 }
@@ -46,8 +48,13 @@ impl Place {
             shared,
             id,
             peer_addr,
+            span: Span::new(id, peer_addr),
             step: Step::Opening,
         }
+    }
+
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
     }
 
     fn open(&mut self, request: &Request, sender: &Sender) -> Opened {
@@ -56,13 +63,15 @@ impl Place {
         registry.open(self.id, request.path(), sender.clone())
     }
 
-    fn answered(&mut self) {
+    fn answered(&mut self, status: u16) {
+        trace::answered(status);
         self.leave(Registry::answered);
     }
 
     /// A refusal without a status is none: nobody was there to hear it.
     fn refused(&mut self, rejection: &Rejection) {
         if let Some(status) = rejection.status() {
+            trace::refused(rejection);
             self.leave(|registry, id| registry.refused(id, status));
         }
     }
@@ -71,7 +80,7 @@ impl Place {
         match error {
             AcceptError::Rejected(rejection) => self.refused(rejection),
             AcceptError::Response(_) => self.refused(&Rejection::internal_error()),
-            AcceptError::Io(_) | AcceptError::TimedOut => {}
+            AcceptError::Io(_) | AcceptError::TimedOut => trace::not_accepted(error),
         }
     }
 
@@ -88,6 +97,7 @@ impl Drop for Place {
             Step::Opening => self.leave(Registry::failed),
             Step::Open(sender) => {
                 let (info, stats) = (sender.close_info(), sender.stats());
+                trace::closed(info.as_ref(), &stats);
                 self.leave(|registry, id| registry.closed(id, info.as_ref(), &stats));
             }
             Step::Gone => {}
@@ -110,11 +120,13 @@ where
     };
     let code = match handled {
         Ok(Ok(())) => CloseCode::NORMAL,
-        Ok(Err(_error)) => {
+        Ok(Err(error)) => {
+            trace::handler_failed(&*error);
             place.shared.registry().handler_failed();
             CloseCode::INTERNAL_ERROR
         }
         Err(_panic) => {
+            trace::handler_panicked();
             place.shared.registry().handler_panicked();
             CloseCode::INTERNAL_ERROR
         }
@@ -156,13 +168,14 @@ where
         return None;
     }
     let request = incoming.request().clone();
+    place.span.asked(&request);
     let route = match guard(|| shared.lead(&request)) {
         Ok(Lead::Socket(route)) => route,
         Ok(Lead::Page(page)) => {
             let mut response = Vec::new();
             page.encode(&request, &mut response);
             if incoming.respond(&response).await.is_ok() {
-                place.answered();
+                place.answered(page.status());
             }
             return None;
         }
@@ -171,32 +184,31 @@ where
             return None;
         }
         Err(_panic) => {
+            trace::handler_panicked();
             shared.registry().handler_panicked();
             reject(incoming, &Rejection::internal_error(), place).await;
             return None;
         }
     };
     let acceptor = route.acceptor.as_ref().unwrap_or(&shared.acceptor);
-    let ws = match incoming.accept(acceptor).await {
+    let mut ws = match incoming.accept(acceptor).await {
         Ok(ws) => ws,
         Err(error) => {
             place.not_accepted(&error);
             return None;
         }
     };
-    let (sender, receiver) = WebSocket::split(ws);
+    trace::accepted(ws.subprotocol());
+    place.span.watch(&mut ws);
+    let (sender, receiver) = ws.split();
     if place.open(&request, &sender) == Opened::Late {
         drop(receiver);
         let drain = shared.draining().await;
         _ = sender.close(drain.code(), drain.reason()).await;
         return None;
     }
-    let session = Session::new(
-        (sender.clone(), receiver),
-        request,
-        place.peer_addr,
-        place.id,
-    );
+    let halves = (sender.clone(), receiver);
+    let session = Session::new(halves, request, place.peer_addr, place.id, shared.payloads);
     Some((sender, guard(|| (route.handler)(session))))
 }
 

@@ -9,6 +9,7 @@ use super::accepting::{Tasks, admit, note_task};
 use super::listener::Accept;
 use super::race::{First, first};
 use super::shared::{LAST_REQUESTS, Shared};
+use super::trace;
 
 /// Ends everything as [`ServerHandle::drain`](crate::ServerHandle::drain) describes.
 pub(super) async fn drain<A: Accept>(
@@ -43,6 +44,7 @@ pub(super) async fn drain<A: Accept>(
 fn close_all(wanted: &Drain, tasks: &mut Tasks, shared: &Shared) {
     let open = shared.registry().begin_drain();
     let count = open.len();
+    trace::draining(wanted, count);
     for (index, sender) in open.into_iter().enumerate() {
         let wanted = wanted.clone();
         tasks.spawn(async move {

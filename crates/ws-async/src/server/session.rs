@@ -7,6 +7,7 @@ use ws_handshake::server::Request;
 use ws_proto::{CloseCode, CloseInfo, Event, Message, PreparedMessage, State, Stats, Unsent};
 
 use super::race::{First, first};
+use super::trace::Payloads;
 use crate::{Error, Receiver, Sender};
 
 /// One connection of a [`Server`](crate::Server), given to the handler of its path: both halves of the connection, the
@@ -21,6 +22,7 @@ pub struct Session {
     request: Request,
     peer_addr: Option<SocketAddr>,
     id: u64,
+    payloads: Payloads,
 }
 
 impl Session {
@@ -29,6 +31,7 @@ impl Session {
         request: Request,
         peer_addr: Option<SocketAddr>,
         id: u64,
+        payloads: Payloads,
     ) -> Self {
         Self {
             sender,
@@ -36,6 +39,7 @@ impl Session {
             request,
             peer_addr,
             id,
+            payloads,
         }
     }
 
@@ -49,7 +53,11 @@ impl Session {
     ///
     /// Cancel safe: if the future is dropped, no message is lost.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        self.receiver.recv().await
+        let received = self.receiver.recv().await?;
+        if let Some(message) = &received {
+            self.payloads.received(message);
+        }
+        Ok(received)
     }
 
     /// The next event, control frames included; `None` after the end.
@@ -62,7 +70,11 @@ impl Session {
     ///
     /// Cancel safe, as [`recv`](Self::recv).
     pub async fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        self.receiver.recv_event().await
+        let received = self.receiver.recv_event().await?;
+        if let Some(Event::Message(message)) = &received {
+            self.payloads.received(message);
+        }
+        Ok(received)
     }
 
     /// Sends one message: [`feed`](Self::feed) and [`flush`](Self::flush).
@@ -75,6 +87,8 @@ impl Session {
     ///
     /// As [`Sender::send`].
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let message = message.into();
+        self.payloads.sent(&message);
         self.sender.send(message).await
     }
 
@@ -101,6 +115,8 @@ impl Session {
     ///
     /// As [`Sender::feed`].
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let message = message.into();
+        self.payloads.sent(&message);
         self.sender.feed(message).await
     }
 
@@ -110,6 +126,8 @@ impl Session {
     ///
     /// As [`Sender::try_send`].
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Unsent> {
+        let message = message.into();
+        self.payloads.sent(&message);
         self.sender.try_send(message)
     }
 

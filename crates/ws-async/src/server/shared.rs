@@ -9,6 +9,7 @@ use ws_handshake::server::{HttpResponse, Request, Routes};
 use ws_proto::serving::{Drain, Drained, Registry};
 
 use super::routes::Route;
+use super::trace::{self, Payloads};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::{Acceptor, Sender};
 
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(super) acceptor: Acceptor,
     pub(super) routes: Routes<Route>,
     pub(super) http: Option<Box<HttpCallback>>,
+    pub(super) payloads: Payloads,
     registry: Mutex<Registry<Sender>>,
     begun: Instant,
     /// How the server is to end, once that is wanted.
@@ -36,12 +38,14 @@ impl Shared {
         acceptor: Acceptor,
         routes: Routes<Route>,
         http: Option<Box<HttpCallback>>,
+        payloads: Payloads,
         max_connections: usize,
     ) -> Self {
         Self {
             acceptor,
             routes,
             http,
+            payloads,
             registry: Mutex::new(Registry::new(max_connections)),
             begun: Instant::now(),
             drain: watch::Sender::new(None),
@@ -92,7 +96,12 @@ impl Shared {
 
     /// Notes that the server has ended.
     pub(super) fn note_end(&self) {
-        let drained = self.registry().drained();
+        let registry = self.registry();
+        let (drained, was_drained) = (registry.drained(), registry.is_draining());
+        drop(registry);
+        if was_drained {
+            trace::drained(drained);
+        }
         self.drained.send_replace(Some(drained));
     }
 }

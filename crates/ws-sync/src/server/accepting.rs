@@ -10,6 +10,7 @@ use super::connection::{Place, serve, turn_away};
 use super::draining::{drain, stop_listening};
 use super::listener::{Accept, Accepted, is_about_one_connection};
 use super::shared::{Opening, Shared};
+use super::trace;
 use crate::CloneStream;
 use crate::sync::now;
 
@@ -49,13 +50,18 @@ where
                 asked: false,
             };
             shared.books().opening.insert(id, opening);
-            spawn(shared, move || serve(stream, place))
+            let span = place.span();
+            spawn(shared, move || span.around(|| serve(stream, place)))
         }
         Admission::TurnedAway(id) => {
             let place = place(id);
-            spawn(shared, move || turn_away(stream, place))
+            let span = place.span();
+            spawn(shared, move || span.around(|| turn_away(stream, place)))
         }
-        Admission::Dropped => Ok(()),
+        Admission::Dropped => {
+            trace::dropped(peer_addr);
+            Ok(())
+        }
     }
 }
 
@@ -89,11 +95,13 @@ impl Drop for Member {
 /// Waits before the next attempt to accept, if the last one has failed for a reason that will still be there. A thread
 /// that ends may leave what was lacking, so that it is tried early then.
 fn wait_out(error: &io::Error, backoff: &mut Backoff, shared: &Shared) {
+    let about_one = is_about_one_connection(error);
+    trace::accept_failed(error, about_one);
     let mut books = shared.books();
     books.registry.accept_failed();
     let threads = books.threads;
     drop(books);
-    if !is_about_one_connection(error) {
+    if !about_one {
         shared.wait(now().checked_add(backoff.wait()), |books| {
             books.threads < threads || books.registry.is_draining()
         });

@@ -11,6 +11,7 @@ use super::listener::{Listener, SocketOptions};
 use super::routes::{HandlerResult, Route};
 use super::session::Session;
 use super::shared::{HttpCallback, Shared};
+use super::trace::Payloads;
 use super::{Running, Server};
 use crate::Acceptor;
 
@@ -27,6 +28,7 @@ pub struct ServerBuilder {
     acceptor: Acceptor,
     routes: Routes<Route>,
     http: Option<Box<HttpCallback>>,
+    payloads: Payloads,
     max_connections: usize,
     nodelay: bool,
     socket: SocketOptions,
@@ -38,6 +40,7 @@ impl ServerBuilder {
             acceptor: Acceptor::new(),
             routes: Routes::new(),
             http: None,
+            payloads: Payloads::default(),
             max_connections: MAX_CONNECTIONS,
             nodelay: true,
             socket: SocketOptions {
@@ -148,6 +151,17 @@ impl ServerBuilder {
         self
     }
 
+    /// Tells, with the feature `tracing` and at the level `trace`, the first `max_bytes` bytes of each message that a
+    /// handler receives or sends by the methods of its [`Session`]. Without this no event ever holds a payload.
+    ///
+    /// Messages may hold what nobody should find in a log. What the halves of a session do is not told.
+    #[cfg(feature = "tracing")]
+    #[must_use]
+    pub fn with_logged_payloads(mut self, max_bytes: usize) -> Self {
+        self.payloads = Payloads::up_to(max_bytes);
+        self
+    }
+
     /// Listens at a TCP address: the first one that can be listened at, if it stands for several.
     ///
     /// # Errors
@@ -184,7 +198,13 @@ impl ServerBuilder {
     }
 
     pub(super) fn shared(self) -> Arc<Shared> {
-        let shared = Shared::new(self.acceptor, self.routes, self.http, self.max_connections);
+        let shared = Shared::new(
+            self.acceptor,
+            self.routes,
+            self.http,
+            self.payloads,
+            self.max_connections,
+        );
         Arc::new(shared)
     }
 

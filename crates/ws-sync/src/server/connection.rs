@@ -13,6 +13,7 @@ use ws_proto::serving::{Opened, Registry};
 use super::routes::{Lead, Route};
 use super::session::Session;
 use super::shared::Shared;
+use super::trace::{self, Span};
 use crate::{AcceptError, Acceptor, CloneStream, Config, Incoming, Sender, Stream};
 
 /// How long a client that there is no place for may take to say what it wants and to read that.
@@ -26,6 +27,7 @@ pub(super) struct Place {
     shared: Arc<Shared>,
     id: u64,
     peer_addr: Option<SocketAddr>,
+    span: Span,
     /// How far the connection has come.
     step: Step,
 }
@@ -37,13 +39,18 @@ enum Step {
 }
 
 impl Place {
-    pub(super) const fn new(shared: Arc<Shared>, id: u64, peer_addr: Option<SocketAddr>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, id: u64, peer_addr: Option<SocketAddr>) -> Self {
         Self {
             shared,
             id,
             peer_addr,
+            span: Span::new(id, peer_addr),
             step: Step::Opening,
         }
+    }
+
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
     }
 
     /// Notes that the request has been read, and tells whether it can still be granted.
@@ -62,13 +69,15 @@ impl Place {
         books.registry.open(self.id, request.path(), sender.clone())
     }
 
-    fn answered(&mut self) {
+    fn answered(&mut self, status: u16) {
+        trace::answered(status);
         self.leave(Registry::answered);
     }
 
     /// A refusal without a status is none: nobody was there to hear it.
     fn refused(&mut self, rejection: &Rejection) {
         if let Some(status) = rejection.status() {
+            trace::refused(rejection);
             self.leave(|registry, id| registry.refused(id, status));
         }
     }
@@ -77,7 +86,7 @@ impl Place {
         match error {
             AcceptError::Rejected(rejection) => self.refused(rejection),
             AcceptError::Response(_) => self.refused(&Rejection::internal_error()),
-            AcceptError::Io(_) | AcceptError::TimedOut => {}
+            AcceptError::Io(_) | AcceptError::TimedOut => trace::not_accepted(error),
         }
     }
 
@@ -98,6 +107,7 @@ impl Drop for Place {
             Step::Opening => self.leave(Registry::failed),
             Step::Open(sender) => {
                 let (info, stats) = (sender.close_info(), sender.stats());
+                trace::closed(info.as_ref(), &stats);
                 self.leave(|registry, id| registry.closed(id, info.as_ref(), &stats));
             }
             Step::Gone => {}
@@ -113,11 +123,13 @@ pub(super) fn serve<S: CloneStream + Send + 'static>(stream: S, mut place: Place
     };
     let code = match guard(|| (route.handler)(session)) {
         Ok(Ok(())) => CloseCode::NORMAL,
-        Ok(Err(_error)) => {
+        Ok(Err(error)) => {
+            trace::handler_failed(&*error);
             shared.books().registry.handler_failed();
             CloseCode::INTERNAL_ERROR
         }
         Err(_panic) => {
+            trace::handler_panicked();
             shared.books().registry.handler_panicked();
             CloseCode::INTERNAL_ERROR
         }
@@ -154,13 +166,14 @@ fn open<'a, S: CloneStream + Send + 'static>(
         return None;
     }
     let request = incoming.request().clone();
+    place.span.asked(&request);
     let route = match guard(|| shared.lead(&request)) {
         Ok(Lead::Socket(route)) => route,
         Ok(Lead::Page(page)) => {
             let mut response = Vec::new();
             page.encode(&request, &mut response);
             if incoming.respond(&response).is_ok() {
-                place.answered();
+                place.answered(page.status());
             }
             return None;
         }
@@ -169,19 +182,22 @@ fn open<'a, S: CloneStream + Send + 'static>(
             return None;
         }
         Err(_panic) => {
+            trace::handler_panicked();
             shared.books().registry.handler_panicked();
             reject(incoming, &Rejection::internal_error(), place);
             return None;
         }
     };
     let acceptor = route.acceptor.as_ref().unwrap_or(&shared.acceptor);
-    let ws = match incoming.accept(acceptor) {
+    let mut ws = match incoming.accept(acceptor) {
         Ok(ws) => ws,
         Err(error) => {
             place.not_accepted(&error);
             return None;
         }
     };
+    trace::accepted(ws.subprotocol());
+    place.span.watch(&mut ws);
     // It fails where there is no file descriptor left, and the client sees a connection lost.
     let (sender, receiver) = ws.split().ok()?;
     if place.open(&request, &sender) == Opened::Late {
@@ -191,7 +207,7 @@ fn open<'a, S: CloneStream + Send + 'static>(
         return None;
     }
     let halves = (sender.clone(), receiver);
-    let session = Session::new(halves, request, place.peer_addr, place.id);
+    let session = Session::new(halves, request, place.peer_addr, place.id, shared.payloads);
     Some((sender, session, route))
 }
 

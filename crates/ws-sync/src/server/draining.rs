@@ -9,6 +9,7 @@ use ws_proto::serving::Drain;
 use super::accepting::{admit, spawn};
 use super::listener::Accept;
 use super::shared::{Books, Shared};
+use super::trace;
 use crate::Sender;
 use crate::sync::now;
 use crate::timed::has_passed;
@@ -44,6 +45,7 @@ pub(super) fn drain(shared: &Arc<Shared>) {
         last_requests: at(LAST_REQUESTS),
     };
     let count = ending.open.len();
+    trace::draining(&ending.wanted, count);
     for (index, sender) in ending.open.into_iter().enumerate() {
         if waiting.until(at(ending.wanted.close_at(index, count))) {
             return;

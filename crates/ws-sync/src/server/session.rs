@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use ws_handshake::server::Request;
 use ws_proto::{CloseCode, CloseInfo, Event, Message, PreparedMessage, State, Stats, Unsent};
 
+use super::trace::Payloads;
 use crate::{Error, Receiver, Sender};
 
 /// One connection of a [`Server`](crate::Server), given to the handler of its path: both halves of the connection, the
@@ -19,6 +20,7 @@ pub struct Session {
     request: Request,
     peer_addr: Option<SocketAddr>,
     id: u64,
+    payloads: Payloads,
 }
 
 impl Session {
@@ -27,6 +29,7 @@ impl Session {
         request: Request,
         peer_addr: Option<SocketAddr>,
         id: u64,
+        payloads: Payloads,
     ) -> Self {
         Self {
             sender,
@@ -34,6 +37,7 @@ impl Session {
             request,
             peer_addr,
             id,
+            payloads,
         }
     }
 
@@ -43,7 +47,11 @@ impl Session {
     ///
     /// As [`Receiver::recv`].
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        self.receiver.recv()
+        let received = self.receiver.recv()?;
+        if let Some(message) = &received {
+            self.payloads.received(message);
+        }
+        Ok(received)
     }
 
     /// The next event, control frames included; `None` after the end.
@@ -52,7 +60,11 @@ impl Session {
     ///
     /// As [`Receiver::recv`].
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        self.receiver.recv_event()
+        let received = self.receiver.recv_event()?;
+        if let Some(Event::Message(message)) = &received {
+            self.payloads.received(message);
+        }
+        Ok(received)
     }
 
     /// Sends one message: [`feed`](Self::feed) and [`flush`](Self::flush).
@@ -61,6 +73,8 @@ impl Session {
     ///
     /// As [`Sender::send`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let message = message.into();
+        self.payloads.sent(&message);
         self.sender.send(message)
     }
 
@@ -79,6 +93,8 @@ impl Session {
     ///
     /// As [`Sender::send`].
     pub fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let message = message.into();
+        self.payloads.sent(&message);
         self.sender.feed(message)
     }
 
@@ -88,6 +104,8 @@ impl Session {
     ///
     /// As [`Sender::try_send`].
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Unsent> {
+        let message = message.into();
+        self.payloads.sent(&message);
         self.sender.try_send(message)
     }
 

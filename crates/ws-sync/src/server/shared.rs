@@ -9,6 +9,7 @@ use ws_handshake::server::{HttpResponse, Request, Routes};
 use ws_proto::serving::{Drain, Drained, Registry};
 
 use super::routes::Route;
+use super::trace::{self, Payloads};
 use crate::handles::Handle;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, now};
 use crate::timed::{has_passed, remaining};
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(super) acceptor: Acceptor,
     pub(super) routes: Routes<Route>,
     pub(super) http: Option<Box<HttpCallback>>,
+    pub(super) payloads: Payloads,
     begun: Instant,
     books: Mutex<Books>,
     /// The books have changed in a way that somebody may wait for.
@@ -68,12 +70,14 @@ impl Shared {
         acceptor: Acceptor,
         routes: Routes<Route>,
         http: Option<Box<HttpCallback>>,
+        payloads: Payloads,
         max_connections: usize,
     ) -> Self {
         Self {
             acceptor,
             routes,
             http,
+            payloads,
             begun: now(),
             books: Mutex::new(Books {
                 registry: Registry::new(max_connections),
@@ -181,12 +185,15 @@ impl Shared {
 
     /// Notes that the server has ended.
     pub(super) fn note_end(&self) {
-        self.change(|books| {
+        let drained = self.change(|books| {
             let mut drained = books.registry.drained();
             drained.left = books.threads;
-            books.drained = Some(drained);
             books.stop = None;
+            *books.drained.insert(drained)
         });
+        if self.is_draining() {
+            trace::drained(drained);
+        }
     }
 }
 
