@@ -50,6 +50,8 @@ pub struct Connection {
     overdue: bool,
     /// Waiting for the end of the transport is over, whether it came or not.
     gave_up: bool,
+    /// The transport has taken bytes that it has not let go.
+    held_back: bool,
 }
 
 impl Connection {
@@ -75,6 +77,7 @@ impl Connection {
             failure: None,
             overdue: false,
             gave_up: false,
+            held_back: false,
         }
     }
 
@@ -311,6 +314,13 @@ impl Connection {
         self.outbound.transmit()
     }
 
+    /// Notes whether the transport has taken bytes that it still holds back, as a TLS stream does that could not be
+    /// flushed. They are owed to the peer like those in [`transmit`](Self::transmit): `Config::write_timeout` runs, and
+    /// what it waits for is that they are let go.
+    pub fn handle_held_back(&mut self, held_back: bool) {
+        self.held_back = held_back;
+    }
+
     /// Notes that writing has become impossible: what waits to be written is dropped. Reading may go on, for the peer
     /// may have said why.
     pub fn handle_write_failed(&mut self) {
@@ -518,7 +528,7 @@ impl Connection {
     fn view(&self) -> View {
         View {
             closing: self.state() != State::Open,
-            owed: self.outbound.owes(),
+            owed: self.outbound.owes() || self.held_back,
             written: self.outbound.written(),
             data_sent: self.outbound.data_progress(),
         }

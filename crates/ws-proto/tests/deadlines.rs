@@ -47,6 +47,26 @@ fn answer_a_ping(end: &mut Alone) {
 }
 
 #[test]
+fn a_transport_that_lets_nothing_go_is_given_up() {
+    // spec: S-08, CC-44
+    for lets_go in [false, true] {
+        let mut server = writing();
+        queue(&mut server, 1000);
+        assert!(!server.sent().is_empty());
+        server.connection.handle_held_back(true);
+        assert!(server.connection.deadline_moved());
+        let due = seconds(35);
+        assert_eq!(server.connection.poll_timeout(seconds(5)), Some(due));
+        assert_eq!(server.connection.poll_timeout(seconds(20)), Some(due));
+        server.connection.handle_held_back(!lets_go);
+        server.connection.handle_timeout(due);
+        assert_eq!(server.events(), []);
+        let error = (!lets_go).then_some(ProtocolError::WriteTimeout);
+        assert_eq!(server.error, error);
+    }
+}
+
+#[test]
 fn a_peer_that_takes_nothing_is_given_up() {
     // spec: S-08, CC-44
     let mut server = writing();

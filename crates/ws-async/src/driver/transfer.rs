@@ -81,8 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.unflushed = true;
         }
         if self.unflushed {
-            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-            self.unflushed = false;
+            ready!(self.poll_flush_stream(cx))?;
             // A connection that is not open any more has queued its Close frame.
             self.data_is_out = self.connection.state() != State::Open;
         }
@@ -92,14 +91,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Lets the stream send what it was given so far, although more is to come. Ready also when it cannot.
     pub(super) fn poll_flush_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.unflushed {
-            match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
-                Ok(()) => self.unflushed = false,
-                Err(error) => self.fail_writing(&error),
+            if let Err(error) = ready!(self.poll_flush_stream(cx)) {
+                self.fail_writing(&error);
             }
             // Whoever waits for room waits for the wake of this.
             _ = self.poll_write_queued(cx);
         }
         Poll::Ready(())
+    }
+
+    fn poll_flush_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.connection.handle_held_back(flushed.is_pending());
+        ready!(flushed)?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
     }
 
     /// The connection is over: what the stream still holds back will never leave it. Only if our Close frame has left

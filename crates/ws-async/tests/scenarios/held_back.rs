@@ -132,6 +132,31 @@ async fn what_the_close_deadline_cuts_off_was_not_sent() {
     }
 }
 
+/// A stream that holds back for ever what it took is one whose peer takes nothing.
+///
+/// spec: S-08
+#[tokio::test(start_paused = true)]
+async fn what_is_held_back_for_ever_ends_the_connection() {
+    for split in [false, true] {
+        let (_network, mut server, mut peer) = holding();
+        // With a message that nobody takes, nobody listens either.
+        let message = Frame::text("not asked for").masked(vectors::KEY).bytes();
+        peer.write_all(&message).await.expect("written");
+        let began = tokio::time::Instant::now();
+        let sent = if split {
+            let (sender, _receiver) = server.split();
+            sender.send("longer than the network").await
+        } else {
+            server.send("longer than the network").await
+        };
+        assert!(matches!(
+            sent,
+            Err(Error::Protocol(ProtocolError::WriteTimeout))
+        ));
+        assert_eq!(began.elapsed(), Duration::from_secs(30));
+    }
+}
+
 /// A stream that could not write and then, asked again for another reason, could: no wake comes for that any more.
 ///
 /// spec: CD-04
