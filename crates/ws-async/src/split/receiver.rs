@@ -10,6 +10,8 @@ use ws_proto::{Chunk, CloseInfo, Event, Message, Role, State, Stats};
 
 use super::Shared;
 use crate::Error;
+#[cfg(doc)]
+use crate::Sender;
 use crate::streaming::MessageReader;
 use crate::streaming::sealed::Receiving;
 

@@ -15,6 +15,8 @@ use ws_proto::{
 use super::Shared;
 use super::transport::Transport;
 use crate::Error;
+#[cfg(doc)]
+use crate::Receiver;
 use crate::driver::Driver;
 use crate::handover::{Ticket, Visit};
 use crate::streaming::MessageWriter;
