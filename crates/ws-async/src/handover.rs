@@ -6,22 +6,29 @@
 //! 1. The stream and the timer know a single waker, the [`Waiters`] themselves, which passes each wake on to every
 //!    task that waits. A stream remembers only the waker of the last poll, so with a waker for each task one half
 //!    would unhook the other.
-//! 2. A task goes to sleep only if no wake has come since before its last attempt. Whoever was woken in between, or has
-//!    woken itself in order to yield, lets the runtime call again.
+//! 2. A task goes to sleep only if no wake has come since before its last attempt, and no receiver has come or gone.
+//!    Whoever was woken in between, or has woken itself in order to yield, lets the runtime call again.
 //! 3. An operation that changes what others may be waiting for wakes them itself.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// What several tasks hold together.
 #[derive(Debug)]
-pub(crate) struct Handover<D> {
+pub(crate) struct Handover<D: Signals> {
     waiters: Arc<Waiters>,
     /// The waiters, as the one waker that the stream gets to know.
     waker: Waker,
-    held: Mutex<D>,
+    held: Mutex<Held<D, D::Signals>>,
+}
+
+#[derive(Debug)]
+struct Held<D, S> {
+    held: D,
+    /// As of the end of the last operation, so that each operation looks once.
+    signals: S,
 }
 
 /// What tasks may be waiting for.
@@ -52,17 +59,21 @@ impl<D: Signals> Handover<D> {
         Self {
             waiters,
             waker,
-            held: Mutex::new(held),
+            held: Mutex::new(Held {
+                signals: held.signals(),
+                held,
+            }),
         }
     }
 
     /// Does something that does not wait.
     pub(crate) fn with<R>(&self, operation: impl FnOnce(&mut D, &mut Context<'_>) -> R) -> R {
-        let mut held = self.lock();
-        let before = held.signals();
-        let result = operation(&mut held, &mut Context::from_waker(&self.waker));
-        let changed = held.signals() != before;
-        drop(held);
+        let mut guard = self.lock();
+        let Held { held, signals } = &mut *guard;
+        let result = operation(held, &mut Context::from_waker(&self.waker));
+        let before = std::mem::replace(signals, held.signals());
+        let changed = *signals != before;
+        drop(guard);
         if changed {
             self.waiters.wake_all();
         }
@@ -71,7 +82,7 @@ impl<D: Signals> Handover<D> {
 
     /// Only looks.
     pub(crate) fn inspect<R>(&self, look: impl FnOnce(&D) -> R) -> R {
-        look(&self.lock())
+        look(&self.lock().held)
     }
 
     /// Tries `operation` for a sender; while it is pending the sender waits with `ticket`, which must be handed to
@@ -82,11 +93,9 @@ impl<D: Signals> Handover<D> {
         cx: &mut Context<'_>,
         operation: impl FnOnce(&mut D, Visit<'_, '_>) -> Poll<R>,
     ) -> Poll<R> {
-        let seen = self.waiters.wakes();
-        let result = self.with(|held, cx| {
-            let receiver_waits = self.waiters.receiver_waits();
-            operation(held, Visit { cx, receiver_waits })
-        });
+        let seen = self.waiters.outlook();
+        let receiver_waits = seen.receiver_waits();
+        let result = self.with(|held, cx| operation(held, Visit { cx, receiver_waits }));
         if let Poll::Ready(result) = result {
             self.leave(ticket);
             return Poll::Ready(result);
@@ -127,7 +136,7 @@ impl<D: Signals> Handover<D> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, D> {
+    fn lock(&self) -> MutexGuard<'_, Held<D, D::Signals>> {
         // A panic can only come out of the stream or a tap; the connection itself is whole between its own calls.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,7 +147,11 @@ impl<D: Signals> Handover<D> {
 /// Its own lock is held for a few instructions and never while a waker runs, because a stream may wake from inside a
 /// lock of its own, and from inside a poll that holds the connection.
 #[derive(Debug, Default)]
-struct Waiters(Mutex<Waiting>);
+struct Waiters {
+    /// The [`Outlook`]. It changes under the lock only, and is read without it.
+    outlook: AtomicU64,
+    waiting: Mutex<Waiting>,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -146,44 +159,69 @@ struct Waiting {
     senders: Vec<(u64, Waker)>,
     /// The place given last.
     newest: u64,
-    /// Wakes so far.
-    wakes: u64,
+}
+
+/// How many wakes there have been, and whether the receiver waits: in one number, so that both are of one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Outlook(u64);
+
+impl Outlook {
+    const RECEIVER: u64 = 1;
+    const WAKE: u64 = 2;
+
+    const fn receiver_waits(self) -> bool {
+        self.0 & Self::RECEIVER != 0
+    }
+
+    const fn with_receiver(self, waits: bool) -> Self {
+        match waits {
+            true => Self(self.0 | Self::RECEIVER),
+            false => Self(self.0 & !Self::RECEIVER),
+        }
+    }
+
+    const fn woken(self) -> Self {
+        Self(self.0.wrapping_add(Self::WAKE)).with_receiver(false)
+    }
 }
 
 impl Waiters {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wakes(&self) -> u64 {
-        self.lock().wakes
+    fn outlook(&self) -> Outlook {
+        Outlook(self.outlook.load(Ordering::SeqCst))
+    }
+
+    fn set_outlook(&self, _: &MutexGuard<'_, Waiting>, outlook: Outlook) {
+        self.outlook.store(outlook.0, Ordering::SeqCst);
     }
 
     /// The receiver is about to try; it does not sleep meanwhile.
-    fn receiver_awake(&self) -> u64 {
-        let mut waiting = self.lock();
-        waiting.receiver = None;
-        waiting.wakes
+    fn receiver_awake(&self) -> Outlook {
+        // Nobody but the receiver, of which there is one, says that it waits.
+        if self.outlook().receiver_waits() {
+            self.forget_receiver();
+        }
+        self.outlook()
     }
 
-    fn receiver_waits(&self) -> bool {
-        self.lock().receiver.is_some()
-    }
-
-    /// Goes to sleep, unless a wake has come since `seen` was read.
-    fn wait_as_receiver(&self, waker: &Waker, seen: u64) -> bool {
+    /// Goes to sleep, unless a wake has come since `seen`.
+    fn wait_as_receiver(&self, waker: &Waker, seen: Outlook) -> bool {
         let mut waiting = self.lock();
-        let may_wait = waiting.wakes == seen;
+        let may_wait = self.outlook() == seen;
         if may_wait {
             waiting.receiver = Some(waker.clone());
+            self.set_outlook(&waiting, seen.with_receiver(true));
         }
         may_wait
     }
 
-    /// Goes to sleep, unless a wake has come since `seen` was read.
-    fn wait_as_sender(&self, ticket: &mut Ticket, waker: &Waker, seen: u64) -> bool {
+    /// Goes to sleep, unless a wake or a receiver has come, or the receiver has gone, since `seen`.
+    fn wait_as_sender(&self, ticket: &mut Ticket, waker: &Waker, seen: Outlook) -> bool {
         let mut waiting = self.lock();
-        if waiting.wakes != seen {
+        if self.outlook() != seen {
             return false;
         }
         let id = *ticket.0.get_or_insert_with(|| {
@@ -204,12 +242,16 @@ impl Waiters {
     /// Whether senders are left behind.
     fn forget_receiver(&self) -> bool {
         let mut waiting = self.lock();
-        waiting.receiver.take().is_some() && !waiting.senders.is_empty()
+        let forgotten = waiting.receiver.take();
+        self.set_outlook(&waiting, self.outlook().with_receiver(false));
+        let senders_wait = !waiting.senders.is_empty();
+        drop(waiting);
+        forgotten.is_some() && senders_wait
     }
 
     fn wake_all(&self) {
         let mut waiting = self.lock();
-        waiting.wakes = waiting.wakes.wrapping_add(1);
+        self.set_outlook(&waiting, self.outlook().woken());
         let receiver = waiting.receiver.take();
         let senders = std::mem::take(&mut waiting.senders);
         drop(waiting);

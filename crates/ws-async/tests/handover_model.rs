@@ -20,6 +20,7 @@ mod handover;
 mod sync {
     pub(crate) use std::sync::PoisonError;
 
+    pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering};
     pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 }
 
