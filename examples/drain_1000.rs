@@ -1,17 +1,18 @@
-//! What it takes to end a server: `cargo run --release --example drain_1000`.
+//! What it takes to end a server: `cargo run --release --example drain_1000`, or with `-- sync` for the one with threads.
 //!
 //! A server in a process of its own gets 1,000 connections and is then drained. Printed are the time it takes, the close
 //! codes that the clients saw and when, and the server's memory.
 
 use std::collections::BTreeMap;
 use std::env;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
-use ws_async::serving::Drain;
+use tokio::task::{JoinSet, spawn_blocking};
+use ws_async::serving::{Drain, Drained};
 use ws_async::{CloseCode, Config, Connector, HandlerResult, Server, Session};
 
 const CONNECTIONS: usize = 1_000;
@@ -24,11 +25,19 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    if env::args().nth(1).is_some_and(|role| role == "serve") {
-        return serve().await;
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match *arguments {
+        ["serve", "sync"] => spawn_blocking(serve_sync).await?,
+        ["serve", "async"] => serve_async().await,
+        ["sync"] => measure("sync").await,
+        _ => measure("async").await,
     }
+}
+
+async fn measure(binding: &str) -> Result<(), Failure> {
     let mut server = Command::new(env::current_exe()?)
-        .arg("serve")
+        .args(["serve", binding])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -36,7 +45,7 @@ async fn main() -> Result<(), Failure> {
     let mut address = String::new();
     output.read_line(&mut address)?;
     let clients = connect(address.trim().parse()?, CONNECTIONS).await?;
-    println!("{} connections are open", clients.len());
+    println!("ws-{binding}: {} connections are open", clients.len());
     // The end of its input is the server's sign to end.
     drop(server.stdin.take());
     let seen = watch(clients).await?;
@@ -57,7 +66,7 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// Listens, says where, and drains when standard input ends.
-async fn serve() -> Result<(), Failure> {
+async fn serve_async() -> Result<(), Failure> {
     let server = Server::builder()
         .with_max_connections(CONNECTIONS)
         .route("/echo", echo)
@@ -66,21 +75,28 @@ async fn serve() -> Result<(), Failure> {
     println!("{}", server.local_addr()?);
     let handle = server.handle();
     let running = tokio::spawn(server.run());
-    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
-    let begun = Instant::now();
-    let drain = Drain::new(CloseCode::GOING_AWAY, "the server stops")?;
-    let drained = handle
-        .drain(drain.with_window(WINDOW).with_deadline(DEADLINE))
-        .await;
-    println!("drained in {:.0?}: {drained:?}", begun.elapsed());
-    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        println!(
-            "the server's memory, at most: {}",
-            peak.unwrap_or_default().trim()
-        );
-    }
+    let begun = spawn_blocking(until_told).await??;
+    report(handle.drain(how()?).await, begun);
     Ok(running.await?)
+}
+
+/// The same with a thread for each connection.
+fn serve_sync() -> Result<(), Failure> {
+    let server = ws_sync::Server::builder()
+        .with_max_connections(CONNECTIONS)
+        .route("/echo", |mut session| {
+            while let Some(message) = session.recv()? {
+                session.send(message)?;
+            }
+            Ok(())
+        })
+        .bind("127.0.0.1:0")?;
+    println!("{}", server.local_addr()?);
+    let handle = server.handle();
+    let running = thread::spawn(|| server.run());
+    let begun = until_told()?;
+    report(handle.drain(how()?), begun);
+    running.join().map_err(|_| "the server panicked".into())
 }
 
 async fn echo(mut session: Session) -> HandlerResult {
@@ -88,6 +104,25 @@ async fn echo(mut session: Session) -> HandlerResult {
         session.send(message).await?;
     }
     Ok(())
+}
+
+fn until_told() -> io::Result<Instant> {
+    io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(Instant::now())
+}
+
+fn how() -> Result<Drain, Failure> {
+    let drain = Drain::new(CloseCode::GOING_AWAY, "the server stops")?;
+    Ok(drain.with_window(WINDOW).with_deadline(DEADLINE))
+}
+
+fn report(drained: Drained, begun: Instant) {
+    println!("drained in {:.0?}: {drained:?}", begun.elapsed());
+    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.unwrap_or_default().trim();
+        println!("the server's memory, at most: {peak}");
+    }
 }
 
 type Client = ws_async::WebSocket<tokio::net::TcpStream>;
