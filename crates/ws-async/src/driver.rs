@@ -372,6 +372,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             let replies_first = self.delivered && self.connection.is_about_to_end();
             if self.burst >= MAX_BURST || replies_first {
+                self.due = self.due || self.poll_deadline(cx).is_ready();
                 self.pause();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -390,7 +391,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 self.connection.handle_timeout(self.opened.elapsed());
                 continue;
             }
-            self.due = self.poll_deadline(cx).is_ready();
+            // The next deadline is asked for, and its waker set, when it comes to a pause.
+            self.due = self.deadline_has_passed();
             // After the end there is nothing to wait for but room to write, and whoever makes room wakes this task.
             let read = if self.ended || self.connection.buffered() >= max_partial {
                 Poll::Pending
@@ -404,10 +406,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.transport_error.get_or_insert(error);
                     self.end();
                 }
-                Poll::Pending if self.due => {}
                 Poll::Pending => {
-                    self.pause();
-                    return Poll::Pending;
+                    self.due = self.due || self.poll_deadline(cx).is_ready();
+                    if !self.due {
+                        self.pause();
+                        return Poll::Pending;
+                    }
                 }
             }
             self.burst += 1;

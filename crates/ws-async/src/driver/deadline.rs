@@ -16,6 +16,15 @@ pub(super) struct Deadline {
 }
 
 impl<S> Driver<S> {
+    /// Whether the deadline that was waited for last has passed. This costs less than
+    /// [`poll_deadline`](Self::poll_deadline), and wakes nobody later.
+    pub(super) fn deadline_has_passed(&mut self) -> bool {
+        let timer = self.deadline.timer.as_ref();
+        let has_passed = self.deadline.is_known && timer.is_some_and(|timer| timer.is_elapsed());
+        self.deadline.is_known &= !has_passed;
+        has_passed
+    }
+
     /// Ready when a deadline has passed.
     pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.deadline.is_known || self.connection.deadline_moved() {
