@@ -139,11 +139,12 @@ impl Inbound {
     /// The buffer to append received bytes to, with room for what the current frame lacks, within what the peer has
     /// paid for.
     pub(crate) fn receive_buffer(&mut self) -> &mut BytesMut {
-        if self.prefers_receive_buffer() {
-            self.park();
-        }
         let room = self.room();
-        self.buffer.reserve(room);
+        if self.shared && self.prefers_receive_buffer() {
+            self.relocate(room);
+        } else {
+            self.buffer.reserve(room);
+        }
         &mut self.buffer
     }
 
@@ -213,16 +214,20 @@ impl Inbound {
     /// Copies a partial frame out of a buffer that is shared or far too large, so that a few bytes do not pin it while
     /// the connection waits.
     pub(crate) fn park(&mut self) {
-        let room = if self.missing() >= OWN_READ_MIN {
+        let room = if self.prefers_receive_buffer() {
             self.room()
         } else {
             0
         };
         let needed = self.buffer.len().saturating_add(room);
-        if !self.shared && self.buffer.capacity() <= needed.saturating_mul(2).max(PARKED_MIN) {
-            return;
+        if self.shared || self.buffer.capacity() > needed.saturating_mul(2).max(PARKED_MIN) {
+            self.relocate(room);
         }
-        let mut own = BytesMut::with_capacity(needed);
+    }
+
+    /// Copies what waits into a buffer of its own with so much room behind it.
+    fn relocate(&mut self, room: usize) {
+        let mut own = BytesMut::with_capacity(self.buffer.len().saturating_add(room));
         own.extend_from_slice(&self.buffer);
         self.buffer = own;
         self.shared = false;

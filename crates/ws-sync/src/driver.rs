@@ -13,6 +13,7 @@ use ws_proto::{
 };
 
 use crate::Error;
+use crate::read_buffer::READ_MIN;
 use crate::sync::now;
 use crate::timed::has_passed;
 
@@ -218,6 +219,20 @@ impl Driver {
     /// Whether everything that could be written has been, and passed on.
     pub(crate) fn is_flushed(&self) -> bool {
         self.connection.is_flushed() && !self.unflushed
+    }
+
+    /// What one read takes at most.
+    pub(crate) fn read_limit(&mut self) -> usize {
+        if self.connection.transmit().has_remaining() {
+            // The peer does not take what it is owed. What it goes on sending is to cost little memory.
+            READ_MIN
+        } else if self.connection.prefers_receive_buffer() {
+            // A large message is not to keep much of what comes behind it.
+            let buffer = self.connection.receive_buffer();
+            buffer.capacity().saturating_sub(buffer.len())
+        } else {
+            usize::MAX
+        }
     }
 
     /// Notes that so many bytes were written.

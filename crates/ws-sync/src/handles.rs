@@ -10,7 +10,7 @@ use crate::Stream;
 use crate::driver::{Driver, Job, MAX_CHUNKS};
 use crate::read_buffer::ReadBuffer;
 use crate::sync::now;
-use crate::timed::{SHORTEST_WAIT, Timed, is_timeout};
+use crate::timed::{SHORTEST_WAIT, Timed, is_timeout, wait_out};
 
 /// A handle of a stream that was cloned.
 pub(crate) type Handle = Box<dyn Stream + Send>;
@@ -63,9 +63,9 @@ impl Reader {
         self.stream.own_read_timeout = timeout;
     }
 
-    /// Reads once, waiting until `deadline` at most, and gives what was read: nothing at the end of the stream.
-    pub(crate) fn read(&mut self, deadline: Option<Instant>) -> io::Result<&[u8]> {
-        self.buffer.read(&mut self.stream, deadline)
+    /// Reads once, `limit` bytes at most, waiting until `deadline` at most, and gives what was read: nothing at the end of the stream.
+    pub(crate) fn read(&mut self, deadline: Option<Instant>, limit: usize) -> io::Result<&[u8]> {
+        self.buffer.read(&mut self.stream, deadline, limit)
     }
 }
 
@@ -95,7 +95,7 @@ impl Writer {
     pub(crate) fn perform(&mut self, task: &Task, patience: Duration) -> Performed {
         let started = now();
         let performed = match task {
-            Task::Write(_) => self.write(patience),
+            Task::Write(_) => wait_out(Some(patience), || self.write(patience)),
             Task::Flush => self.stream.flush().map(|()| 0),
             Task::ShutDown => self.stream.stream.shutdown_write().map(|()| 0),
         };

@@ -226,8 +226,9 @@ impl Handover {
             (Some(deadline), Some(until)) => Some(deadline.min(until)),
             (deadline, until) => deadline.or(until),
         };
+        let limit = held.driver.read_limit();
         drop(held);
-        let read = reader.read(until);
+        let read = reader.read(until, limit);
         let mut held = self.lock();
         let result = match read {
             Ok(received) => {

@@ -7,7 +7,7 @@ use crate::Stream;
 use crate::timed::Timed;
 
 /// The read buffer of a connection that has little to read.
-const READ_MIN: usize = 4 * 1024;
+pub(crate) const READ_MIN: usize = 4 * 1024;
 
 /// The read buffer grows to this while reads fill it: 4 KiB reads would split bursts, and 64 KiB measured as fast as
 /// anything larger.
@@ -27,14 +27,23 @@ pub(crate) struct ReadBuffer {
 }
 
 impl ReadBuffer {
-    /// Reads once, waiting until `deadline` at most, and gives what was read: nothing at the end of the stream.
+    /// Reads once, `limit` bytes at most, waiting until `deadline` at most, and gives what was read: nothing at the end
+    /// of the stream.
     pub(crate) fn read<S: Stream>(
         &mut self,
         stream: &mut Timed<S>,
         deadline: Option<Instant>,
+        limit: usize,
     ) -> io::Result<&[u8]> {
-        self.adapt();
-        self.count = stream.read(&mut self.bytes, deadline)?;
+        match limit <= READ_MIN {
+            true => self.shrink(),
+            false => self.adapt(),
+        }
+        // A read that fails says nothing about the size.
+        self.count = 0;
+        let len = self.bytes.len().min(limit);
+        let bytes = self.bytes.get_mut(..len).unwrap_or_default();
+        self.count = stream.read(bytes, deadline)?;
         Ok(self.bytes.get(..self.count).unwrap_or_default())
     }
 
@@ -45,15 +54,17 @@ impl ReadBuffer {
             true => self.small_reads.saturating_add(1),
             false => 0,
         };
-        if len == 0 {
+        if self.count == len && len < READ_MAX {
+            self.bytes.resize((len * 2).max(READ_MIN), 0);
+        } else if self.small_reads >= SMALL_READS {
+            self.shrink();
+        }
+    }
+
+    fn shrink(&mut self) {
+        if self.bytes.len() != READ_MIN {
             self.bytes.resize(READ_MIN, 0);
-        } else if self.count == len && len < READ_MAX {
-            self.bytes.resize(len * 2, 0);
-        } else if self.small_reads >= SMALL_READS && len > READ_MIN {
-            self.bytes.truncate(READ_MIN);
             self.bytes.shrink_to_fit();
         }
-        // A read that fails says nothing about the size.
-        self.count = 0;
     }
 }

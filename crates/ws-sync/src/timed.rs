@@ -39,6 +39,10 @@ impl<S: Stream> Timed<S> {
         buffer: &mut [u8],
         deadline: Option<Instant>,
     ) -> io::Result<usize> {
+        wait_out(remaining(deadline), || self.read_once(buffer, deadline))
+    }
+
+    fn read_once(&mut self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
         loop {
             let timeout = remaining(deadline).or(self.own_read_timeout);
             if timeout != self.read_timeout {
@@ -70,8 +74,9 @@ impl<S: Stream> Timed<S> {
         deadline: Option<Instant>,
     ) -> io::Result<()> {
         while !bytes.is_empty() {
-            self.before_write(remaining(deadline))?;
-            match self.stream.write(bytes) {
+            let timeout = remaining(deadline);
+            self.before_write(timeout)?;
+            match wait_out(timeout, || self.stream.write(bytes)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -103,6 +108,22 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
+/// Does what waits for `timeout`, and once more if that ended too early.
+///
+/// The operating system counts a wait in ticks of up to 10 ms, and one that something woke in vain may come out a tick
+/// short. The next one begins right behind a tick, and comes out long enough. Of a stream that does not wait at all, the
+/// same comes again.
+pub(crate) fn wait_out<T>(
+    timeout: Option<Duration>,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    let until = timeout.and_then(|timeout| now().checked_add(timeout));
+    match attempt() {
+        Err(error) if is_timeout(&error) && until.is_some() && !was_wait_until(until) => attempt(),
+        done => done,
+    }
+}
+
 /// Whether `deadline` has passed.
 pub(crate) fn has_passed(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| deadline <= now())
@@ -117,4 +138,46 @@ pub(crate) fn was_wait_until(deadline: Option<Instant>) -> bool {
 /// What is left until `deadline`, as a bound for one wait.
 pub(crate) fn remaining(deadline: Option<Instant>) -> Option<Duration> {
     deadline.map(|deadline| deadline.saturating_duration_since(now()).max(SHORTEST_WAIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Option<Duration> = Some(Duration::from_secs(60));
+
+    /// What comes of attempts that end at once, in this order, and how many there were.
+    fn attempts(
+        timeout: Option<Duration>,
+        ends: &[io::ErrorKind],
+    ) -> (Option<io::ErrorKind>, usize) {
+        let mut made = 0;
+        let done = wait_out(timeout, || {
+            made += 1;
+            ends.get(made - 1)
+                .map_or(Ok(()), |kind| Err((*kind).into()))
+        });
+        (done.err().map(|error| error.kind()), made)
+    }
+
+    /// spec: CD-04
+    #[test]
+    fn a_wait_that_ended_early_is_repeated_once() {
+        use io::ErrorKind::{BrokenPipe, TimedOut, WouldBlock};
+        assert_eq!(attempts(LONG, &[WouldBlock]), (None, 2));
+        assert_eq!(
+            attempts(LONG, &[TimedOut, BrokenPipe]),
+            (Some(BrokenPipe), 2)
+        );
+        // This one does not wait.
+        assert_eq!(attempts(LONG, &[WouldBlock; 3]), (Some(WouldBlock), 2));
+        // These did not end early.
+        assert_eq!(attempts(LONG, &[]), (None, 1));
+        assert_eq!(attempts(LONG, &[BrokenPipe]), (Some(BrokenPipe), 1));
+        assert_eq!(attempts(None, &[WouldBlock]), (Some(WouldBlock), 1));
+        assert_eq!(
+            attempts(Some(SHORTEST_WAIT), &[WouldBlock]),
+            (Some(WouldBlock), 1)
+        );
+    }
 }

@@ -9,7 +9,9 @@ use ws_proto::{Event, Message, SendError, State, Unsent};
 use crate::driver::{Driver, Job, LOOK_AROUND, MAX_CHUNKS, WRITE_PATIENCE, WRITE_RETRY};
 use crate::read_buffer::ReadBuffer;
 use crate::sync::now;
-use crate::timed::{SHORTEST_WAIT, Timed, has_passed, is_timeout, remaining, was_wait_until};
+use crate::timed::{
+    SHORTEST_WAIT, Timed, has_passed, is_timeout, remaining, wait_out, was_wait_until,
+};
 use crate::{Error, Stream};
 
 /// What came of an attempt to write.
@@ -168,10 +170,9 @@ impl<S: Stream> Whole<S> {
         let deadline = self.driver.deadline();
         if self.is_timed() && !self.driver.has_ended() && self.driver.has_room_ahead() {
             self.driver.connection.park();
-            match self
-                .buffer
-                .read(&mut self.stream, Some(now() + SHORTEST_WAIT))
-            {
+            let until = Some(now() + SHORTEST_WAIT);
+            let limit = self.driver.read_limit();
+            match self.buffer.read(&mut self.stream, until, limit) {
                 Ok(received) => {
                     self.driver.received(received);
                     heard = true;
@@ -231,7 +232,7 @@ impl<S: Stream> Whole<S> {
         }
         let started = now();
         let performed = match job {
-            Job::Write => self.write_chunks(patience),
+            Job::Write => wait_out(patience, || self.write_chunks(patience)),
             Job::Flush => self.stream.flush().map(|()| 0),
             Job::ShutDown => {
                 let shut_down = self.stream.stream.shutdown_write();
@@ -289,7 +290,8 @@ impl<S: Stream> Whole<S> {
             let retry = now() + WRITE_RETRY;
             until = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
         }
-        match self.buffer.read(&mut self.stream, until) {
+        let limit = self.driver.read_limit();
+        match self.buffer.read(&mut self.stream, until, limit) {
             Ok(received) => self.driver.received(received),
             Err(error) if is_timeout(&error) && was_wait_until(until) => {}
             // The stream does not block, or has timeouts of its own.
