@@ -46,6 +46,7 @@ pub struct Acceptor {
     limits: Limits,
     origin_policy: OriginPolicy,
     subprotocols: Vec<String>,
+    preference: Preference,
     headers: Vec<(String, String)>,
 }
 
@@ -77,13 +78,21 @@ impl Acceptor {
     }
 
     /// Sets the subprotocols this server speaks, the preferred one first. The first one that the client offers too is
-    /// selected; if there is none the connection has no subprotocol.
+    /// selected, unless the [client's preference](Self::with_preference) is to count; if there is none the connection has
+    /// no subprotocol.
     #[must_use]
     pub fn with_subprotocols<N: Into<String>>(
         mut self,
         names: impl IntoIterator<Item = N>,
     ) -> Self {
         self.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whose order of subprotocols counts where both ends know several. Default [`Preference::Server`].
+    #[must_use]
+    pub fn with_preference(mut self, preference: Preference) -> Self {
+        self.preference = preference;
         self
     }
 
@@ -184,7 +193,7 @@ impl Acceptor {
 
     fn answer(&self, offer: Offer) -> Result<Acceptance, ResponseError> {
         let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
-        let selected = offer.select_subprotocol(&supported, Preference::Server);
+        let selected = offer.select_subprotocol(&supported, self.preference);
         let mut acceptance = offer.accept();
         if let Some(name) = selected {
             acceptance = acceptance.subprotocol(name)?;

@@ -4,12 +4,13 @@
 use crate::fields::{is_token, list};
 
 /// Whose order decides when several subprotocols are known to both sides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preference {
     /// The first one in the client's list that the server supports. The client's list is ordered by
     /// its preference (RFC 6455 section 4.1 item 10).
     Client,
     /// The first one in the server's list that the client offers.
+    #[default]
     Server,
 }
 

@@ -112,7 +112,7 @@ pub use streaming::{MessageReader, MessageWriter, ReceivingHalf, SendingHalf};
 pub use websocket::WebSocket;
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
-pub use ws_handshake::{Limits, OriginPolicy};
+pub use ws_handshake::{Limits, OriginPolicy, Preference};
 /// What can be asked of a [`Server`], and what it answers.
 pub use ws_proto::serving;
 pub use ws_proto::{

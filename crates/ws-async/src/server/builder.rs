@@ -5,12 +5,12 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::net::ToSocketAddrs;
-use ws_handshake::server::{HttpResponse, Request, RouteError, Routes};
+use ws_handshake::server::{HttpResponse, Rejection, Request, RouteError, Routes};
 
 use super::listener::{Listener, SocketOptions};
 use super::routes::{HandlerResult, Route};
 use super::session::Session;
-use super::shared::{HttpCallback, Shared};
+use super::shared::{Plan, Shared};
 use super::trace::Payloads;
 use super::{Running, Server};
 use crate::Acceptor;
@@ -24,10 +24,7 @@ const BACKLOG: u32 = 1_024;
 
 /// How a [`Server`] is to be: what is at which path, for how many, and on which socket.
 pub struct ServerBuilder {
-    acceptor: Acceptor,
-    routes: Routes<Route>,
-    http: Option<Box<HttpCallback>>,
-    payloads: Payloads,
+    plan: Plan,
     max_connections: usize,
     nodelay: bool,
     socket: SocketOptions,
@@ -36,10 +33,13 @@ pub struct ServerBuilder {
 impl ServerBuilder {
     pub(super) fn new() -> Self {
         Self {
-            acceptor: Acceptor::new(),
-            routes: Routes::new(),
-            http: None,
-            payloads: Payloads::default(),
+            plan: Plan {
+                acceptor: Acceptor::new(),
+                routes: Routes::new(),
+                http: None,
+                authorize: None,
+                payloads: Payloads::default(),
+            },
             max_connections: MAX_CONNECTIONS,
             nodelay: true,
             socket: SocketOptions {
@@ -55,7 +55,7 @@ impl ServerBuilder {
     /// [`Acceptor::new`].
     #[must_use]
     pub fn with_acceptor(mut self, acceptor: Acceptor) -> Self {
-        self.acceptor = acceptor;
+        self.plan.acceptor = acceptor;
         self
     }
 
@@ -131,7 +131,19 @@ impl ServerBuilder {
         H: Fn(Session) -> F + Send + Sync + 'static,
         F: Future<Output = HandlerResult> + Send + 'static,
     {
-        self.routes.set_fallback(Route::new(None, handler));
+        self.plan.routes.set_fallback(Route::new(None, handler));
+        self
+    }
+
+    /// Asks `check` about each opening handshake that has a handler, before it is accepted: the place for cookies, tokens
+    /// and all that decides who may connect (RFC 6455 §10.5), with 401 or 403 for who may not. What the acceptor checks,
+    /// the origin above all, comes on top. It may be called from several threads at once, and should not block.
+    #[must_use]
+    pub fn authorize(
+        mut self,
+        check: impl Fn(&Request) -> Result<(), Rejection> + Send + Sync + 'static,
+    ) -> Self {
+        self.plan.authorize = Some(Box::new(check));
         self
     }
 
@@ -145,7 +157,7 @@ impl ServerBuilder {
         mut self,
         pages: impl Fn(&Request) -> Option<HttpResponse> + Send + Sync + 'static,
     ) -> Self {
-        self.http = Some(Box::new(pages));
+        self.plan.http = Some(Box::new(pages));
         self
     }
 
@@ -156,7 +168,7 @@ impl ServerBuilder {
     #[cfg(feature = "tracing")]
     #[must_use]
     pub fn with_logged_payloads(mut self, max_bytes: usize) -> Self {
-        self.payloads = Payloads::up_to(max_bytes);
+        self.plan.payloads = Payloads::up_to(max_bytes);
         self
     }
 
@@ -204,18 +216,11 @@ impl ServerBuilder {
     }
 
     pub(super) fn shared(self) -> Arc<Shared> {
-        let shared = Shared::new(
-            self.acceptor,
-            self.routes,
-            self.http,
-            self.payloads,
-            self.max_connections,
-        );
-        Arc::new(shared)
+        Arc::new(Shared::new(self.plan, self.max_connections))
     }
 
     fn insert(mut self, path: &str, route: Route) -> Self {
-        let inserted: Result<(), RouteError> = self.routes.insert(path, route);
+        let inserted: Result<(), RouteError> = self.plan.routes.insert(path, route);
         if let Err(error) = inserted {
             panic!("{path:?}: {error}");
         }
@@ -226,8 +231,8 @@ impl ServerBuilder {
 impl fmt::Debug for ServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerBuilder")
-            .field("acceptor", &self.acceptor)
-            .field("routes", &self.routes)
+            .field("acceptor", &self.plan.acceptor)
+            .field("routes", &self.plan.routes)
             .field("max_connections", &self.max_connections)
             .field("nodelay", &self.nodelay)
             .field("socket", &self.socket)

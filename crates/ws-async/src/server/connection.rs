@@ -154,7 +154,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shared = Arc::clone(&place.shared);
-    let reading = shared.acceptor.read_request(stream);
+    let reading = shared.plan.acceptor.read_request(stream);
     let incoming = match first(reading, shared.last_requests()).await {
         First::One(Ok(incoming)) => incoming,
         First::One(Err(error)) => {
@@ -169,7 +169,7 @@ where
     }
     let request = incoming.request().clone();
     place.span.asked(&request);
-    let route = match guard(|| shared.lead(&request)) {
+    let route = match guard(|| shared.plan.lead(&request)) {
         Ok(Lead::Socket(route)) => route,
         Ok(Lead::Page(page)) => {
             let mut response = Vec::new();
@@ -190,7 +190,7 @@ where
             return None;
         }
     };
-    let acceptor = route.acceptor.as_ref().unwrap_or(&shared.acceptor);
+    let acceptor = route.acceptor.as_ref().unwrap_or(&shared.plan.acceptor);
     let mut ws = match incoming.accept(acceptor).await {
         Ok(ws) => ws,
         Err(error) => {
@@ -208,7 +208,13 @@ where
         return None;
     }
     let halves = (sender.clone(), receiver);
-    let session = Session::new(halves, request, place.peer_addr, place.id, shared.payloads);
+    let session = Session::new(
+        halves,
+        request,
+        place.peer_addr,
+        place.id,
+        shared.plan.payloads,
+    );
     Some((sender, guard(|| (route.handler)(session))))
 }
 

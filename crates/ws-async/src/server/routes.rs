@@ -7,7 +7,7 @@ use std::pin::Pin;
 use ws_handshake::server::{HttpResponse, Rejection, Request, Routes};
 
 use super::session::Session;
-use super::shared::Shared;
+use super::shared::Plan;
 use crate::Acceptor;
 
 /// How a handler ends. After `Ok` the server closes the connection with 1000 if it is still open, after an error with
@@ -52,19 +52,26 @@ pub(super) enum Lead<'a> {
     Nowhere(Rejection),
 }
 
-impl Shared {
+impl Plan {
     /// A plain request leads to a page if there is one. Without the page it leads where a handshake would, whose
     /// acceptor then says 426.
     pub(super) fn lead(&self, request: &Request) -> Lead<'_> {
-        if !request.wants_websocket()
+        let is_handshake = request.wants_websocket();
+        if !is_handshake
             && let Some(http) = &self.http
             && let Some(page) = http(request)
         {
             return Lead::Page(page);
         }
-        match self.routes.find(request) {
-            Some(route) => Lead::Socket(route),
-            None => Lead::Nowhere(Routes::<Route>::not_found(request)),
+        let Some(route) = self.routes.find(request) else {
+            return Lead::Nowhere(Routes::<Route>::not_found(request));
+        };
+        if is_handshake
+            && let Some(authorize) = &self.authorize
+            && let Err(rejection) = authorize(request)
+        {
+            return Lead::Nowhere(rejection);
         }
+        Lead::Socket(route)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use ws_handshake::server::{HttpResponse, Request, Routes};
+use ws_handshake::server::{HttpResponse, Rejection, Request, Routes};
 use ws_proto::serving::{Drain, Drained, Registry};
 
 use super::routes::Route;
@@ -20,11 +20,11 @@ pub(super) const LAST_REQUESTS: Duration = Duration::from_secs(1);
 /// A plain request in, a response out; `None` where there is no page.
 pub(super) type HttpCallback = dyn Fn(&Request) -> Option<HttpResponse> + Send + Sync;
 
+/// A handshake in, a refusal out; `Ok` where there is nothing against it.
+pub(super) type Authorize = dyn Fn(&Request) -> Result<(), Rejection> + Send + Sync;
+
 pub(crate) struct Shared {
-    pub(super) acceptor: Acceptor,
-    pub(super) routes: Routes<Route>,
-    pub(super) http: Option<Box<HttpCallback>>,
-    pub(super) payloads: Payloads,
+    pub(super) plan: Plan,
     registry: Mutex<Registry<Sender>>,
     begun: Instant,
     /// How the server is to end, once that is wanted.
@@ -33,19 +33,19 @@ pub(crate) struct Shared {
     drained: watch::Sender<Option<Drained>>,
 }
 
+/// What is done with requests.
+pub(super) struct Plan {
+    pub(super) acceptor: Acceptor,
+    pub(super) routes: Routes<Route>,
+    pub(super) http: Option<Box<HttpCallback>>,
+    pub(super) authorize: Option<Box<Authorize>>,
+    pub(super) payloads: Payloads,
+}
+
 impl Shared {
-    pub(super) fn new(
-        acceptor: Acceptor,
-        routes: Routes<Route>,
-        http: Option<Box<HttpCallback>>,
-        payloads: Payloads,
-        max_connections: usize,
-    ) -> Self {
+    pub(super) fn new(plan: Plan, max_connections: usize) -> Self {
         Self {
-            acceptor,
-            routes,
-            http,
-            payloads,
+            plan,
             registry: Mutex::new(Registry::new(max_connections)),
             begun: Instant::now(),
             drain: watch::Sender::new(None),
@@ -123,7 +123,7 @@ async fn said<T: Clone>(channel: &watch::Sender<Option<T>>) -> T {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("routes", &self.routes)
+            .field("routes", &self.plan.routes)
             .field("drain", &*self.drain.borrow())
             .finish_non_exhaustive()
     }

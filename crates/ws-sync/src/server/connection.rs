@@ -154,7 +154,7 @@ fn open<'a, S: CloneStream + Send + 'static>(
     shared: &'a Shared,
     place: &mut Place,
 ) -> Option<(Sender, Session, &'a Route)> {
-    let incoming = match shared.acceptor.read_request(stream) {
+    let incoming = match shared.plan.acceptor.read_request(stream) {
         Ok(incoming) => incoming,
         Err(error) => {
             place.not_accepted(&error);
@@ -167,7 +167,7 @@ fn open<'a, S: CloneStream + Send + 'static>(
     }
     let request = incoming.request().clone();
     place.span.asked(&request);
-    let route = match guard(|| shared.lead(&request)) {
+    let route = match guard(|| shared.plan.lead(&request)) {
         Ok(Lead::Socket(route)) => route,
         Ok(Lead::Page(page)) => {
             let mut response = Vec::new();
@@ -188,7 +188,7 @@ fn open<'a, S: CloneStream + Send + 'static>(
             return None;
         }
     };
-    let acceptor = route.acceptor.as_ref().unwrap_or(&shared.acceptor);
+    let acceptor = route.acceptor.as_ref().unwrap_or(&shared.plan.acceptor);
     let mut ws = match incoming.accept(acceptor) {
         Ok(ws) => ws,
         Err(error) => {
@@ -207,7 +207,13 @@ fn open<'a, S: CloneStream + Send + 'static>(
         return None;
     }
     let halves = (sender.clone(), receiver);
-    let session = Session::new(halves, request, place.peer_addr, place.id, shared.payloads);
+    let session = Session::new(
+        halves,
+        request,
+        place.peer_addr,
+        place.id,
+        shared.plan.payloads,
+    );
     Some((sender, session, route))
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ws_handshake::server::{HttpResponse, Request, Routes};
+use ws_handshake::server::{HttpResponse, Rejection, Request, Routes};
 use ws_proto::serving::{Drain, Drained, Registry};
 
 use super::routes::Route;
@@ -18,11 +18,11 @@ use crate::{Acceptor, Sender};
 /// A plain request in, a response out; `None` where there is no page.
 pub(super) type HttpCallback = dyn Fn(&Request) -> Option<HttpResponse> + Send + Sync;
 
+/// A handshake in, a refusal out; `Ok` where there is nothing against it.
+pub(super) type Authorize = dyn Fn(&Request) -> Result<(), Rejection> + Send + Sync;
+
 pub(crate) struct Shared {
-    pub(super) acceptor: Acceptor,
-    pub(super) routes: Routes<Route>,
-    pub(super) http: Option<Box<HttpCallback>>,
-    pub(super) payloads: Payloads,
+    pub(super) plan: Plan,
     begun: Instant,
     books: Mutex<Books>,
     /// The books have changed in a way that somebody may wait for.
@@ -65,19 +65,19 @@ pub(super) struct Ending {
     pub(super) open: Vec<Sender>,
 }
 
+/// What is done with requests.
+pub(super) struct Plan {
+    pub(super) acceptor: Acceptor,
+    pub(super) routes: Routes<Route>,
+    pub(super) http: Option<Box<HttpCallback>>,
+    pub(super) authorize: Option<Box<Authorize>>,
+    pub(super) payloads: Payloads,
+}
+
 impl Shared {
-    pub(super) fn new(
-        acceptor: Acceptor,
-        routes: Routes<Route>,
-        http: Option<Box<HttpCallback>>,
-        payloads: Payloads,
-        max_connections: usize,
-    ) -> Self {
+    pub(super) fn new(plan: Plan, max_connections: usize) -> Self {
         Self {
-            acceptor,
-            routes,
-            http,
-            payloads,
+            plan,
             begun: now(),
             books: Mutex::new(Books {
                 registry: Registry::new(max_connections),
@@ -200,7 +200,7 @@ impl Shared {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("routes", &self.routes)
+            .field("routes", &self.plan.routes)
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,9 @@
 //! Which request leads where, and what a handler gets.
 
-use ws_sync::handshake::server::HttpResponse;
-use ws_sync::{Acceptor, CloseCode, Config, Connector, Initiator, Message, OriginPolicy, Server};
+use ws_sync::handshake::server::{HttpResponse, Rejection};
+use ws_sync::{
+    Acceptor, CloseCode, Config, Connector, Initiator, Message, OriginPolicy, Preference, Server,
+};
 
 use crate::running::{Running, closed, echo};
 
@@ -65,7 +67,8 @@ fn a_fallback_takes_what_nobody_else_does() {
 fn a_path_may_have_an_acceptor_of_its_own() {
     let only_friends = Acceptor::new()
         .with_origin_policy(OriginPolicy::allow_list(["https://friend.example"]).expect("origins"))
-        .with_subprotocols(["chat"])
+        .with_subprotocols(["echo", "chat"])
+        .with_preference(Preference::Client)
         .with_config(Config::default().with_max_message_size(4));
     let server = Running::start(
         Server::builder()
@@ -93,6 +96,31 @@ fn a_path_may_have_an_acceptor_of_its_own() {
     let mut ws = server.try_open_with("/friends", &friend).expect("a friend");
     ws.send("12345").expect("sent");
     assert_eq!(closed(ws).code(), CloseCode::MESSAGE_TOO_BIG);
+    server.end();
+}
+
+// spec: S-13
+#[test]
+fn who_may_connect_is_decided_before_the_101() {
+    let server = Running::start(Server::builder().route("/echo", echo).authorize(|request| {
+        match request.header("Authorization") {
+            Some(b"Bearer right") => Ok(()),
+            Some(_) => Err(Rejection::forbidden()),
+            None => Err(Rejection::unauthorized("Bearer").unwrap_or_else(Into::into)),
+        }
+    }));
+    let with = |token| Connector::new().with_header("Authorization", token);
+    for (connector, status) in [
+        (Connector::new(), Some(401)),
+        (with("Bearer wrong"), Some(403)),
+        (with("Bearer right"), None),
+    ] {
+        let opened = server.try_open_with("/echo", &connector);
+        assert_eq!(opened.err(), status);
+    }
+    // It is about handshakes: what leads nowhere, and what is none, is told so.
+    assert_eq!(server.try_open("/other").err(), Some(404));
+    assert!(server.request("GET /echo").starts_with("HTTP/1.1 426 "));
     server.end();
 }
 
