@@ -271,8 +271,11 @@ impl<W: SendingHalf> MessageWriter<W> {
                     self.half.end(true);
                 }
             }
-            // Nobody else holds it, so no copy is made.
-            _ => self.collected = BytesMut::from(fragment),
+            // What it was taken from goes first: then nobody else holds it, and no copy is made.
+            _ => {
+                self.collected = BytesMut::new();
+                self.collected = BytesMut::from(fragment);
+            }
         }
         sent
     }
