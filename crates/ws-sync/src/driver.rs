@@ -417,9 +417,25 @@ impl Driver {
         match (self.unwritable, self.cause) {
             (Some(kind), _) => Some(Error::Io(kind.into())),
             // The Close frame that says so goes out behind what was queued before it.
-            (None, Some(Cause::Protocol(error))) if error.close_code().is_some() => None,
-            (None, cause) => cause.map(Error::from),
+            (None, Some(Cause::Protocol(error)))
+                if error.close_code().is_some() && !self.gave_up_writing() =>
+            {
+                None
+            }
+            (None, Some(cause)) => Some(cause.into()),
+            (None, None) => self
+                .gave_up_writing()
+                .then_some(Error::Protocol(ProtocolError::CloseTimeout)),
         }
+    }
+
+    /// Whether the connection ended before our Close frame was written, and so perhaps what was queued before it.
+    fn gave_up_writing(&self) -> bool {
+        self.connection.state() == State::Closed
+            && self
+                .connection
+                .close_info()
+                .is_some_and(|info| info.sent.is_none())
     }
 
     /// How a connection that is over has ended.
@@ -427,6 +443,9 @@ impl Driver {
         match (self.cause, self.unwritable, self.connection.close_info()) {
             (Some(cause), ..) => Err(cause.into()),
             (None, Some(kind), Some(info)) if !info.clean => Err(Error::Io(kind.into())),
+            (None, None, Some(_)) if self.gave_up_writing() => {
+                Err(Error::Protocol(ProtocolError::CloseTimeout))
+            }
             (None, _, Some(info)) => Ok(info),
             (None, _, None) => Err(Error::Protocol(ProtocolError::ConnectionLost)),
         }

@@ -466,3 +466,29 @@ fn what_has_arrived_by_the_deadline_counts() {
     let info = ws.close(CloseCode::NORMAL, "").expect("it was answered");
     assert!(info.clean);
 }
+
+/// The peer has said that it closes and stays, but takes nothing: what the deadline cuts off was not sent.
+#[test]
+fn what_the_close_deadline_cuts_off_was_not_sent() {
+    for split in [false, true] {
+        let (mut peer, stream) = tcp_pair();
+        peer.write_all(&Frame::close(1000, "").masked([1, 2, 3, 4]).bytes())
+            .expect("written");
+        let config = Config::default().with_close_timeout(Some(SHORT));
+        let mut ws = WebSocket::server(stream, config, BytesMut::new());
+        let large = "x".repeat(64 << 20);
+        let (sent, closed) = if split {
+            let (sender, receiver) = ws.split().expect("cloned");
+            drop(receiver);
+            (sender.send(large), sender.close(CloseCode::NORMAL, ""))
+        } else {
+            (ws.send(large), ws.close(CloseCode::NORMAL, ""))
+        };
+        for result in [sent, closed.map(drop)] {
+            assert!(
+                matches!(result, Err(Error::Protocol(ProtocolError::CloseTimeout))),
+                "{result:?}"
+            );
+        }
+    }
+}
