@@ -2,15 +2,15 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use ws_async::{CloseCode, Error, Event, Message, PreparedMessage, SendError, State};
 
 use crate::halves::{Half, Receives, Sends, Whole};
 use crate::journal::{Fate, Received, Sent, World};
 use crate::message::message;
 use crate::patience::patiently;
+use crate::run::pause;
 use crate::scenario::{Op, Patience, Size, What};
 
 /// Somebody who holds a connection or half of one.
@@ -71,6 +71,21 @@ impl<H: Half> Hand<H> {
             Error::Send(error) => journal.complaints.push(format!("a send failed: {error}")),
             error => journal.errors.push(error.to_string()),
         }
+    }
+
+    /// What comes of a step that is given up when its patience ends.
+    async fn patiently<T>(
+        &mut self,
+        patience: Patience,
+        mut call: impl AsyncFnMut(&mut H) -> T,
+    ) -> Option<T> {
+        let half = &mut self.half;
+        let came = patiently(patience, async || call(half).await).await;
+        if came.is_none() {
+            self.note(|| "given up".to_owned());
+            self.world.journal(self.side).given_up += 1;
+        }
+        came
     }
 
     /// Looks at the queue after each step: it has a limit.
@@ -135,16 +150,18 @@ impl<H: Sends> Hand<H> {
         match what {
             What::Send(size) => {
                 let message = self.next_message(size);
-                let half = &mut self.half;
-                let sent = patiently(patience, async || half.send(message.clone()).await).await;
+                let sent = self
+                    .patiently(patience, async |half| half.send(message.clone()).await)
+                    .await;
                 let fate = self.fate_of(sent);
                 self.sent(message, fate);
             }
             What::SendPrepared(size) => {
                 let message = self.next_message(size);
                 let prepared = PreparedMessage::new(message.clone());
-                let half = &mut self.half;
-                let sent = patiently(patience, async || half.send_prepared(&prepared).await).await;
+                let sent = self
+                    .patiently(patience, async |half| half.send_prepared(&prepared).await)
+                    .await;
                 let fate = self.fate_of(sent);
                 self.sent(message, fate);
             }
@@ -182,8 +199,9 @@ impl<H: Sends> Hand<H> {
     }
 
     async fn feed(&mut self, patience: Patience, message: Message) {
-        let half = &mut self.half;
-        let fed = patiently(patience, async || half.feed(message.clone()).await).await;
+        let fed = self
+            .patiently(patience, async |half| half.feed(message.clone()).await)
+            .await;
         let fate = match fed {
             Some(Ok(())) => Fate::Queued,
             Some(Err(error)) => {
@@ -196,8 +214,10 @@ impl<H: Sends> Hand<H> {
     }
 
     async fn flush(&mut self, patience: Patience) {
-        let half = &mut self.half;
-        match patiently(patience, async || half.flush().await).await {
+        match self
+            .patiently(patience, async |half| half.flush().await)
+            .await
+        {
             Some(Ok(())) => {
                 let position = self.world.network.sent_len(self.side);
                 let mut journal = self.world.journal(self.side);
@@ -216,12 +236,12 @@ impl<H: Sends> Hand<H> {
         let message = self.next_message(size);
         let piece_len = size.len / pieces.max(1) + 1;
         let begun = Cell::new(false);
-        let half = &mut self.half;
         let payload = message.as_bytes();
-        let streamed = patiently(patience, async || {
-            half.stream(size.kind, payload, piece_len, &begun).await
-        })
-        .await;
+        let streamed = self
+            .patiently(patience, async |half| {
+                half.stream(size.kind, payload, piece_len, &begun).await
+            })
+            .await;
         let finished = matches!(streamed, Some(Ok(())));
         // Another hand that sends must expect that.
         self.world.journal(self.side).unfinished |= begun.get() && !finished;
@@ -236,8 +256,9 @@ impl<H: Sends> Hand<H> {
     async fn ping(&mut self, patience: Patience) -> Vec<u8> {
         self.pinged += 1;
         let data = format!("ping {} of {}", self.pinged, self.number).into_bytes();
-        let half = &mut self.half;
-        let sent = patiently(patience, async || half.ping(&data).await).await;
+        let sent = self
+            .patiently(patience, async |half| half.ping(&data).await)
+            .await;
         if let Some(Err(error)) = sent {
             self.failed(&error);
         }
@@ -246,9 +267,10 @@ impl<H: Sends> Hand<H> {
 
     async fn close(&mut self, code: u16, patience: Patience) {
         let began = Instant::now();
-        let half = &mut self.half;
         let code = CloseCode::new(code);
-        let closed = patiently(patience, async || half.close(code, "enough").await).await;
+        let closed = self
+            .patiently(patience, async |half| half.close(code, "enough").await)
+            .await;
         let Some(closed) = closed else {
             return;
         };
@@ -308,16 +330,20 @@ impl<H: Receives> Hand<H> {
     }
 
     async fn recv(&mut self, patience: Patience) -> (Then, Option<Message>) {
-        let half = &mut self.half;
-        match patiently(patience, async || half.recv().await).await {
+        match self
+            .patiently(patience, async |half| half.recv().await)
+            .await
+        {
             Some(received) => self.taken(received),
             None => (Then::GoOn, None),
         }
     }
 
     async fn recv_event(&mut self, patience: Patience) -> (Then, Option<Event>) {
-        let half = &mut self.half;
-        let event = match patiently(patience, async || half.recv_event().await).await {
+        let event = match self
+            .patiently(patience, async |half| half.recv_event().await)
+            .await
+        {
             Some(Ok(Some(event))) => event,
             Some(Ok(None)) => return (self.ended(Ok(())), None),
             Some(Err(error)) => return (self.ended(Err(error)), None),
@@ -336,8 +362,9 @@ impl<H: Receives> Hand<H> {
 
     async fn read(&mut self, patience: Patience, wanted: bool) -> Then {
         let begun = Cell::new(false);
-        let half = &mut self.half;
-        let read = patiently(patience, async || half.read(&begun, wanted).await).await;
+        let read = self
+            .patiently(patience, async |half| half.read(&begun, wanted).await)
+            .await;
         match read {
             Some(Ok(Some(message))) => {
                 self.received(wanted.then_some(message));
@@ -412,8 +439,9 @@ impl Hand<ws_async::Sender> {
                 What::Pause(millis) => pause(millis).await,
                 What::Close(code) => self.close(code, op.patience).await,
                 What::Closed => {
-                    let half = &self.half;
-                    let closed = patiently(op.patience, async || half.closed().await).await;
+                    let closed = self
+                        .patiently(op.patience, async |half| half.closed().await)
+                        .await;
                     if closed.is_some() {
                         self.over();
                     }
@@ -446,16 +474,18 @@ impl Hand<Whole> {
         self.leave();
     }
 
+    /// What still arrives is dropped by `close`.
+    fn expect_gaps(&self) {
+        let mut journal = self.world.journal(self.side);
+        let received = journal.received.len();
+        journal.gaps_from.get_or_insert(received);
+    }
+
     async fn step(&mut self, op: Op) -> Then {
         let Op { what, patience } = op;
         match what {
             What::Close(code) => {
-                // What still arrives is dropped by `close`.
-                {
-                    let mut journal = self.world.journal(self.side);
-                    let received = journal.received.len();
-                    journal.gaps_from.get_or_insert(received);
-                }
+                self.expect_gaps();
                 self.close(code, patience).await;
                 Then::GoOn
             }
@@ -501,9 +531,4 @@ impl Hand<Whole> {
             }
         }
     }
-}
-
-/// The clock is paused: this is exact, and costs nothing.
-async fn pause(millis: u64) {
-    sleep_until(Instant::now() + Duration::from_millis(millis)).await;
 }

@@ -38,6 +38,8 @@ pub(crate) struct Journal {
     pub(crate) endings: Vec<CloseInfo>,
     /// Most bytes that were ever seen in the queue.
     pub(crate) most_queued: usize,
+    /// How many futures were dropped while they waited, but for those that were begun anew.
+    pub(crate) given_up: usize,
     /// A writer was given up inside its message.
     pub(crate) unfinished: bool,
     /// Errors of steps.

@@ -1,4 +1,4 @@
-//! One conversation, from its seed to its verdict.
+//! One conversation, from its scenario to its verdict.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,10 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::runtime::Builder;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use ws_async::WebSocket;
 use ws_testkit::network::{Network, VirtualStream};
 
-use crate::draw::draw;
 use crate::hand::Hand;
 use crate::journal::{Journal, World};
 use crate::judge;
@@ -23,7 +22,7 @@ const MAX_POLLS: u32 = 100_000;
 /// Uses of one stream after which its end is taken to do so.
 const MAX_OPERATIONS: u64 = 200_000;
 
-/// What one seed came to.
+/// What one conversation came to.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) scenario: Scenario,
@@ -42,9 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) trace: Vec<String>,
 }
 
-/// Carries out what the seed draws, and judges it.
-pub(crate) fn run(seed: u64, traced: bool) -> Outcome {
-    let scenario = draw(seed);
+/// Carries out a scenario, and judges what came of it.
+pub(crate) fn run(scenario: Scenario, traced: bool) -> Outcome {
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -53,6 +51,11 @@ pub(crate) fn run(seed: u64, traced: bool) -> Outcome {
     let mut outcome = LocalSet::new().block_on(&runtime, converse(scenario, traced));
     outcome.violations.extend(judge::judge(&outcome));
     outcome
+}
+
+/// Lets time pass, which takes none.
+pub(crate) async fn pause(millis: u64) {
+    sleep(Duration::from_millis(millis)).await;
 }
 
 async fn converse(scenario: Scenario, traced: bool) -> Outcome {
