@@ -9,6 +9,7 @@ mod contender;
 mod generator;
 mod memory;
 mod report;
+mod round;
 mod scenario;
 mod server;
 mod verify;
@@ -18,10 +19,8 @@ use std::error::Error;
 
 use arguments::Arguments;
 use contender::Contender;
-use generator::{Check, Generator};
-use report::{Cell, Table};
-use scenario::{Pattern, Scenario};
-use server::Server;
+use report::Table;
+use scenario::Pattern;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -79,8 +78,8 @@ fn contest(pattern: Pattern, contenders: &[Contender], arguments: &Arguments) ->
             if round % 2 == 1 {
                 order.reverse();
             }
-            for contender in order {
-                match timed_round(contender, scenario, arguments) {
+            for (contender, cell) in round::timed(&order, scenario, arguments) {
+                match cell {
                     Ok(cell) => table.add(scenario, contender, cell),
                     Err(error) => eprintln!("{} {}: {error}", scenario.name, contender.name),
                 }
@@ -90,25 +89,7 @@ fn contest(pattern: Pattern, contenders: &[Contender], arguments: &Arguments) ->
     table
 }
 
-/// One fresh server, one set of connections, one window of time. A fresh process each time, so that no contender is
-/// lucky or unlucky with one memory layout for all its rounds.
-fn timed_round(contender: &Contender, scenario: &Scenario, arguments: &Arguments) -> Result<Cell> {
-    let server = Server::start(contender, arguments)?;
-    let streams = server.connect(scenario.connections)?;
-    let burst = scenario.burst(contender.kind);
-    let mut generator = Generator::new(scenario.pattern, streams, &burst, Check::Contents)?;
-    generator.exchange_once()?;
-    generator.check = Check::Headers;
-    generator.run(arguments.warm_up)?;
-    let before = server.reading()?;
-    let replies = generator.run(arguments.window)?;
-    let after = server.reading()?;
-    // Before its connections, so that it does not report each of them as torn.
-    drop(server);
-    Ok(Cell::new(before, after, replies))
-}
-
-/// The memory scenario alone holds thousands of sockets, here and in the server, which inherits the limit.
+/// Some scenarios hold thousands of sockets, here and in the servers, which inherit the limit.
 fn raise_descriptor_limit() -> Result<()> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;

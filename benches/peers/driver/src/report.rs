@@ -3,7 +3,7 @@
 use crate::arguments::Arguments;
 use crate::contender::{Contender, Kind};
 use crate::scenario::{Pattern, Scenario};
-use crate::server::Reading;
+use crate::server::Spent;
 
 /// One round of one contender.
 #[derive(Debug, Clone, Copy)]
@@ -16,14 +16,11 @@ pub struct Cell {
 }
 
 impl Cell {
-    pub fn new(before: Reading, after: Reading, messages: f64) -> Self {
-        let wall = (after.wall - before.wall).as_secs_f64();
-        let server = (after.server - before.server).as_secs_f64();
-        let generator = (after.generator - before.generator).as_secs_f64();
+    pub fn new(spent: Spent, messages: f64) -> Self {
         Self {
-            cost: server * 1e6 / messages,
-            server_busy: server / wall,
-            generator_busy: generator / wall,
+            cost: spent.server.as_secs_f64() * 1e6 / messages,
+            server_busy: spent.server.div_duration_f64(spent.wall),
+            generator_busy: spent.generator.div_duration_f64(spent.wall),
         }
     }
 

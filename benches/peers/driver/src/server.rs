@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
+use std::ops::{AddAssign, Sub};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,34 @@ pub struct Reading {
     pub server: Duration,
     pub generator: Duration,
     pub wall: Instant,
+}
+
+/// What has gone by between two readings.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spent {
+    pub server: Duration,
+    pub generator: Duration,
+    pub wall: Duration,
+}
+
+impl Sub for Reading {
+    type Output = Spent;
+
+    fn sub(self, before: Self) -> Spent {
+        Spent {
+            server: self.server - before.server,
+            generator: self.generator - before.generator,
+            wall: self.wall - before.wall,
+        }
+    }
+}
+
+impl AddAssign for Spent {
+    fn add_assign(&mut self, more: Self) {
+        self.server += more.server;
+        self.generator += more.generator;
+        self.wall += more.wall;
+    }
 }
 
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
