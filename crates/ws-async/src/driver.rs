@@ -37,6 +37,9 @@ pub(crate) struct Driver<S> {
     deadline: Deadline,
     /// What was read while somebody was sending.
     ahead: Vec<Event>,
+    /// The next message was asked for in chunks, and may yet be asked for whole: until its beginning is handed out
+    /// nobody else may take it apart.
+    reader_waits: bool,
     /// Nobody will ever take what arrives.
     deaf: bool,
     /// Whether somebody has listened since the last flush; a fresh connection has heard everything there is.
@@ -109,6 +112,7 @@ impl<S> Driver<S> {
             opened: Instant::now(),
             deadline: Deadline::default(),
             ahead: Vec::new(),
+            reader_waits: false,
             deaf: false,
             listened: true,
             yields_to_replies: false,
@@ -137,6 +141,7 @@ impl<S> Driver<S> {
             opened: self.opened,
             deadline: self.deadline,
             ahead: self.ahead,
+            reader_waits: self.reader_waits,
             deaf: self.deaf,
             listened: self.listened,
             yields_to_replies: self.yields_to_replies,
@@ -259,19 +264,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         {
             let max_size = max_size.unwrap_or(self.connection.max_message_size());
             self.connection.stream_message(max_size);
+            self.reader_waits = true;
         }
-        loop {
-            match ready!(self.poll_event(cx))? {
-                Some(Event::Chunk(chunk)) => return Poll::Ready(Ok(Some(chunk))),
-                Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message.into()))),
-                Some(_) => {}
-                None => return Poll::Ready(Ok(None)),
+        let chunk = loop {
+            match ready!(self.poll_event(cx)) {
+                Ok(Some(Event::Chunk(chunk))) => break Ok(Some(chunk)),
+                Ok(Some(Event::Message(message))) => break Ok(Some(message.into())),
+                Ok(Some(_)) => {}
+                Ok(None) => break Ok(None),
+                Err(error) => break Err(error),
             }
-        }
+        };
+        self.reader_waits = false;
+        Poll::Ready(chunk)
     }
 
     /// The rest of the message that is being read is not wanted; if nothing of it was handed out, it comes whole.
     pub(crate) fn discard_message(&mut self) {
+        self.reader_waits = false;
         self.ahead.retain(|event| !matches!(event, Event::Chunk(_)));
         self.connection.discard_message();
     }
@@ -306,8 +316,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 self.connection.excuse_silence();
             }
             self.connection.handle_timeout(self.opened.elapsed());
-            if let Some(event) = self.next_event(cx) {
-                self.keep(event);
+            if self.connection.is_overdue() {
+                let event = self.next_event(cx);
+                debug_assert!(event.is_none(), "a failure comes before what has arrived");
             }
             return Poll::Ready(());
         }
@@ -324,7 +335,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn has_room_for_events(&self) -> bool {
-        self.deaf || self.ahead.len() < MAX_AHEAD && !self.ahead.iter().any(is_data)
+        self.deaf
+            || !self.reader_waits && self.ahead.len() < MAX_AHEAD && !self.ahead.iter().any(is_data)
     }
 
     fn keep(&mut self, event: Event) {

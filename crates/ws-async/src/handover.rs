@@ -129,7 +129,8 @@ impl<D: Signals> Handover<D> {
         }
     }
 
-    /// Gives up the receiver's wait. Senders that wait have to read for themselves now.
+    /// Gives up the receiver's wait, also one that a wake has ended already. Senders that wait have to read for
+    /// themselves now.
     pub(crate) fn leave_receiver(&self) {
         if self.waiters.forget_receiver() {
             self.waiters.wake_all();
@@ -246,7 +247,8 @@ impl Waiters {
         self.set_outlook(&waiting, self.outlook().with_receiver(false));
         let senders_wait = !waiting.senders.is_empty();
         drop(waiting);
-        forgotten.is_some() && senders_wait
+        drop(forgotten);
+        senders_wait
     }
 
     fn wake_all(&self) {

@@ -346,11 +346,7 @@ async fn a_cancelled_send_strands_nothing() {
     let frame = Frame::text("longer than the pipe").bytes();
     {
         let mut send = Box::pin(sender.send("longer than the pipe"));
-        std::future::poll_fn(|cx| {
-            assert!(send.as_mut().poll(cx).is_pending());
-            std::task::Poll::Ready(())
-        })
-        .await;
+        poll_once(send.as_mut()).await;
     }
     let mut received = vec![0; frame.len()];
     peer.read_exact(&mut received).await.expect("all of it");
@@ -360,6 +356,70 @@ async fn a_cancelled_send_strands_nothing() {
         .expect("written");
     drop(peer);
     receiver.await.expect("no panic");
+}
+
+/// A sender that reads ahead takes no message apart for a reader that may be given up.
+#[tokio::test]
+async fn a_reader_that_is_given_up_costs_no_message() {
+    let (stream, mut peer) = duplex(1000);
+    let server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    let (sender, mut receiver) = server.split();
+    {
+        let mut reader = Box::pin(receiver.reader());
+        poll_once(reader.as_mut()).await;
+        peer.write_all(vectors::CLIENT_TEXT).await.expect("written");
+        // Each but the first looks at what has arrived.
+        for _ in 0..3 {
+            sender.send("tick").await.expect("sent");
+        }
+    }
+    peer.write_all(&Frame::text("next").masked([1, 2, 3, 4]).bytes())
+        .await
+        .expect("written");
+    for expected in ["Hello", "next"] {
+        let message = receiver.recv().await.expect("received");
+        assert_eq!(message, Some(Message::text(expected)));
+    }
+}
+
+/// While a reader was woken for what has arrived nobody else reads; when it is given up, whoever waits does.
+///
+/// spec: C-03
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_is_given_up_leaves_the_reading_to_a_sender() {
+    let (stream, mut peer) = duplex(1000);
+    let server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    let (sender, mut receiver) = server.split();
+    let mut reader = Box::pin(receiver.reader());
+    poll_once(reader.as_mut()).await;
+    let waiting = tokio::spawn(async move { sender.closed().await });
+    tokio::task::yield_now().await;
+    peer.write_all(vectors::CLIENT_PING).await.expect("written");
+    for _ in 0..4 {
+        tokio::task::yield_now().await;
+    }
+    drop(reader);
+    let expected = Frame::pong("Hello").bytes();
+    let mut pong = vec![0; expected.len()];
+    timeout(Duration::from_secs(1), peer.read_exact(&mut pong))
+        .await
+        .expect("somebody reads")
+        .expect("a Pong");
+    assert_eq!(pong, expected);
+    drop(receiver);
+    peer.write_all(vectors::CLIENT_CLOSE_EMPTY)
+        .await
+        .expect("written");
+    drop(peer);
+    waiting.await.expect("no panic");
+}
+
+async fn poll_once(mut future: std::pin::Pin<&mut impl Future>) {
+    std::future::poll_fn(|cx| {
+        assert!(future.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
 }
 
 /// Broadcasting to a thousand connections must not run a thousand tasks.

@@ -388,6 +388,12 @@ impl Connection {
         }
     }
 
+    /// Whether a deadline has passed that fails the connection: the next [`poll_event`](Self::poll_event) reports it,
+    /// whatever has arrived.
+    pub fn is_overdue(&self) -> bool {
+        self.overdue
+    }
+
     /// Notes that nobody reads what the peer may have sent, because nobody takes what arrived before it: its silence
     /// proves nothing then. Say so before [`handle_timeout`](Self::handle_timeout); `Config::pong_timeout` has no hold on
     /// the peer this time. The other deadlines have.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 use ws_proto::{CloseCode, Config, Connection, Event, Initiator, Message, ProtocolError, State};
 use ws_testkit::{Alone, FixedKey, Frame, Pair, vectors};
 
@@ -194,6 +194,26 @@ fn a_short_interval_does_not_put_the_deadline_off() {
     // The first Ping went out at 5 s.
     wait_until(&mut server, seconds(25));
     assert_eq!(server.error, Some(ProtocolError::PongTimeout));
+}
+
+/// Whoever must not take what has arrived can tell whether it is safe to ask for the failure.
+#[test]
+fn a_passed_deadline_is_reported_before_what_has_arrived() {
+    // spec: C-35
+    let mut server = Alone::server_with(config().with_ping_interval(Some(seconds(5))));
+    server.connection.poll_timeout(seconds(0));
+    wait_until(&mut server, seconds(5));
+    assert!(!server.connection.is_overdue());
+    server.connection.poll_timeout(seconds(5));
+    server.connection.handle_timeout(seconds(25));
+    assert!(server.connection.is_overdue());
+    server
+        .connection
+        .handle_received(BytesMut::from(vectors::CLIENT_TEXT));
+    let reported = server.connection.poll_event();
+    assert_eq!(reported, Err(ProtocolError::PongTimeout));
+    assert!(!server.connection.is_overdue());
+    assert_eq!(server.connection.poll_event(), Ok(None));
 }
 
 #[test]
