@@ -65,10 +65,10 @@ pub(crate) struct Driver<S> {
     burst: u32,
     /// The first error of the transport: why the connection was lost, if it was.
     transport_error: Option<io::Error>,
-    /// Why the connection is over, to be reported once its end has been carried out.
-    failure: Option<Error>,
-    /// The same for whoever asks later.
+    /// Why the connection failed. The receiver is told once its end has been carried out, whoever asks later at once.
     cause: Option<Cause>,
+    /// Whether the receiver is yet to be told.
+    unreported: bool,
     /// Why nothing can be written any more.
     unwritable: Option<io::ErrorKind>,
 }
@@ -126,8 +126,8 @@ impl<S> Driver<S> {
             owes_answer: false,
             burst: 0,
             transport_error: None,
-            failure: None,
             cause: None,
+            unreported: false,
             unwritable: None,
         }
     }
@@ -155,8 +155,8 @@ impl<S> Driver<S> {
             owes_answer: self.owes_answer,
             burst: self.burst,
             transport_error: self.transport_error,
-            failure: self.failure,
             cause: self.cause,
+            unreported: self.unreported,
             unwritable: self.unwritable,
         }
     }
@@ -247,7 +247,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let event = ready!(self.poll_drive(cx, usize::MAX));
         Poll::Ready(match event {
             Some(event) => Ok(Some(event)),
-            None => self.failure.take().map_or(Ok(None), Err),
+            None => self.report().map_or(Ok(None), Err),
         })
     }
 
@@ -346,16 +346,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// An error of the transport says more than the loss of the connection that follows from it.
-    fn blame(&mut self, error: ProtocolError) -> Error {
+    fn blame(&self, error: ProtocolError) -> Cause {
         // A Close that could not be written is none that the peer failed to answer.
         let closing = self
             .connection
             .close_info()
             .is_some_and(|info| info.sent.is_some());
-        match (error, self.transport_error.take()) {
-            (ProtocolError::ConnectionLost, Some(transport)) => Error::Io(transport),
-            (ProtocolError::CloseTimeout, Some(transport)) if !closing => Error::Io(transport),
-            (error, _) => Error::Protocol(error),
+        match (error, &self.transport_error) {
+            (ProtocolError::ConnectionLost, Some(transport)) => Cause::Io(transport.kind()),
+            (ProtocolError::CloseTimeout, Some(transport)) if !closing => {
+                Cause::Io(transport.kind())
+            }
+            (error, _) => Cause::Protocol(error),
+        }
+    }
+
+    /// Why the connection failed, once, in the transport's own words where they are the cause.
+    fn report(&mut self) -> Option<Error> {
+        if !std::mem::take(&mut self.unreported) {
+            return None;
+        }
+        let transport_error = self.transport_error.take();
+        match (self.cause?, transport_error) {
+            (Cause::Io(_), Some(error)) => Some(Error::Io(error)),
+            (cause, _) => Some(cause.into()),
         }
     }
 
@@ -368,12 +382,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             Ok(None) => None,
             Err(error) => {
-                let failure = self.blame(error);
-                self.cause = Some(match &failure {
-                    Error::Io(error) => Cause::Io(error.kind()),
-                    _ => Cause::Protocol(error),
-                });
-                self.failure = Some(failure);
+                self.cause = Some(self.blame(error));
+                self.unreported = true;
                 None
             }
         }
