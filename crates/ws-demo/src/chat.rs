@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
-use ws_async::{CloseCode, Error, Message, Receiver, Sender, State, WebSocket};
+use ws_async::{Error, Message, Receiver, Sender, State};
 
-use crate::GOING_AWAY;
 use crate::protocol::{ErrorCode, ErrorEvent, Event, Object};
 use crate::rooms::{Membership, Refusal, Rooms};
-use crate::shutdown::ShutdownWatch;
 
 /// Largest chat message in bytes, whatever it holds; more fails the connection with 1009. A line of
 /// [`MAX_TEXT_CHARS`] fits even if JSON writes half of it as escapes.
@@ -25,34 +22,20 @@ const BURST: u32 = 20;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Serves one connection until it ends.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    ws: WebSocket<S>,
+pub(crate) async fn serve(
+    (sender, mut receiver): (Sender, Receiver),
     rooms: Arc<Rooms>,
-    mut shutdown: ShutdownWatch,
 ) -> Result<(), Error> {
-    let (sender, mut receiver) = ws.split();
     let mut guest = Guest {
         sender,
         rooms,
         membership: None,
     };
-    let ended = tokio::select! {
-        biased;
-        () = shutdown.begun() => None,
-        ended = guest.converse(&mut receiver) => Some(ended),
-    };
+    let ended = guest.converse(&mut receiver).await;
     if let Some(membership) = guest.membership.take() {
         membership.leave().await;
     }
-    match ended {
-        Some(ended) => ended,
-        None => {
-            // What is still said is not heard.
-            drop(receiver);
-            let closed = guest.sender.close(CloseCode::GOING_AWAY, GOING_AWAY).await;
-            closed.map(drop)
-        }
-    }
+    ended
 }
 
 /// Somebody who is connected. What others say reaches the connection without passing through here.
@@ -211,12 +194,11 @@ mod tests {
     use bytes::BytesMut;
     use tokio::io::DuplexStream;
     use tokio::task::JoinHandle;
-    use ws_async::{Config, ProtocolError};
+    use ws_async::{CloseCode, Config, ProtocolError, WebSocket};
 
     use super::*;
     use crate::STALL_TIMEOUT;
     use crate::rooms::BACKLOG;
-    use crate::shutdown::Shutdown;
 
     struct Guest {
         ws: WebSocket<DuplexStream>,
@@ -224,7 +206,7 @@ mod tests {
     }
 
     /// A client, and a server's end for it behind a pipe and a write buffer that hold a kilobyte each.
-    fn guest(rooms: &Arc<Rooms>, shutdown: &Shutdown) -> Guest {
+    fn guest(rooms: &Arc<Rooms>) -> Guest {
         let (near, far) = tokio::io::duplex(1024);
         let config = Config::default()
             .with_ping_interval(None)
@@ -233,7 +215,7 @@ mod tests {
         let ws = WebSocket::server(far, config.clone(), BytesMut::new());
         Guest {
             ws: WebSocket::client(near, config, BytesMut::new()),
-            served: tokio::spawn(serve(ws, Arc::clone(rooms), shutdown.watch())),
+            served: tokio::spawn(serve(ws.split(), Arc::clone(rooms))),
         }
     }
 
@@ -263,8 +245,8 @@ mod tests {
 
     #[tokio::test]
     async fn every_wrong_message_gets_its_answer_and_the_connection_stays() {
-        let (rooms, shutdown) = (Arc::default(), Shutdown::new());
-        let mut ada = guest(&rooms, &shutdown);
+        let rooms = Arc::default();
+        let mut ada = guest(&rooms);
         let outside = [
             ("hello", "bad_message"),
             (r#"{"type":"shout"}"#, "bad_message"),
@@ -308,7 +290,7 @@ mod tests {
             let answer = ada.text_with("").await;
             assert!(answer.contains(code), "{message}: {answer}");
         }
-        let mut eve = guest(&rooms, &shutdown);
+        let mut eve = guest(&rooms);
         eve.send(r#"{"type":"join","room":"lobby","nick":"ada"}"#)
             .await;
         eve.text_with("nick_taken").await;
@@ -318,10 +300,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_talks_too_fast_is_read_later() {
-        let (rooms, shutdown) = (Arc::default(), Shutdown::new());
-        let mut fast = guest(&rooms, &shutdown);
+        let rooms = Arc::default();
+        let mut fast = guest(&rooms);
         fast.join("fast").await;
-        let mut calm = guest(&rooms, &shutdown);
+        let mut calm = guest(&rooms);
         calm.join("calm").await;
 
         let begun = Instant::now();
@@ -345,10 +327,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_speaker_is_told_whom_a_line_reached() {
-        let (rooms, shutdown) = (Arc::default(), Shutdown::new());
-        let mut stuck = guest(&rooms, &shutdown);
+        let rooms = Arc::default();
+        let mut stuck = guest(&rooms);
         stuck.join("stuck").await;
-        let mut ada = guest(&rooms, &shutdown);
+        let mut ada = guest(&rooms);
         ada.join("ada").await;
         ada.send(r#"{"type":"say","text":"hello"}"#).await;
         let said = ada.text_with("").await;
@@ -368,10 +350,10 @@ mod tests {
     // spec: S-07
     #[tokio::test(start_paused = true)]
     async fn who_takes_nothing_is_given_up() {
-        let (rooms, shutdown) = (Arc::default(), Shutdown::new());
-        let mut stuck = guest(&rooms, &shutdown);
+        let rooms = Arc::default();
+        let mut stuck = guest(&rooms);
         stuck.join("stuck").await;
-        let mut ada = guest(&rooms, &shutdown);
+        let mut ada = guest(&rooms);
         ada.join("ada").await;
         // More than the pipe holds; ada hears each of her lines at once.
         for n in 0..10 {
@@ -393,8 +375,8 @@ mod tests {
     // spec: S-07
     #[tokio::test(start_paused = true)]
     async fn who_is_too_far_behind_is_disconnected_with_1013() {
-        let (rooms, shutdown) = (Arc::default(), Shutdown::new());
-        let mut stuck = guest(&rooms, &shutdown);
+        let rooms = Arc::default();
+        let mut stuck = guest(&rooms);
         stuck.join("stuck").await;
         // Nobody serves this one, so that it may talk as fast as it likes, and need not listen.
         let (_near, far) = tokio::io::duplex(1024);

@@ -1,11 +1,6 @@
 //! The routes that answer each message by itself: `/echo`, `/origin-checked`, `/reverse-001`.
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
-use ws_async::{CloseCode, Error, Message, WebSocket};
-
-use crate::shutdown::ShutdownWatch;
-use crate::{GOING_AWAY, STALL_TIMEOUT};
+use ws_async::{CloseCode, HandlerResult, Message, Session};
 
 /// What is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,41 +12,18 @@ pub(crate) enum Answer {
 }
 
 /// Serves one connection until it ends.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
-    mut ws: WebSocket<S>,
-    answer: Answer,
-    mut shutdown: ShutdownWatch,
-) -> Result<(), Error> {
-    loop {
-        let received = tokio::select! {
-            biased;
-            () = shutdown.begun() => {
-                ws.close(CloseCode::GOING_AWAY, GOING_AWAY).await?;
-                return Ok(());
-            }
-            received = ws.recv() => received?,
-        };
-        let Some(message) = received else {
-            return Ok(());
-        };
+pub(crate) async fn serve(mut session: Session, answer: Answer) -> HandlerResult {
+    while let Some(message) = session.recv().await? {
         let Some(reply) = answer.to(message) else {
-            ws.close(CloseCode::UNSUPPORTED_DATA, "text only").await?;
+            let closing = session.close(CloseCode::UNSUPPORTED_DATA, "text only");
+            closing.await?;
             return Ok(());
         };
         // Fed and not sent: while the client talks, answers leave in batches, and `recv` writes before
-        // it waits. A client that sends and never reads fills the buffer and then meets the timeout.
-        let feeding = async {
-            tokio::select! {
-                biased;
-                fed = timeout(STALL_TIMEOUT, ws.feed(reply)) => fed,
-                () = shutdown.begun() => Ok(Ok(())),
-            }
-        };
-        match feeding.await {
-            Ok(fed) => fed?,
-            Err(_elapsed) => return Ok(()),
-        }
+        // it waits. A client that sends and never reads fills the buffer and then meets its deadline.
+        session.feed(reply).await?;
     }
+    Ok(())
 }
 
 impl Answer {

@@ -4,34 +4,21 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncWrite};
 use ws_async::handshake::GUID;
 use ws_async::handshake::server::{Acceptance, Request};
-use ws_async::{CloseCode, Error, WebSocket};
-
-use crate::GOING_AWAY;
-use crate::shutdown::ShutdownWatch;
+use ws_async::{HandlerResult, Session};
 
 /// Serves one connection: one message, then it waits to be closed.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
-    mut ws: WebSocket<S>,
-    report: String,
-    mut shutdown: ShutdownWatch,
-) -> Result<(), Error> {
-    // One short message into empty buffers: it cannot stall.
-    ws.feed(report).await?;
-    loop {
-        tokio::select! {
-            biased;
-            () = shutdown.begun() => {
-                ws.close(CloseCode::GOING_AWAY, GOING_AWAY).await?;
-                return Ok(());
-            }
-            received = ws.recv() => if received?.is_none() {
-                return Ok(());
-            }
-        }
+pub(crate) async fn serve(mut session: Session) -> HandlerResult {
+    // The same request is accepted in the same way again.
+    let mut acceptance = session.request().offer()?.accept();
+    if let Some(name) = session.subprotocol() {
+        acceptance = acceptance.subprotocol(name)?;
     }
+    let report = report(session.request(), &acceptance);
+    session.send(report).await?;
+    while session.recv().await?.is_some() {}
+    Ok(())
 }
 
 /// What is told, in this order; the README says what each member is.
@@ -49,7 +36,7 @@ struct Report<'a> {
 }
 
 /// The handshake as JSON.
-pub(crate) fn report(request: &Request, acceptance: &Acceptance) -> String {
+fn report(request: &Request, acceptance: &Acceptance) -> String {
     let key = acceptance.offer().key();
     let accept = acceptance.offer().accept_key();
     let mut response = Vec::new();

@@ -4,9 +4,8 @@
 //! for one client on behalf of another, and keeps nothing when it ends. What the routes do and what
 //! the chat speaks is in this crate's README.
 //!
-//! The way of a connection: `server` accepts it and bounds how many there are, `opening` reads its
-//! one HTTP request and answers with a file of `page`, a refusal or a 101, and `echo`, `chat` or
-//! `inspect` serve the socket until it closes or `shutdown` begins.
+//! `server` says what is at which path: `page` to be loaded, `echo`, `chat` and `inspect` to be talked
+//! to by whom `origins` lets in. Accepting, the limit and the end of it all are `ws-async`'s.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -14,14 +13,12 @@
 mod chat;
 mod echo;
 mod inspect;
-mod opening;
+mod origins;
 mod page;
 mod protocol;
 mod rooms;
-mod routes;
 mod server;
 mod settings;
-mod shutdown;
 
 use std::time::Duration;
 

@@ -32,7 +32,8 @@ async fn serve(settings: Settings) -> io::Result<()> {
     let address = settings.address;
     // Before the line is printed: whoever reads it may send the signal at once.
     let told_to_stop = told_to_stop()?;
-    let server = Server::bind(settings).map_err(|error| cannot_listen(address, &error))?;
+    let bound = Server::bind(settings).await;
+    let server = bound.map_err(|error| cannot_listen(address, &error))?;
     writeln!(
         io::stdout(),
         "open http://{}/",

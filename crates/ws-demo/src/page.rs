@@ -1,4 +1,6 @@
-//! The page's files, compiled in, and HTTP responses.
+//! The page's files, compiled in, and what is answered to requests for them.
+
+use ws_async::handshake::server::{HttpResponse, Request, ResponseError};
 
 /// A file of the page.
 #[derive(Debug)]
@@ -105,52 +107,59 @@ const FILES: &[File] = &[
 /// themselves because older engines do not take them for `'self'`, and because the page may be
 /// pointed at another server. The two Cross-Origin fields isolate the page, for which browsers reward
 /// it with a finer clock: the round-trip plot needs one.
-const SECURITY_FIELDS: &str = "\
-    Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' data:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
-    frame-ancestors 'none'; require-trusted-types-for 'script'\r\n\
-    Cross-Origin-Embedder-Policy: require-corp\r\n\
-    Cross-Origin-Opener-Policy: same-origin\r\n\
-    Cross-Origin-Resource-Policy: same-origin\r\n\
-    Referrer-Policy: no-referrer\r\n\
-    X-Content-Type-Options: nosniff\r\n";
+const SECURITY_FIELDS: [(&str, &str); 6] = [
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'",
+    ),
+    ("Cross-Origin-Embedder-Policy", "require-corp"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+];
+
+/// The answer to a plain request; `None` where there is no file.
+pub(crate) fn respond(request: &Request) -> Option<HttpResponse> {
+    let file = file(request.path())?;
+    let response = match request.method() {
+        "GET" | "HEAD" => file.response(),
+        _ => method_not_allowed(),
+    };
+    Some(response.expect("what is written here is allowed"))
+}
 
 /// The file at a path.
-pub(crate) fn file(path: &str) -> Option<&'static File> {
+fn file(path: &str) -> Option<&'static File> {
     FILES.iter().find(|file| file.path == path)
 }
 
 impl File {
-    /// The whole response. To HEAD it is the same without the content (RFC 9110 section 9.3.2).
-    pub(crate) fn response(&self, with_content: bool) -> Vec<u8> {
-        let content = if with_content { self.content } else { "" };
-        format!(
-            "HTTP/1.1 200 OK\r\n\
-             Content-Type: {}\r\n\
-             Content-Length: {}\r\n\
-             Cache-Control: no-store\r\n\
-             {SECURITY_FIELDS}\
-             Connection: close\r\n\r\n{content}",
-            self.media_type,
-            self.content.len(),
-        )
-        .into_bytes()
+    fn response(&self) -> Result<HttpResponse, ResponseError> {
+        secured(HttpResponse::new(200)?)?
+            .header("Cache-Control", "no-store")?
+            .content(self.media_type, self.content)
     }
 }
 
 /// A page is only read.
-pub(crate) fn method_not_allowed() -> Vec<u8> {
-    const TEXT: &str = "The page answers GET and HEAD.";
-    format!(
-        "HTTP/1.1 405 Method Not Allowed\r\n\
-         Allow: GET, HEAD\r\n\
-         Content-Type: text/plain; charset=utf-8\r\n\
-         Content-Length: {}\r\n\
-         {SECURITY_FIELDS}\
-         Connection: close\r\n\r\n{TEXT}",
-        TEXT.len(),
-    )
-    .into_bytes()
+fn method_not_allowed() -> Result<HttpResponse, ResponseError> {
+    secured(HttpResponse::new(405)?)?
+        .header("Allow", "GET, HEAD")?
+        .content(
+            "text/plain; charset=utf-8",
+            "The page answers GET and HEAD.",
+        )
+}
+
+fn secured(response: HttpResponse) -> Result<HttpResponse, ResponseError> {
+    SECURITY_FIELDS
+        .iter()
+        .try_fold(response, |response, (name, value)| {
+            response.header(name, value)
+        })
 }
 
 #[cfg(test)]

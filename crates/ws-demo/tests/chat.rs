@@ -27,7 +27,7 @@ async fn say(client: &mut Client, text: &str) {
 
 #[tokio::test]
 async fn two_members_talk() {
-    let server = Running::start();
+    let server = Running::start().await;
     let mut ada = join(&server, "lobby", "ada").await;
     let mut grace = server.open("/chat").await;
     grace
@@ -51,7 +51,7 @@ async fn two_members_talk() {
 
 #[tokio::test]
 async fn members_come_and_go() {
-    let server = Running::start();
+    let server = Running::start().await;
     let mut ada = join(&server, "lobby", "ada").await;
     let mut bob = join(&server, "lobby", "bob").await;
     let arrived = ada.text_with(r#""type":"arrived""#).await;
@@ -79,7 +79,7 @@ async fn members_come_and_go() {
 
 #[tokio::test]
 async fn rooms_hear_nothing_of_each_other() {
-    let server = Running::start();
+    let server = Running::start().await;
     let mut here = join(&server, "here", "ada").await;
     let mut there = join(&server, "there", "ada").await;
     say(&mut here, "only here").await;
@@ -94,7 +94,8 @@ async fn rooms_hear_nothing_of_each_other() {
 // The server speaks without being asked.
 #[tokio::test]
 async fn the_server_pushes_ticks() {
-    let server = Running::start_with(|settings| settings.tick_interval = Duration::from_millis(5));
+    let server =
+        Running::start_with(|settings| settings.tick_interval = Duration::from_millis(5)).await;
     let mut ada = join(&server, "lobby", "ada").await;
     ada.text_with(r#""type":"notice""#).await;
     for seq in 1..=3 {
@@ -109,7 +110,7 @@ async fn the_server_pushes_ticks() {
 
 #[tokio::test]
 async fn a_message_too_big_ends_only_its_sender() {
-    let server = Running::start();
+    let server = Running::start().await;
     let mut ada = join(&server, "lobby", "ada").await;
     let mut eve = join(&server, "lobby", "eve").await;
     say(&mut eve, &"x".repeat(20_000)).await;

@@ -12,7 +12,7 @@ use ws_async::{Connector, Message};
 #[tokio::test]
 async fn clients_that_never_finish_their_request_stop_nobody() {
     let server =
-        Running::start_with(|settings| settings.handshake_timeout = Duration::from_secs(600));
+        Running::start_with(|settings| settings.handshake_timeout = Duration::from_secs(600)).await;
     let mut stuck = Vec::new();
     for bytes in ["", "G", "GET /echo HTTP/1.1\r\nHost: a\r\nX: "] {
         let mut stream = server.stream().await;
@@ -32,7 +32,7 @@ async fn clients_that_never_finish_their_request_stop_nobody() {
 // spec: S-06
 #[tokio::test]
 async fn garbage_stops_nobody() {
-    let server = Running::start();
+    let server = Running::start().await;
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         b"\0\0\0\0",
@@ -62,7 +62,7 @@ async fn garbage_stops_nobody() {
 // spec: M-02
 #[tokio::test]
 async fn a_frame_without_a_mask_ends_its_connection_with_1002() {
-    let server = Running::start();
+    let server = Running::start().await;
     let mut other = server.open("/echo").await;
     let mut stream = server.stream().await;
     let request = b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -86,7 +86,8 @@ async fn a_frame_without_a_mask_ends_its_connection_with_1002() {
 #[tokio::test]
 async fn the_deadline_is_for_the_whole_request() {
     let server =
-        Running::start_with(|settings| settings.handshake_timeout = Duration::from_millis(50));
+        Running::start_with(|settings| settings.handshake_timeout = Duration::from_millis(50))
+            .await;
     let mut silent = server.stream().await;
     let mut slow = server.stream().await;
     slow.write_all(b"GET / HTTP/1.1\r\n")
@@ -101,7 +102,7 @@ async fn the_deadline_is_for_the_whole_request() {
 // spec: P-56, S-08
 #[tokio::test]
 async fn above_the_limit_there_is_503_until_a_place_is_free() {
-    let server = Running::start_with(|settings| settings.max_connections = 1);
+    let server = Running::start_with(|settings| settings.max_connections = 1).await;
     let mut only = server.open("/echo").await;
     only.echo(Message::text("hello")).await;
     assert_eq!(
@@ -128,7 +129,7 @@ async fn above_the_limit_there_is_503_until_a_place_is_free() {
 #[tokio::test]
 async fn a_client_that_never_reads_slows_nobody_and_is_cut_at_the_end() {
     let server =
-        Running::start_with(|settings| settings.shutdown_grace = Duration::from_millis(100));
+        Running::start_with(|settings| settings.shutdown_grace = Duration::from_millis(100)).await;
     let mut greedy = server.open("/echo").await;
     let message = Message::binary(vec![7; 256 * 1024]);
     // More than all buffers on the way hold, sent until nothing moves any more.

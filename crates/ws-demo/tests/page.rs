@@ -6,7 +6,7 @@ use client::Running;
 
 #[tokio::test]
 async fn the_page_comes_with_its_policy() {
-    let server = Running::start();
+    let server = Running::start().await;
     let response = server.get("/").await;
     let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
@@ -32,7 +32,7 @@ async fn the_page_comes_with_its_policy() {
 
 #[tokio::test]
 async fn scripts_and_styles_have_their_types() {
-    let server = Running::start();
+    let server = Running::start().await;
     for (path, media_type) in [("/app.js", "text/javascript"), ("/style.css", "text/css")] {
         let response = server.get(path).await;
         assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{path}");
@@ -46,7 +46,7 @@ async fn scripts_and_styles_have_their_types() {
 
 #[tokio::test]
 async fn head_gives_the_head_alone() {
-    let server = Running::start();
+    let server = Running::start().await;
     let get = server.get("/app.js").await;
     let head = server
         .exchange("HEAD /app.js HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -67,7 +67,7 @@ async fn head_gives_the_head_alone() {
 // spec: P-46
 #[tokio::test]
 async fn other_requests_get_the_status_that_says_why() {
-    let server = Running::start();
+    let server = Running::start().await;
     for (request, status) in [
         ("GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n", 404),
         ("GET /../Cargo.toml HTTP/1.1\r\nHost: a\r\n\r\n", 404),

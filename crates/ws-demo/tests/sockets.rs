@@ -10,7 +10,7 @@ use ws_demo::Origin;
 // spec: BT-02, B-46
 #[tokio::test]
 async fn echo_gives_back_what_it_got() {
-    let server = Running::start();
+    let server = Running::start().await;
     let mut client = server.open("/echo").await;
     for text in ["", "hello", "中文 👋 \u{feff}"] {
         client.echo(Message::text(text)).await;
@@ -30,7 +30,7 @@ async fn echo_gives_back_what_it_got() {
 
 #[tokio::test]
 async fn many_messages_at_once_come_back_in_order() {
-    let server = Running::start();
+    let server = Running::start().await;
     let mut client = server.open("/echo").await;
     for n in 0..500 {
         client
@@ -50,7 +50,7 @@ async fn many_messages_at_once_come_back_in_order() {
 // is not text must not be taken for it.
 #[tokio::test]
 async fn reverse_001_appends_aaaa_and_wants_text() {
-    let server = Running::start();
+    let server = Running::start().await;
     let mut client = server.open("/reverse-001").await;
     for text in ["hello", "", "中文"] {
         client.send(Message::text(text)).await;
@@ -68,7 +68,8 @@ async fn a_page_from_elsewhere_is_refused() {
         settings
             .allowed_origins
             .push(Origin::parse("http://friend.example").expect("an origin"));
-    });
+    })
+    .await;
     let own = format!("http://{}", server.address);
     let other_port = format!("http://{}:1", server.address.ip());
     for path in [
@@ -105,7 +106,7 @@ async fn a_page_from_elsewhere_is_refused() {
 
 #[tokio::test]
 async fn the_clients_first_known_subprotocol_is_taken() {
-    let server = Running::start();
+    let server = Running::start().await;
     for (offered, taken) in [
         (&["superchat", "chat"][..], Some("superchat")),
         (&["mqtt", "chat"], Some("chat")),
@@ -125,7 +126,7 @@ async fn the_clients_first_known_subprotocol_is_taken() {
 // spec: VEC-13
 #[tokio::test]
 async fn inspect_tells_the_handshake() {
-    let server = Running::start();
+    let server = Running::start().await;
     let host = format!("Host: {}", server.address);
     let request = RawRequest::from_lines([
         "GET /inspect?a=b HTTP/1.1",

@@ -10,7 +10,7 @@ use ws_async::{CloseCode, Message};
 // spec: CC-03, CC-42, CD-09
 #[tokio::test]
 async fn every_socket_is_closed_with_1001() {
-    let server = Running::start();
+    let server = Running::start().await;
     let mut echo = server.open("/echo").await;
     echo.echo(Message::text("hello")).await;
     let mut member = server.open("/chat").await;
@@ -41,7 +41,7 @@ async fn every_socket_is_closed_with_1001() {
 
 #[tokio::test]
 async fn a_request_that_is_not_complete_is_dropped() {
-    let server = Running::start();
+    let server = Running::start().await;
     let mut stream = server.stream().await;
     stream
         .write_all(b"GET / HTTP/1.1\r\n")

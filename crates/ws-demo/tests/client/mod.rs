@@ -34,15 +34,15 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn start() -> Self {
-        Self::start_with(|_| {})
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
     }
 
-    pub(crate) fn start_with(choose: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn start_with(choose: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         settings.address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         choose(&mut settings);
-        let server = Server::bind(settings).expect("port 0 is free");
+        let server = Server::bind(settings).await.expect("port 0 is free");
         let address = server.local_addr().expect("it listens");
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async move {
