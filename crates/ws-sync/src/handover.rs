@@ -3,7 +3,7 @@
 //! The connection lies behind one lock, which is never held across a read or a write. Whoever is to read takes the
 //! [`Reader`] out, unlocks, reads, locks, hands over what came and puts the reader back; whoever is to write does the
 //! same with the [`Writer`]. So there is one reader and one writer at a time, frames cannot interleave, and neither
-//! ever waits for the other. What remains is that nothing owed is left lying, and four rules see to that:
+//! ever waits for the other. What remains is that nothing owed is left lying, and five rules see to that:
 //!
 //! 1. Who has written looks for more *before it unlocks again*, with the writer put back. So whoever finds the writer
 //!    gone may leave what it has queued to the thread that has it: that thread looks after it was queued.
@@ -15,8 +15,8 @@
 //!    that writes does not wait for one that writes.
 //! 4. A thread blocked in a read cannot be told of a deadline that was armed after it went there. So whoever arms one
 //!    waits for it too, and the end of the connection shuts the stream down, which ends every read and write on it.
-//! 5. A publisher neither waits nor relies on those who do: what it cannot write at once is for a thread of its own
-//!    ([`Handover::follow_up`]).
+//! 5. A publisher, and whoever tries to send, neither waits nor relies on those who do: what it cannot write at once is
+//!    for a thread of its own ([`Handover::follow_up`]), which writes until nothing is owed.
 
 use std::fmt;
 use std::io;
@@ -63,7 +63,7 @@ pub(crate) struct Held {
     pub(crate) waiting: usize,
     /// How many threads see to it that something is written.
     pub(crate) flushing: usize,
-    /// Whether there is a thread that writes what publishers leave.
+    /// Whether there is a thread that writes what was left to nobody.
     pub(crate) followed: bool,
     /// Bounds a receiver's wait for input where no deadline does.
     pub(crate) read_timeout: Option<Duration>,

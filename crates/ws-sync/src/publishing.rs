@@ -2,7 +2,8 @@
 //!
 //! A publisher has many connections to write to, so it waits for the peer of each a few milliseconds at most, and only
 //! once: what is left then falls to a thread that is started for this connection, and while that thread is there,
-//! publishers only queue.
+//! publishers only queue. So it is with whoever tries to send: what was accepted is on its way, whether or not anybody
+//! calls again.
 //!
 //! Nobody else would do. The receiver may be in a read that only input ends, and nothing but the end of the connection
 //! interrupts; senders come and go. One thread for all connections would have to ask each of them in turn, because the
@@ -10,6 +11,8 @@
 //! one that serves it, and only while its peer is behind. It writes as the peer reads, keeps the deadlines that this has
 //! ([`Config::write_timeout`](ws_proto::Config::write_timeout) gives up a peer that takes nothing), carries out a closing
 //! handshake that was begun, and ends when nothing is left to do, or when all halves have been dropped.
+
+use std::time::Duration;
 
 use ws_proto::{CloseCode, Offered, OverflowPolicy, PreparedMessage, State};
 
@@ -68,7 +71,7 @@ impl Handover {
         held.leave_to_follower()
     }
 
-    /// Writes what publishers have left until there is nothing left to do, or `nobody_is_left` to do it for.
+    /// Writes what others have left until there is nothing left to do, or `nobody_is_left` to do it for.
     pub(crate) fn follow_up(&self, nobody_is_left: impl Fn() -> bool) {
         let is_done = |held: &Held| {
             let is_open = held.driver.connection.state() == State::Open;
@@ -94,22 +97,26 @@ impl Handover {
     ) -> (Offered, Rest) {
         match held.driver.connection.offer(message, overflow, capacity) {
             Offered::Closed => (Offered::Closed, Rest::None),
-            offered => (offered, self.write_for_a_moment(held)),
+            offered => (offered, self.write_for_a_moment(held, WRITE_PATIENCE)),
         }
     }
 
-    /// Writes what is queued, unless that is another's affair or the peer keeps it waiting.
-    fn write_for_a_moment<'a>(&'a self, mut held: Guard<'a>) -> Rest {
+    /// Writes what is queued, unless that is another's affair or the peer keeps it waiting for longer than `patience`.
+    pub(crate) fn write_for_a_moment<'a>(
+        &'a self,
+        mut held: Guard<'a>,
+        patience: Duration,
+    ) -> Rest {
         if !held.is_timed && !held.driver.is_flushed() {
             return held.leave_to_follower();
         }
-        let until = now() + WRITE_PATIENCE;
+        let until = now() + patience;
         while !held.driver.is_flushed() {
             if held.followed {
                 return Rest::Others;
             }
             let written;
-            (held, written) = self.write(held, Patience::Brief(WRITE_PATIENCE));
+            (held, written) = self.write(held, Patience::Brief(patience));
             match written {
                 Written::All => break,
                 Written::Refused(_) => return Rest::Others,

@@ -11,6 +11,7 @@ use ws_proto::{
 use crate::Error;
 use crate::driver::{Job, LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
 use crate::handover::{Guard, Handover, Held, Patience, Written};
+use crate::publishing::Rest;
 use crate::sync::now;
 use crate::timed::{SHORTEST_WAIT, has_passed, is_timeout};
 
@@ -31,7 +32,8 @@ impl Duty {
     }
 
     /// Whether this thread has done enough for others, although there is more to write. It goes on for a while, for the
-    /// sake of those who cannot wait; but they may never cease, and then it has to do only for those who rely on it.
+    /// sake of those who cannot wait; but they may never cease, and then it has to do only for those who rely on it, or
+    /// for nobody if there is a thread that does nothing else.
     fn is_done(&mut self, held: &mut Held) -> bool {
         // To flush and to shut down is never for the sake of what comes later.
         let has_more = held.driver.job() == Some(Job::Write);
@@ -45,7 +47,7 @@ impl Duty {
             && self
                 .mark
                 .as_mut()
-                .is_none_or(|mark| connection.is_written(mark))
+                .is_none_or(|mark| held.followed || connection.is_written(mark))
     }
 }
 
@@ -108,8 +110,8 @@ impl Handover {
         self.notify(&held);
     }
 
-    /// Queues a message if that needs no wait, and writes what can be written at once.
-    pub(crate) fn try_send(&self, message: Message) -> Result<(), Unsent> {
+    /// Queues a message if that needs no wait, and writes what can be written at once. Somebody has to see to the rest.
+    pub(crate) fn try_send(&self, message: Message) -> Result<Rest, Unsent> {
         let mut held = self.lock();
         if !held.driver.connection.has_room() {
             held = self.write_briefly(held);
@@ -120,8 +122,7 @@ impl Handover {
             return Err(Unsent { error, message });
         }
         connection.send(message)?;
-        drop(self.write_briefly(held));
-        Ok(())
+        Ok(self.write_for_a_moment(held, SHORTEST_WAIT))
     }
 
     /// Begins the closing handshake. Whoever does so waits for its end, or sees to it that somebody else does.

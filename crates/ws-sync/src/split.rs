@@ -26,7 +26,8 @@ use crate::{CloneStream, Error};
 ///
 /// Whichever half is at work drives the connection: a sender that waits, or that has been sending for a while, also
 /// reads, up to the first message that nobody has received, so that Pings are answered and the peer's Close is noticed;
-/// a [`Receiver`] that waits writes what senders have queued. While nobody is at work, nothing moves.
+/// a [`Receiver`] that waits writes what senders have queued. While nobody is at work, nothing moves, save for what
+/// [`try_send`](Self::try_send) has accepted and a [`Hub`](crate::Hub) has published.
 ///
 /// The stream is closed when the connection is over, or when the last half is dropped; in the latter case the peer
 /// sees a connection lost without a Close frame (1006).
@@ -104,14 +105,23 @@ impl Sender {
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for,
-    /// save for a millisecond by the stream. What remains is written with the next call on either half.
+    /// save for a millisecond by the stream.
+    ///
+    /// What was accepted is on its way, and needs no further call on either half: what the peer does not take at once
+    /// goes out as it reads, from a thread that is started for it and ends when nothing waits any more. There is at most
+    /// one such thread for each connection, and none for a peer that keeps up. It keeps the connection's deadlines, so
+    /// that `Config::write_timeout` gives up a peer that takes nothing, and it ends with the last half. Only if the
+    /// operating system has no thread to give, or if the stream
+    /// [does not wait](crate::WebSocket#streams-that-do-not-block), the rest goes out with the next call.
     ///
     /// # Errors
     ///
     /// [`SendError::BufferFull`](crate::SendError::BufferFull) while `Config::write_buffer_high` bytes wait to be
     /// written, [`SendError::Closed`](crate::SendError::Closed) when the connection is closing; the message comes back.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Unsent> {
-        self.shared.handover.try_send(message.into())
+        let rest = self.shared.handover.try_send(message.into())?;
+        self.shared.see_to(rest);
+        Ok(())
     }
 
     /// Writes everything that is queued, by whomever it was.

@@ -496,17 +496,32 @@ fn follow_up(server: &Arc<Handover>, rest: Rest) -> Option<thread::JoinHandle<()
     (rest == Rest::Nobody).then(|| thread::spawn(move || server.follow_up(|| false)))
 }
 
+/// Tries to send these, and starts whoever is needed for the rest; gives their threads.
+fn try_send(server: &Arc<Handover>, texts: &[&str]) -> Vec<thread::JoinHandle<()>> {
+    let mut followers = Vec::new();
+    for text in texts {
+        let rest = server.try_send(Message::text(*text)).expect("accepted");
+        followers.extend(follow_up(server, rest));
+    }
+    followers
+}
+
+/// How something is said without waiting for the peer.
+type Say = fn(&Arc<Handover>, &[&str]) -> Vec<thread::JoinHandle<()>>;
+
 /// What the receiver does while others publish.
 #[derive(Clone, Copy)]
 enum Served {
     Waits,
-    /// It is busy after the first event until the peer has heard everything.
+    /// It is busy after the first event until the peer has heard everything. It owes no answer then: what the peer does
+    /// not take of one is for its next call.
     IsBusy,
 }
 
-/// A receiver, perhaps a sender, and a publisher that does not wait for the peer; the peer waits for all of it and
-/// closes then.
-fn one_publishes(
+/// A receiver, perhaps a sender, and somebody who does not wait for the peer; the peer waits for all of it and closes
+/// then.
+fn one_does_not_wait(
+    say: Say,
     texts: &'static [&'static str],
     sent: &'static [&'static str],
     capacity: usize,
@@ -515,11 +530,15 @@ fn one_publishes(
     let (stream, peer) = End::pair(capacity);
     let from_client = Arc::clone(&stream.incoming);
     let server = server(stream);
+    let pings = match served {
+        Served::Waits => 1,
+        Served::IsBusy => 0,
+    };
     let client = Client {
-        waves: false,
-        pings: 1,
+        waves: pings == 0,
+        pings,
         asks: false,
-        closes_after: Some(1 + texts.len() + sent.len()),
+        closes_after: Some(pings + texts.len() + sent.len()),
     };
     let client = thread::spawn(move || client.run(peer));
     let receiver = thread::spawn({
@@ -527,7 +546,7 @@ fn one_publishes(
         move || {
             if let Served::IsBusy = served {
                 receive(&server, 1);
-                from_client.wait_for_more_than(Frame::ping("?").masked(vectors::KEY).bytes().len());
+                from_client.wait_for_more_than(Frame::pong("!").masked(vectors::KEY).bytes().len());
             }
             receive(&server, usize::MAX);
         }
@@ -540,7 +559,7 @@ fn one_publishes(
             }
         }
     });
-    let followers = publish(&server, texts);
+    let followers = say(&server, texts);
     let heard = client.join().expect("no panic");
     for thread in [receiver, sender].into_iter().chain(followers) {
         thread.join().expect("no panic");
@@ -550,7 +569,7 @@ fn one_publishes(
         .filter_map(|event| texts.iter().find(|text| is_text(event, text)))
         .collect();
     assert!(published.into_iter().eq(texts), "{heard:?}");
-    assert_eq!(judge(&heard, [texts, sent].concat()), 1);
+    assert_eq!(judge(&heard, [texts, sent].concat()), pings);
 }
 
 fn is_text(event: &oracle::Event, text: &str) -> bool {
@@ -585,15 +604,34 @@ fn one_disconnects(capacity: usize, receiving: bool) {
     judge(&client.join().expect("no panic"), vec!["first"]);
 }
 
+fn nothing_is_left_lying_by(say: Say, served: Served) {
+    const AB: &[&str] = &["a", "b"];
+    shuttle::check_random(move || one_does_not_wait(say, AB, &[], 5, served), 300);
+    shuttle::check_random(move || one_does_not_wait(say, AB, &["c"], 5, served), 150);
+    shuttle::check_random(move || one_does_not_wait(say, AB, &["c"], 64, served), 150);
+    shuttle::check_pct(
+        move || one_does_not_wait(say, &["a"], &["c"], 5, served),
+        150,
+        4,
+    );
+}
+
 /// spec: CD-06
 #[test]
 fn what_a_publisher_leaves_is_not_left_lying() {
     for served in [Served::Waits, Served::IsBusy] {
-        shuttle::check_random(move || one_publishes(&["a", "b"], &[], 5, served), 300);
-        shuttle::check_random(move || one_publishes(&["a", "b"], &["c"], 5, served), 150);
-        shuttle::check_random(move || one_publishes(&["a", "b"], &["c"], 64, served), 150);
-        shuttle::check_pct(move || one_publishes(&["a"], &["c"], 5, served), 150, 4);
+        nothing_is_left_lying_by(publish, served);
     }
+}
+
+/// spec: CD-06
+#[test]
+fn what_was_accepted_is_not_left_lying() {
+    for served in [Served::Waits, Served::IsBusy] {
+        nothing_is_left_lying_by(try_send, served);
+    }
+    sync::hurry(Duration::from_millis(90));
+    nothing_is_left_lying_by(try_send, Served::Waits);
 }
 
 /// spec: CD-06, C-15

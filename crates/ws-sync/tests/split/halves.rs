@@ -7,9 +7,9 @@ use std::thread;
 use bytes::BytesMut;
 use ws_sync::{
     CloseCode, CloseInfo, Config, Error, Event, Message, ProtocolError, Receiver, SendError,
-    Sender, State, WebSocket,
+    Sender, WebSocket,
 };
-use ws_testkit::{ChoppedIo, Frame, Starved, vectors};
+use ws_testkit::{ChoppedIo, Frame, vectors};
 
 use crate::pipe::{Pipe, drain, pair, quiet, tcp_pair};
 
@@ -206,40 +206,6 @@ fn a_close_while_the_receiver_waits() {
     assert_eq!(receiver.close_info(), Some(info));
     let peer = client.join().expect("no panic").expect("it is over");
     assert_eq!((peer.code(), peer.reason()), (CloseCode::NORMAL, "bye"));
-}
-
-#[test]
-fn try_send_gives_the_message_back() {
-    let (io, remote) = ChoppedIo::scripted(b"");
-    let config = quiet().with_write_buffer_high(100);
-    let io = io.with_capacity(8).when_starved(Starved::Wait);
-    let server = WebSocket::server(Pipe(io), config, BytesMut::new());
-    let (sender, _receiver) = server.split().expect("it can");
-    let mut taken = 0;
-    let unsent = loop {
-        match sender.try_send("0123456789") {
-            Ok(()) => taken += 1,
-            Err(unsent) => break unsent,
-        }
-    };
-    assert!((9..=10).contains(&taken), "{taken}");
-    assert_eq!(unsent.error, SendError::BufferFull);
-    assert_eq!(unsent.message, Message::text("0123456789"));
-    assert_eq!(sender.state(), State::Open);
-    // What was taken goes out with the next call.
-    let taker = thread::spawn(move || {
-        let frames = Frame::text("0123456789").bytes().repeat(taken);
-        let mut taken = Vec::new();
-        while taken.len() < frames.len() {
-            taken.extend(remote.take());
-            thread::yield_now();
-        }
-        assert!(taken == frames);
-        // It must not be gone before the flush has returned.
-        remote
-    });
-    sender.flush().expect("flushed");
-    taker.join().expect("no panic");
 }
 
 /// A peer that floods with Pings and never reads costs what it may, and the senders of this end their message.

@@ -7,3 +7,4 @@ mod hub;
 mod pipe;
 mod streaming;
 mod stress;
+mod trying;
