@@ -146,7 +146,9 @@ impl<D: Signals> Handover<D> {
 /// The tasks that wait, and the waker that wakes them all.
 ///
 /// Its own lock is held for a few instructions and never while a waker runs, because a stream may wake from inside a
-/// lock of its own, and from inside a poll that holds the connection.
+/// lock of its own, and from inside a poll that holds the connection. Nor is a waker cloned or dropped under it: with
+/// the last waker of a task its executor may drop the task, and with that whatever it holds, such as a wait for this
+/// very connection.
 #[derive(Debug, Default)]
 struct Waiters {
     /// The [`Outlook`]. It changes under the lock only, and is read without it.
@@ -210,19 +212,25 @@ impl Waiters {
 
     /// Goes to sleep, unless a wake has come since `seen`.
     fn wait_as_receiver(&self, waker: &Waker, seen: Outlook) -> bool {
+        let mut waker = Some(waker.clone());
         let mut waiting = self.lock();
         let may_wait = self.outlook() == seen;
         if may_wait {
-            waiting.receiver = Some(waker.clone());
+            std::mem::swap(&mut waiting.receiver, &mut waker);
             self.set_outlook(&waiting, seen.with_receiver(true));
         }
+        drop(waiting);
+        // What was here before, or what did not get here, is dropped now.
+        drop(waker);
         may_wait
     }
 
     /// Goes to sleep, unless a wake or a receiver has come, or the receiver has gone, since `seen`.
     fn wait_as_sender(&self, ticket: &mut Ticket, waker: &Waker, seen: Outlook) -> bool {
+        let mut waker = waker.clone();
         let mut waiting = self.lock();
         if self.outlook() != seen {
+            drop(waiting);
             return false;
         }
         let id = *ticket.0.get_or_insert_with(|| {
@@ -230,14 +238,24 @@ impl Waiters {
             waiting.newest
         });
         match waiting.senders.iter_mut().find(|(other, _)| *other == id) {
-            Some((_, known)) => known.clone_from(waker),
-            None => waiting.senders.push((id, waker.clone())),
+            Some((_, known)) => std::mem::swap(known, &mut waker),
+            None => {
+                waiting.senders.push((id, waker));
+                return true;
+            }
         }
+        drop(waiting);
+        // The one from before is dropped now.
+        drop(waker);
         true
     }
 
     fn forget_sender(&self, id: u64) {
-        self.lock().senders.retain(|(other, _)| *other != id);
+        let mut waiting = self.lock();
+        let place = waiting.senders.iter().position(|(other, _)| *other == id);
+        let forgotten = place.map(|place| waiting.senders.remove(place));
+        drop(waiting);
+        drop(forgotten);
     }
 
     /// Whether senders are left behind.

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use handover::{Handover, Signals, Ticket, Visit};
 use shuttle::sync::{Condvar, Mutex};
@@ -180,12 +180,7 @@ async fn send(shared: &Handover<Model>, byte: u8, patience: Option<u32>) {
 /// One receiver, senders that wait until they have flushed, and one that gives up after `patience` polls.
 fn conversation(messages: usize, senders: u8, quitters: u8) {
     let network = Arc::new(Network::default());
-    let shared = Arc::new(Handover::new(Model {
-        network: Arc::clone(&network),
-        owed: VecDeque::new(),
-        ahead: 0,
-        closed: false,
-    }));
+    let shared = shared(Arc::clone(&network));
     let total = messages + usize::from(senders + quitters);
     let peer = shuttle::thread::spawn(move || network.run(messages, total));
     let mut tasks = Vec::new();
@@ -238,6 +233,65 @@ async fn send_nothing(shared: &Handover<Model>) {
     poll_fn(|cx| shared.poll_sender(&mut ticket, cx, |model, visit| model.poll_flush(visit))).await;
 }
 
+fn shared(network: Arc<Network>) -> Arc<Handover<Model>> {
+    Arc::new(Handover::new(Model {
+        network,
+        owed: VecDeque::new(),
+        ahead: 0,
+        closed: false,
+    }))
+}
+
+/// The waker of a task that is dropped with its last waker, and uses the connection then.
+struct LastWaker(Arc<Handover<Model>>);
+
+impl LastWaker {
+    fn of(shared: &Arc<Handover<Model>>) -> Waker {
+        Waker::from(Arc::new(Self(Arc::clone(shared))))
+    }
+}
+
+impl Wake for LastWaker {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for LastWaker {
+    fn drop(&mut self) {
+        // This wakes whoever waits.
+        self.0.with(|model, _| model.closed = !model.closed);
+    }
+}
+
+/// A lock that is held where a waker is dropped would be taken a second time here, which the scheduler reports.
+fn wakers_are_dropped() {
+    let shared = shared(Arc::default());
+    let poll_sender = |ticket: &mut Ticket| {
+        let waker = LastWaker::of(&shared);
+        let mut cx = Context::from_waker(&waker);
+        let waits = shared.poll_sender(ticket, &mut cx, |_, _| Poll::<()>::Pending);
+        assert!(waits.is_pending());
+    };
+    let poll_receiver = || {
+        let waker = LastWaker::of(&shared);
+        let mut cx = Context::from_waker(&waker);
+        let waits = shared.poll_receiver(&mut cx, |_, _| Poll::<()>::Pending);
+        assert!(waits.is_pending());
+    };
+    let mut ticket = Ticket::default();
+    // The second takes the place of the first, and is given up.
+    poll_sender(&mut ticket);
+    poll_sender(&mut ticket);
+    shared.leave(&mut ticket);
+    poll_receiver();
+    poll_receiver();
+    shared.leave_receiver();
+    // These are woken.
+    poll_sender(&mut ticket);
+    poll_receiver();
+    shared.with(|model, _| model.ahead += 1);
+    shared.leave(&mut ticket);
+}
+
 /// spec: CD-05
 #[test]
 fn nobody_sleeps_through_a_wake() {
@@ -250,6 +304,12 @@ fn nobody_sleeps_through_a_wake() {
 fn who_gives_up_strands_nobody() {
     shuttle::check_random(|| conversation(1, 1, 1), 1_000);
     shuttle::check_pct(|| conversation(1, 1, 1), 800, 4);
+}
+
+/// spec: CD-05
+#[test]
+fn a_waker_may_use_the_connection_as_it_is_dropped() {
+    shuttle::check_random(wakers_are_dropped, 1);
 }
 
 /// The smallest conversation, through every schedule that fits the budget, from the first on.
