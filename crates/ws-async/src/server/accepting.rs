@@ -90,11 +90,16 @@ async fn next_accepted<A: Accept>(
             }
             Err(error) => error,
         };
-        let about_one = is_about_one_connection(&error);
-        trace::accept_failed(&error, about_one);
-        shared.registry().accept_failed();
-        if !about_one {
+        if !note_failed(&error, shared) {
             sleep(backoff.wait()).await;
         }
     }
+}
+
+/// Accepting has failed; tells whether that concerns one connection alone.
+pub(super) fn note_failed(error: &io::Error, shared: &Shared) -> bool {
+    let about_one = is_about_one_connection(error);
+    trace::accept_failed(error, about_one);
+    shared.registry().accept_failed();
+    about_one
 }

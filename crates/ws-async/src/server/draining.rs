@@ -1,11 +1,13 @@
 //! The end of a server.
 
+use std::io;
 use std::sync::Arc;
 
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use ws_proto::serving::Drain;
 
-use super::accepting::{Tasks, admit, note_task};
+use super::accepting::{Tasks, admit, note_failed, note_task};
 use super::listener::Accept;
 use super::race::{First, first};
 use super::shared::{LAST_REQUESTS, Shared};
@@ -60,7 +62,18 @@ fn close_all(wanted: &Drain, tasks: &mut Tasks, shared: &Shared) {
 
 /// Tells the connections that wait to be accepted that there is no more place, a few at a time, and stops listening.
 async fn turn_away_waiting<A: Accept>(source: A, tasks: &mut Tasks, shared: &Arc<Shared>) {
-    for accepted in source.close() {
+    let mut accept_waiting = source.close();
+    loop {
+        let accepted = match accept_waiting() {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if note_failed(&error, shared) => {
+                // However many there are of these, the time that they may take is looked at.
+                yield_now().await;
+                continue;
+            }
+            Err(_) => break,
+        };
         while !shared.registry().can_turn_away() {
             match tasks.join_next().await {
                 Some(ended) => note_task(ended, shared),

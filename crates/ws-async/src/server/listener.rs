@@ -19,9 +19,9 @@ pub(crate) trait Accept: Send {
     /// The next connection. Cancel safe.
     fn accept(&mut self) -> impl Future<Output = io::Result<Accepted<Self::Stream>>> + Send;
 
-    /// Stops listening for good as soon as what this gives is dropped: the connections that wait already, without a
-    /// further wait.
-    fn close(self) -> impl Iterator<Item = Accepted<Self::Stream>> + Send;
+    /// Stops listening for good as soon as what this gives is dropped. Each call of it gives a connection that waits
+    /// already, and [`WouldBlock`](io::ErrorKind::WouldBlock) when none does.
+    fn close(self) -> impl FnMut() -> io::Result<Accepted<Self::Stream>> + Send;
 }
 
 /// A socket that listens, from whoever made it: from tokio as it is, from the standard library by `try_from`, which
@@ -134,7 +134,7 @@ impl TcpSource {
     /// Small frames must not wait for the acknowledgement of earlier ones.
     fn set_up(nodelay: bool, stream: TcpStream) -> io::Result<TcpStream> {
         if nodelay {
-            stream.set_nodelay(true)?;
+            stream.set_nodelay(true).map_err(has_gone)?;
         }
         Ok(stream)
     }
@@ -148,20 +148,30 @@ impl Accept for TcpSource {
         Ok((Self::set_up(self.nodelay, stream)?, Some(peer_addr)))
     }
 
-    fn close(self) -> impl Iterator<Item = Accepted<TcpStream>> + Send {
+    fn close(self) -> impl FnMut() -> io::Result<Accepted<TcpStream>> + Send {
         // tokio learns what waits from the events of its driver, the operating system knows at once.
         let listener = self.listener.into_std().ok();
-        std::iter::from_fn(move || {
-            let (stream, peer_addr) = listener.as_ref()?.accept().ok()?;
-            stream.set_nonblocking(true).ok()?;
-            let stream = TcpStream::from_std(stream).ok()?;
-            Some((Self::set_up(self.nodelay, stream).ok()?, Some(peer_addr)))
-        })
+        move || {
+            let listener = listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
+            let (stream, peer_addr) = listener.accept()?;
+            stream.set_nonblocking(true).map_err(has_gone)?;
+            let stream = TcpStream::from_std(stream)?;
+            Ok((Self::set_up(self.nodelay, stream)?, Some(peer_addr)))
+        }
     }
 }
 
+/// A connection that cannot be set up has gone already, whatever the system calls that: macOS says EINVAL, which from a
+/// listener would mean that it is broken.
+pub(super) fn has_gone(error: io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, error)
+}
+
 /// Whether accepting failed because of the one connection that was to be accepted: its client has left, or the network
-/// or a firewall gave up on it (accept(2), "Error handling"). The next one is not affected.
+/// gave up on it (accept(2), "Error handling"). The next one is not affected.
+///
+/// What may be the listener's own trouble does not count, such as EINVAL or EACCES: that would be tried again without
+/// end and without a pause, while a pause after what was one connection's trouble is short.
 pub(super) fn is_about_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -170,11 +180,29 @@ pub(super) fn is_about_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::HostUnreachable
             | io::ErrorKind::Interrupted
-            // Setting an option on a connection that has gone already, on macOS.
-            | io::ErrorKind::InvalidInput
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::PermissionDenied
             | io::ErrorKind::TimedOut
     )
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    // spec: CD-09
+    #[tokio::test]
+    async fn what_cannot_be_set_up_is_one_connection() {
+        let (stream, _peer) = UnixStream::pair().expect("two sockets");
+        // It has no such option, as one that has gone on macOS.
+        let stream = std::net::TcpStream::from(OwnedFd::from(stream));
+        stream.set_nonblocking(true).expect("any socket can");
+        let stream = TcpStream::from_std(stream).expect("a runtime");
+        let error = TcpSource::set_up(true, stream).expect_err("no TCP connection");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+        assert!(is_about_one_connection(&error));
+    }
 }

@@ -23,7 +23,7 @@ use crate::{ConnectError, Connector, Server, WebSocket};
 #[derive(Default)]
 struct Script {
     steps: VecDeque<io::Result<DuplexStream>>,
-    waiting: Vec<DuplexStream>,
+    waiting: VecDeque<io::Result<DuplexStream>>,
 }
 
 impl Accept for Script {
@@ -36,8 +36,11 @@ impl Accept for Script {
         }
     }
 
-    fn close(self) -> impl Iterator<Item = Accepted<DuplexStream>> + Send {
-        self.waiting.into_iter().map(|stream| (stream, None))
+    fn close(mut self) -> impl FnMut() -> io::Result<Accepted<DuplexStream>> + Send {
+        move || match self.waiting.pop_front() {
+            Some(waiting) => waiting.map(|stream| (stream, None)),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 }
 
@@ -90,7 +93,8 @@ async fn errors_of_accepting_are_waited_out() {
         script.fail(out_of_files());
     }
     let second = script.connect();
-    script.fail(out_of_files());
+    // What a listener says that was shut down, as one that is shared may be, to everybody who asks.
+    script.fail(io::ErrorKind::InvalidInput.into());
     let third = script.connect();
     let (handle, _running) = start(script, Server::builder().route("/", read));
 
@@ -181,7 +185,7 @@ async fn who_has_asked_nothing_is_waited_for_a_second() {
     let mut script = Script::default();
     let _silent = script.connect();
     let (late, waiting) = duplex(4096);
-    script.waiting.push(waiting);
+    script.waiting.push_back(Ok(waiting));
     let (handle, _running) = start(script, Server::builder());
     while handle.stats().in_handshake < 1 {
         tokio::task::yield_now().await;
@@ -194,6 +198,24 @@ async fn who_has_asked_nothing_is_waited_for_a_second() {
     assert!(asking.await.expect("no panic").is_err());
     let stats = handle.stats();
     assert_eq!((stats.failed, stats.refused.get(&503)), (1, Some(&1)));
+}
+
+// spec: CD-09
+#[tokio::test(start_paused = true)]
+async fn who_waits_behind_one_that_has_gone_is_told_too() {
+    let mut script = Script::default();
+    let gone = || Err(io::ErrorKind::ConnectionAborted.into());
+    let (client, waiting) = duplex(4096);
+    script.waiting.extend([gone(), gone(), Ok(waiting)]);
+    let (handle, _running) = start(script, Server::builder());
+    let asking = tokio::spawn(open(client));
+    handle.drain(Drain::default()).await;
+    assert!(asking.await.expect("no panic").is_err());
+    let stats = handle.stats();
+    assert_eq!(
+        (stats.accept_errors, stats.refused.get(&503)),
+        (2, Some(&1))
+    );
 }
 
 /// The schedule is for those who stay.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
-use super::listener::{Accept, Accepted, Listener, SocketOptions, Source};
+use super::listener::{Accept, Accepted, Listener, SocketOptions, Source, has_gone};
 
 /// A Unix listener, and the file that is its name.
 #[derive(Debug)]
@@ -115,14 +115,15 @@ impl Accept for UnixSource {
             .map(|(stream, _)| (stream, None))
     }
 
-    fn close(self) -> impl Iterator<Item = Accepted<UnixStream>> + Send {
+    fn close(self) -> impl FnMut() -> io::Result<Accepted<UnixStream>> + Send {
         let Self { file, listener } = self;
         drop(file);
         let listener = listener.into_std().ok();
-        std::iter::from_fn(move || {
-            let (stream, _) = listener.as_ref()?.accept().ok()?;
-            stream.set_nonblocking(true).ok()?;
-            Some((UnixStream::from_std(stream).ok()?, None))
-        })
+        move || {
+            let listener = listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
+            let (stream, _) = listener.accept()?;
+            stream.set_nonblocking(true).map_err(has_gone)?;
+            Ok((UnixStream::from_std(stream)?, None))
+        }
     }
 }

@@ -92,16 +92,19 @@ impl Drop for Member {
     }
 }
 
+/// Accepting has failed; tells whether that concerns one connection alone.
+pub(super) fn note_failed(error: &io::Error, shared: &Shared) -> bool {
+    let about_one = is_about_one_connection(error);
+    trace::accept_failed(error, about_one);
+    shared.books().registry.accept_failed();
+    about_one
+}
+
 /// Waits before the next attempt to accept, if the last one has failed for a reason that will still be there. A thread
 /// that ends may leave what was lacking, so that it is tried early then.
 fn wait_out(error: &io::Error, backoff: &mut Backoff, shared: &Shared) {
-    let about_one = is_about_one_connection(error);
-    trace::accept_failed(error, about_one);
-    let mut books = shared.books();
-    books.registry.accept_failed();
-    let threads = books.threads;
-    drop(books);
-    if !about_one {
+    let threads = shared.books().threads;
+    if !note_failed(error, shared) {
         shared.wait(now().checked_add(backoff.wait()), |books| {
             books.threads < threads || books.registry.is_draining()
         });

@@ -1,12 +1,13 @@
 //! The end of a server.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ws_proto::State;
 use ws_proto::serving::Drain;
 
-use super::accepting::{admit, spawn};
+use super::accepting::{admit, note_failed, spawn};
 use super::listener::Accept;
 use super::shared::{Books, Shared};
 use super::trace;
@@ -25,9 +26,15 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// waits for more.
 pub(super) fn stop_listening<A: Accept>(source: &A, shared: &Arc<Shared>) {
     let enough = now().checked_add(LAST_REQUESTS);
-    while let Some(accepted) = source.accept_waiting() {
+    while !has_passed(enough) {
+        let accepted = match source.accept_waiting() {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if note_failed(&error, shared) => continue,
+            Err(_) => break,
+        };
         shared.wait(enough, |books| books.registry.can_turn_away());
-        if admit(accepted, shared).is_err() || has_passed(enough) {
+        if admit(accepted, shared).is_err() {
             break;
         }
     }

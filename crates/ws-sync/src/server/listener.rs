@@ -21,9 +21,9 @@ pub(crate) trait Accept: Send + Sync + 'static {
     /// The next connection.
     fn accept(&self) -> io::Result<Accepted<Self::Stream>>;
 
-    /// A connection that waits already. Once this has been called, nobody waits for another: not
-    /// [`accept`](Self::accept) either, save where it waits already.
-    fn accept_waiting(&self) -> Option<Accepted<Self::Stream>>;
+    /// A connection that waits already, or [`WouldBlock`](io::ErrorKind::WouldBlock) when none does. Once this has been
+    /// called, nobody waits for another: not [`accept`](Self::accept) either, save where it waits already.
+    fn accept_waiting(&self) -> io::Result<Accepted<Self::Stream>>;
 
     /// Ends the wait of whoever waits in [`accept`](Self::accept).
     fn wake(&self);
@@ -122,10 +122,10 @@ pub(super) struct TcpSource {
 impl TcpSource {
     fn set_up(&self, stream: TcpStream) -> io::Result<TcpStream> {
         // Some systems hand a listener's way of not waiting on to its connections.
-        stream.set_nonblocking(false)?;
+        stream.set_nonblocking(false).map_err(has_gone)?;
         if self.nodelay {
             // Small frames must not wait for the acknowledgement of earlier ones.
-            stream.set_nodelay(true)?;
+            stream.set_nodelay(true).map_err(has_gone)?;
         }
         Ok(stream)
     }
@@ -139,10 +139,9 @@ impl Accept for TcpSource {
         Ok((self.set_up(stream)?, Some(peer_addr)))
     }
 
-    fn accept_waiting(&self) -> Option<Accepted<TcpStream>> {
-        self.listener.set_nonblocking(true).ok()?;
-        let (stream, peer_addr) = self.listener.accept().ok()?;
-        Some((self.set_up(stream).ok()?, Some(peer_addr)))
+    fn accept_waiting(&self) -> io::Result<Accepted<TcpStream>> {
+        self.listener.set_nonblocking(true)?;
+        self.accept()
     }
 
     fn wake(&self) {
@@ -174,8 +173,17 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
+/// A connection that cannot be set up has gone already, whatever the system calls that: macOS says EINVAL, which from a
+/// listener would mean that it is broken.
+pub(super) fn has_gone(error: io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, error)
+}
+
 /// Whether accepting failed because of the one connection that was to be accepted: its client has left, or the network
-/// or a firewall gave up on it (accept(2), "Error handling"). The next one is not affected.
+/// gave up on it (accept(2), "Error handling"). The next one is not affected.
+///
+/// What may be the listener's own trouble does not count, such as EINVAL or EACCES: that would be tried again without
+/// end and without a pause, while a pause after what was one connection's trouble is short.
 pub(super) fn is_about_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -184,11 +192,31 @@ pub(super) fn is_about_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::HostUnreachable
             | io::ErrorKind::Interrupted
-            // Setting an option on a connection that has gone already, on macOS.
-            | io::ErrorKind::InvalidInput
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::PermissionDenied
             | io::ErrorKind::TimedOut
     )
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    // spec: CD-09
+    #[test]
+    fn what_cannot_be_set_up_is_one_connection() {
+        let (stream, _peer) = UnixStream::pair().expect("two sockets");
+        // It has no such option, as one that has gone on macOS.
+        let stream = std::net::TcpStream::from(OwnedFd::from(stream));
+        let source = TcpSource {
+            listener: TcpListener::bind("127.0.0.1:0").expect("a free port"),
+            nodelay: true,
+        };
+        let error = source.set_up(stream).expect_err("no TCP connection");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+        assert!(is_about_one_connection(&error));
+    }
 }

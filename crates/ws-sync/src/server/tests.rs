@@ -19,9 +19,10 @@ use super::shared::Shared;
 use super::{HandlerResult, Server};
 use crate::{Connector, WebSocket};
 
-/// Gives these, then nothing more until it is woken.
+/// Gives these, then nothing more until it is woken, and at the end those that wait.
 struct Script {
     steps: Mutex<VecDeque<io::Result<UnixStream>>>,
+    waiting: Mutex<VecDeque<io::Result<UnixStream>>>,
     wake: Mutex<Option<mpsc::Sender<()>>>,
     woken: Mutex<Receiver<()>>,
 }
@@ -31,6 +32,7 @@ impl Script {
         let (wake, woken) = mpsc::channel();
         Self {
             steps: Mutex::new(steps.into_iter().collect()),
+            waiting: Mutex::default(),
             wake: Mutex::new(Some(wake)),
             woken: Mutex::new(woken),
         }
@@ -57,8 +59,11 @@ impl Accept for Script {
         }
     }
 
-    fn accept_waiting(&self) -> Option<Accepted<UnixStream>> {
-        None
+    fn accept_waiting(&self) -> io::Result<Accepted<UnixStream>> {
+        match lock(&self.waiting).pop_front() {
+            Some(waiting) => waiting.map(|stream| (stream, None)),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 
     fn wake(&self) {
@@ -105,7 +110,8 @@ fn errors_of_accepting_are_waited_out() {
         Ok(of_first),
         Err(out_of_files()),
         Err(out_of_files()),
-        Err(out_of_files()),
+        // What a listener says that was shut down, as one that is shared may be, to everybody who asks.
+        Err(io::ErrorKind::InvalidInput.into()),
         Ok(of_second),
     ]);
     let begun = Instant::now();
@@ -122,5 +128,24 @@ fn errors_of_accepting_are_waited_out() {
     assert_eq!(
         (handle.stats().accept_errors, handle.stats().opened),
         (5, 2)
+    );
+}
+
+// spec: CD-09
+#[test]
+fn who_waits_behind_one_that_has_gone_is_told_too() {
+    let gone = || Err(io::ErrorKind::ConnectionAborted.into());
+    let (client, waiting) = pair();
+    let script = Script::new([]);
+    lock(&script.waiting).extend([gone(), gone(), Ok(waiting)]);
+    let (handle, running) = start(script);
+    let asking = thread::spawn(|| Connector::new().handshake(client, "ws://localhost/"));
+    handle.drain(Drain::default());
+    running.join().expect("no panic");
+    assert!(asking.join().expect("no panic").is_err());
+    let stats = handle.stats();
+    assert_eq!(
+        (stats.accept_errors, stats.refused.get(&503)),
+        (2, Some(&1))
     );
 }

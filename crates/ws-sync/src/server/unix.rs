@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::listener::{Accept, Accepted, Listener, SocketOptions, Source};
+use super::listener::{Accept, Accepted, Listener, SocketOptions, Source, has_gone};
 
 /// A Unix listener, and the file that is its name.
 #[derive(Debug)]
@@ -106,13 +106,13 @@ impl Accept for UnixSource {
     fn accept(&self) -> io::Result<Accepted<UnixStream>> {
         let (stream, _) = self.listener.accept()?;
         // Some systems hand a listener's way of not waiting on to its connections.
-        stream.set_nonblocking(false)?;
+        stream.set_nonblocking(false).map_err(has_gone)?;
         Ok((stream, None))
     }
 
-    fn accept_waiting(&self) -> Option<Accepted<UnixStream>> {
-        self.listener.set_nonblocking(true).ok()?;
-        self.accept().ok()
+    fn accept_waiting(&self) -> io::Result<Accepted<UnixStream>> {
+        self.listener.set_nonblocking(true)?;
+        self.accept()
     }
 
     fn wake(&self) {
