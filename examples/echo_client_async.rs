@@ -2,11 +2,22 @@
 
 use std::env;
 use std::error::Error;
+use std::process::ExitCode;
 
 use ws_async::{CloseCode, Message};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match talk().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn talk() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let uri = arguments
         .next()

@@ -2,10 +2,21 @@
 
 use std::env;
 use std::error::Error;
+use std::process::ExitCode;
 
 use ws_sync::{CloseCode, Message};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match talk() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn talk() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let uri = arguments
         .next()

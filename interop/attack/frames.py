@@ -71,6 +71,26 @@ def close_body(code, reason=b""):
     return b"" if code is None else struct.pack("!H", code) + reason
 
 
+def unmasked(script):
+    """The frames of a client as a server would send them: what was good for a server is good for a client, and what was
+    bad is as bad. What ends early ends as early; what is no masked frame stays as it is."""
+    out = bytearray()
+    at = 0
+    while at + 1 < len(script) and script[at + 1] & 0x80:
+        out += bytes([script[at], script[at + 1] & 0x7F])
+        form = script[at + 1] & 0x7F
+        width = {126: 2, 127: 8}.get(form, 0)
+        length = int.from_bytes(script[at + 2 : at + 2 + width], "big") if width else form
+        out += script[at + 2 : at + 2 + width]
+        at += 2 + width
+        key = script[at : at + 4]
+        body = script[at + 4 : at + 4 + min(length, len(script))]
+        if len(key) == 4:
+            out += masked(body, key)
+        at += 4 + length
+    return bytes(out) + script[at:]
+
+
 def pattern(size):
     """Bytes in which no two masking phases look alike, and which are text too."""
     unit = bytes(97 + (i * 7 + i // 26) % 26 for i in range(1021))

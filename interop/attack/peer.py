@@ -1,4 +1,4 @@
-"""A raw TCP connection to a server, and the judge of every byte that comes from it."""
+"""A raw TCP connection, and the judge of every byte that comes from its other end."""
 import base64
 import hashlib
 import socket
@@ -78,17 +78,20 @@ class Frame:
         self.payload = payload
 
 
-class Peer:
-    """One connection. Receiving is strict: what a server may not send is an error wherever it appears."""
+class Link:
+    """One connection. Receiving is strict: what the other end may not send is an error wherever it appears."""
 
-    def __init__(self, port, receive_buffer=None):
-        self.socket = socket.socket()
+    # Who is at the other end, and whether it has to mask.
+    other = "the server"
+    other_masks = False
+
+    def __init__(self, connected):
+        self.socket = connected
         self.socket.settimeout(PATIENCE)
-        if receive_buffer is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
+        # The masking keys that have been used.
+        self.keys = set()
 
     def __enter__(self):
         return self
@@ -104,7 +107,7 @@ class Peer:
             self.socket.sendall(data[at : at + 1])
 
     def send_as_far_as_possible(self, data):
-        """For data that the server may refuse on the way: how much of it went out."""
+        """For data that the other end may refuse on the way: how much of it went out."""
         sent = 0
         view = memoryview(data)
         try:
@@ -123,11 +126,11 @@ class Peer:
         self.socket.close()
 
     def more(self):
-        """Reads once. `False`: the server has ended its side."""
+        """Reads once. `False`: the other end has ended its side."""
         try:
             received = self.socket.recv(262144)
         except ConnectionResetError:
-            raise Unexpected("the server reset the connection after %s" % shorten(self.buffer)) from None
+            raise Unexpected("%s reset the connection after %s" % (self.other, shorten(self.buffer))) from None
         except socket.timeout:
             raise Unexpected("nothing came within %.1f s; before that %s" % (
                 self.socket.gettimeout(), shorten(self.buffer))) from None
@@ -136,10 +139,74 @@ class Peer:
 
     def exactly(self, count):
         while len(self.buffer) < count:
-            expect(self.more(), "the server ended after %s", shorten(self.buffer))
+            expect(self.more(), "%s ended after %s", self.other, shorten(self.buffer))
         taken = bytes(memoryview(self.buffer)[:count])
         del self.buffer[:count]
         return taken
+
+    def receive_frame(self):
+        """The next frame, judged: masked by a client and never by a server, no reserved bit, shortest length, control
+        frames short and whole."""
+        first, second = self.exactly(2)
+        opcode, length = first & 15, second & 127
+        expect(first & 0x70 == 0, "%s set reserved bits: %02x", self.other, first)
+        expect(opcode in NAMES, "%s sent opcode %d", self.other, opcode)
+        expect((second & 128 != 0) == self.other_masks, "%s sent a frame with the mask bit %d", self.other, second >> 7)
+        fin = first & 128 != 0
+        if length == 126:
+            length = int.from_bytes(self.exactly(2), "big")
+            expect(length > 125, "%s wrote a length of %d in 16 bits", self.other, length)
+        elif length == 127:
+            length = int.from_bytes(self.exactly(8), "big")
+            expect(65535 < length < 2**63, "%s wrote a length of %d in 64 bits", self.other, length)
+        if opcode >= 8:
+            expect(fin and length <= 125, "%s sent a bad control frame of %d bytes", self.other, length)
+        if not self.other_masks:
+            return Frame(fin, opcode, self.exactly(length))
+        key = self.exactly(4)
+        expect(key not in self.keys, "%s used the masking key %s twice", self.other, key)
+        self.keys.add(key)
+        return Frame(fin, opcode, frames.masked(self.exactly(length), key))
+
+    def expect_frame(self, opcode, payload):
+        frame = self.receive_frame()
+        expect(
+            frame.opcode == opcode and frame.fin and frame.payload == payload,
+            "%s sent %s%s %s, and not %s %s",
+            self.other,
+            "" if frame.fin else "the beginning of a ",
+            NAMES[frame.opcode],
+            shorten(frame.payload),
+            NAMES[opcode],
+            shorten(payload),
+        )
+
+    def expect_end(self, seconds=PATIENCE):
+        """The other end ends its side of TCP, with a FIN and without another byte."""
+        self.socket.settimeout(seconds)
+        try:
+            while self.more():
+                pass
+        finally:
+            self.socket.settimeout(PATIENCE)
+        expect(not self.buffer, "%s went on with %s", self.other, shorten(self.buffer))
+
+    def expect_close(self, code):
+        """A Close frame with this code and no reason, then the end of TCP; nothing in between."""
+        self.expect_frame(frames.CLOSE, frames.close_body(code))
+        self.expect_end()
+
+
+class Peer(Link):
+    """A client's end."""
+
+    def __init__(self, port, receive_buffer=None):
+        connected = socket.socket()
+        connected.settimeout(PATIENCE)
+        if receive_buffer is not None:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connected.connect(("127.0.0.1", port))
+        super().__init__(connected)
 
     def receive_head(self):
         while b"\r\n\r\n" not in self.buffer:
@@ -151,51 +218,6 @@ class Peer:
         if response.status >= 200:
             response.body = self.exactly(int(response.one("content-length")))
         return response
-
-    def receive_frame(self):
-        """The next frame, judged: never masked, no reserved bit, shortest length, control frames short and whole."""
-        first, second = self.exactly(2)
-        opcode, length = first & 15, second & 127
-        expect(first & 0x70 == 0, "the server set reserved bits: %02x", first)
-        expect(opcode in NAMES, "the server sent opcode %d", opcode)
-        expect(second & 128 == 0, "the server masked a frame")
-        fin = first & 128 != 0
-        if length == 126:
-            length = int.from_bytes(self.exactly(2), "big")
-            expect(length > 125, "the server wrote a length of %d in 16 bits", length)
-        elif length == 127:
-            length = int.from_bytes(self.exactly(8), "big")
-            expect(65535 < length < 2**63, "the server wrote a length of %d in 64 bits", length)
-        if opcode >= 8:
-            expect(fin and length <= 125, "the server sent a bad control frame of %d bytes", length)
-        return Frame(fin, opcode, self.exactly(length))
-
-    def expect_frame(self, opcode, payload):
-        frame = self.receive_frame()
-        expect(
-            frame.opcode == opcode and frame.fin and frame.payload == payload,
-            "the server sent %s%s %s, and not %s %s",
-            "" if frame.fin else "the beginning of a ",
-            NAMES[frame.opcode],
-            shorten(frame.payload),
-            NAMES[opcode],
-            shorten(payload),
-        )
-
-    def expect_end(self, seconds=PATIENCE):
-        """The server ends its side of TCP, with a FIN and without another byte."""
-        self.socket.settimeout(seconds)
-        try:
-            while self.more():
-                pass
-        finally:
-            self.socket.settimeout(PATIENCE)
-        expect(not self.buffer, "the server went on with %s", shorten(self.buffer))
-
-    def expect_close(self, code):
-        """A Close frame with this code and no reason, then the end of TCP; nothing in between."""
-        self.expect_frame(frames.CLOSE, frames.close_body(code))
-        self.expect_end()
 
     def expect_refusal(self, status):
         """A complete refusal, and then the end of TCP, whatever else was sent."""

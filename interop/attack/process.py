@@ -14,7 +14,30 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-class Server:
+class Process:
+    """What the operating system knows of a process, `pid`."""
+
+    def resident(self):
+        """Bytes of memory in use now."""
+        return self._status("VmRSS")
+
+    def peak(self):
+        """The most that was in use since `forget_peak`."""
+        return self._status("VmHWM")
+
+    def forget_peak(self):
+        with open("/proc/%d/clear_refs" % self.pid, "w") as file:
+            file.write("5")
+
+    def _status(self, name):
+        with open("/proc/%d/status" % self.pid) as file:
+            for line in file:
+                if line.startswith(name + ":"):
+                    return int(line.split()[1]) * KIB
+        raise Unexpected("there is no %s for process %d" % (name, self.pid))
+
+
+class Server(Process):
     """A server program that was told `--port 0` and printed where it listens."""
 
     def __init__(self, binary, open_files=None, arguments=(), path="/"):
@@ -63,18 +86,6 @@ class Server:
             self.check_log()
         self.log.close()
 
-    def resident(self):
-        """Bytes of memory in use now."""
-        return self._status("VmRSS")
-
-    def peak(self):
-        """The most that was in use since `forget_peak`."""
-        return self._status("VmHWM")
-
-    def forget_peak(self):
-        with open("/proc/%d/clear_refs" % self.pid, "w") as file:
-            file.write("5")
-
     def open_files(self):
         return len(os.listdir("/proc/%d/fd" % self.pid))
 
@@ -93,26 +104,18 @@ class Server:
             time.sleep(0.01)
         return self.open_files()
 
-    def _status(self, name):
-        with open("/proc/%d/status" % self.pid) as file:
-            for line in file:
-                if line.startswith(name + ":"):
-                    return int(line.split()[1]) * KIB
-        raise Unexpected("there is no %s for process %d" % (name, self.pid))
-
 
 class Outcome:
     """What a client program did."""
 
-    def __init__(self, code, lines, error, seconds, peak):
+    def __init__(self, code, output, error, seconds):
         self.code = code
-        self.lines = lines
+        self.output = output
         self.error = error
         self.seconds = seconds
-        self.peak = peak
 
     def __repr__(self):
-        return "exit code %d after %.1f s, %r, %r" % (self.code, self.seconds, self.lines, self.error[-300:])
+        return "exit code %d after %.1f s, %r, %r" % (self.code, self.seconds, self.output, self.error[-300:])
 
 
 class Client:
@@ -125,7 +128,7 @@ class Client:
         return Run([self.binary, uri, *messages])
 
 
-class Run:
+class Run(Process):
     """One run of a client program."""
 
     def __init__(self, command):
@@ -133,22 +136,33 @@ class Run:
         self._output = tempfile.TemporaryFile()
         self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(command, stdout=self._output, stderr=self._errors)
+        self.pid = self._process.pid
 
     def finish(self, seconds):
         """Waits for the end of the program, kills it if that takes too long, and says how it went."""
         killer = threading.Timer(max(0.1, seconds), self._process.kill)
         killer.start()
-        # `wait4` tells the peak of this one child's memory, which the process itself cannot any more.
-        _, status, usage = os.wait4(self._process.pid, 0)
+        code = self._process.wait()
         killer.cancel()
         elapsed = time.monotonic() - self._begun
-        code = os.waitstatus_to_exitcode(status)
-        self._process.returncode = code
-        outcome = Outcome(code, self._read(self._output).splitlines(), self._read(self._errors), elapsed,
-                          usage.ru_maxrss * KIB)
+        outcome = Outcome(code, self._read(self._output), self._read(self._errors), elapsed)
         expect(code != -signal.SIGKILL, "the client did not end within %.1f s", elapsed)
         expect("panicked" not in outcome.error, "the client panicked: %s", outcome.error)
         return outcome
+
+    def peak(self):
+        """The same, as long as it runs: what has ended uses nothing."""
+        try:
+            return super().peak()
+        except Unexpected:
+            return 0
+
+    def stop(self):
+        """For a run of which nobody wants to know any more."""
+        self._process.kill()
+        self._process.wait()
+        self._output.close()
+        self._errors.close()
 
     @staticmethod
     def _read(file):

@@ -10,6 +10,8 @@ import argparse
 import sys
 import time
 
+import client_frames
+import client_handshakes
 import server_closing
 import server_frames
 import server_limits
@@ -27,7 +29,10 @@ SERVER_CASES = [
     *server_utf8.CASES,
     *server_closing.CASES,
 ]
-CLIENT_CASES = []
+CLIENT_CASES = [
+    *client_handshakes.CASES,
+    *client_frames.CASES,
+]
 
 
 def main():
