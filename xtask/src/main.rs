@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod autobahn;
+mod bites;
 mod browser;
 mod cargo_checks;
 mod command;
@@ -84,6 +85,11 @@ const STEPS: &[Step] = &[
         run: cargo_checks::advisories,
     },
     Step {
+        name: "simulation-bites",
+        about: "the simulation misses each rule that is taken out",
+        run: bites::run,
+    },
+    Step {
         name: "examples",
         about: "each example is built and run",
         run: examples::run,
@@ -152,12 +158,12 @@ fn run_steps<'a>(workspace: &Workspace, steps: impl Iterator<Item = &'a Step>) -
 
 fn print_help() {
     println!("usage: cargo xtask <command>\n");
-    println!("  {:<14} every step below, in this order", "ci");
+    println!("  {:<16} every step below, in this order", "ci");
     for step in STEPS {
-        println!("  {:<14} {}", step.name, step.about);
+        println!("  {:<16} {}", step.name, step.about);
     }
     println!(
-        "  {:<14} which requirement is cited by which test",
+        "  {:<16} which requirement is cited by which test",
         "report"
     );
     println!();

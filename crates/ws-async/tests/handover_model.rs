@@ -144,6 +144,15 @@ impl Model {
         }
     }
 
+    /// Ready when a message has arrived, which stays for others.
+    fn poll_aside(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.ahead == 0 && self.read(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.write(cx);
+        Poll::Ready(())
+    }
+
     fn poll_flush(&mut self, visit: Visit<'_, '_>) -> Poll<()> {
         self.write(visit.cx);
         if self.owed.is_empty() {
@@ -158,6 +167,51 @@ impl Model {
             false => Poll::Pending,
         }
     }
+}
+
+/// A receiver that gives up before a message has come, and is kept; a sender that waits for the message to arrive.
+fn take_over() {
+    let network = Arc::new(Network::default());
+    let shared = Arc::new(Handover::new(Model {
+        network: Arc::clone(&network),
+        owed: VecDeque::new(),
+        ahead: 0,
+        closed: false,
+    }));
+    let peer = shuttle::thread::spawn(move || network.run(1, 1));
+    let receiver = shuttle::future::spawn({
+        let shared = Arc::clone(&shared);
+        async move {
+            let mut left = 1;
+            poll_fn(|cx| {
+                _ = shared.poll_receiver(cx, |model, cx| model.poll_aside(cx));
+                match left {
+                    0 => return Poll::Ready(()),
+                    _ => left -= 1,
+                }
+                // Like a timer that runs out at some time.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+            shared.leave_receiver();
+        }
+    });
+    shuttle::future::block_on(async {
+        let mut ticket = Ticket::default();
+        poll_fn(|cx| {
+            shared.poll_sender(&mut ticket, cx, |model, visit| {
+                match visit.receiver_waits && model.ahead == 0 {
+                    true => Poll::Pending,
+                    false => model.poll_aside(visit.cx),
+                }
+            })
+        })
+        .await;
+        receiver.await.expect("no panic");
+        send_nothing(&shared).await;
+    });
+    assert_eq!(peer.join().expect("no panic"), [PONG]);
 }
 
 async fn send(shared: &Handover<Model>, byte: u8, patience: Option<u32>) {
@@ -310,6 +364,15 @@ fn who_gives_up_strands_nobody() {
 #[test]
 fn a_waker_may_use_the_connection_as_it_is_dropped() {
     shuttle::check_random(wakers_are_dropped, 1);
+}
+
+/// A receiver that waits does the reading for those who send; when it gives up and is kept, one of them goes on with it.
+///
+/// spec: CD-05
+#[test]
+fn a_receiver_that_leaves_is_replaced() {
+    shuttle::check_random(take_over, 1_000);
+    shuttle::check_pct(take_over, 500, 3);
 }
 
 /// The smallest conversation, through every schedule that fits the budget, from the first on.

@@ -104,7 +104,12 @@ impl Dice {
             vectored: self.one_in(2),
             holds_back,
         };
-        (socket, read.min(written))
+        // A stream that holds back takes no more at once than that.
+        let held = match holds_back {
+            0 => usize::MAX,
+            held => held,
+        };
+        (socket, read.min(written).min(held))
     }
 
     /// A link, and how many bytes it moves at once.
@@ -483,11 +488,17 @@ impl Dice {
         let budget = budgets[0].max(budgets[1]);
         // Two that both listen listen for ever: one of them ends it whatever the other does.
         let decided = self.0.below(2);
+        // Or it waits until nothing is said any more, which has a deadline too.
+        let tires = self.one_in(8);
         let ends = [0, 1].map(|side| {
-            let mut hands = self.rough_hands(budgets[side], side == decided);
-            self.spoil(&mut hands, side == decided);
+            let is_decided = side == decided;
+            let mut hands = self.rough_hands(budgets[side], is_decided, tires);
+            self.spoil(&mut hands, is_decided);
             let config = self.short_deadlines(Config::default(), slowest_ping(&plan));
             let mut config = self.buffers(config, budget);
+            if is_decided && tires {
+                config.idle_timeout = Some(self.millis(50, 5_000));
+            }
             if self.one_in(5) {
                 config.max_message_size = self.size_between(0, 5_000);
             }
@@ -548,9 +559,11 @@ impl Dice {
             .with_idle_timeout(idle)
     }
 
-    fn rough_hands(&mut self, budget: usize, is_decided: bool) -> Hands {
+    fn rough_hands(&mut self, budget: usize, is_decided: bool, tires: bool) -> Hands {
         let finish = match is_decided {
+            true if tires => Finish::Wait,
             true => Finish::Close,
+            false if tires => Finish::Wait,
             false => self.among(&[Finish::Close, Finish::Wait]),
         };
         match self.0.below(6) {
@@ -629,6 +642,7 @@ fn rough_cap(plan: &Plan, ends: &[End; 2], bytes: usize) -> Duration {
             config.ping_interval,
             config.write_timeout,
             config.close_timeout,
+            config.idle_timeout,
         ];
         let deadlines: Duration = deadlines.into_iter().flatten().sum();
         for op in end.hands.ops() {

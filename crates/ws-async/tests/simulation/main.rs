@@ -11,7 +11,7 @@
 //! WS_SIM_SEEDS=100000 cargo test -p ws-async --test simulation -- --nocapture
 //! ```
 //!
-//! With both, it tries that many from that one on.
+//! With both, it tries that many from that one on. `WS_SIM_FAILURES=1` stops it at the first seed that fails.
 
 mod draw;
 mod dropping;
@@ -36,7 +36,7 @@ use run::{Outcome, run};
 const SEEDS: u64 = 3_000;
 
 /// How many seeds may fail before no others are tried.
-const MAX_FAILED: usize = 20;
+const MAX_FAILED: u64 = 20;
 
 /// The last lines of a trace that are shown.
 const SHOWN: usize = 400;
@@ -44,6 +44,7 @@ const SHOWN: usize = 400;
 /// What came of many seeds.
 #[derive(Default)]
 struct Tally {
+    tried: u64,
     virtual_time: Duration,
     operations: u64,
     messages: usize,
@@ -85,9 +86,10 @@ fn conversations_keep_their_promises() {
     }
     if let Some((seed, violations)) = tally.failed.first() {
         panic!(
-            "{} seeds failed. The first is told above: {}\n\
+            "{} of {} seeds failed. The first is told above: {}\n\
              WS_SIM_SEED={seed} cargo test -p ws-async --test simulation -- --nocapture",
             tally.failed.len(),
+            tally.tried,
             violations.join("; ")
         );
     }
@@ -95,6 +97,7 @@ fn conversations_keep_their_promises() {
 
 /// Each seed has a thread to itself, so that there may be several.
 fn try_seeds(first: u64, count: u64) -> Tally {
+    let max_failed = number("WS_SIM_FAILURES").unwrap_or(MAX_FAILED);
     let next = AtomicU64::new(first);
     let tally = Mutex::new(Tally::default());
     let work = || {
@@ -106,7 +109,9 @@ fn try_seeds(first: u64, count: u64) -> Tally {
             let outcome = run(draw(seed), false);
             let mut tally = tally.lock().expect("no panic");
             tally.note(seed, outcome);
-            if tally.failed.len() == MAX_FAILED {
+            if tally.failed.len() as u64 >= max_failed {
+                // For the others too.
+                next.store(first + count, Ordering::Relaxed);
                 return;
             }
         }
@@ -124,6 +129,7 @@ fn try_seeds(first: u64, count: u64) -> Tally {
 
 impl Tally {
     fn note(&mut self, seed: u64, outcome: Outcome) {
+        self.tried += 1;
         self.virtual_time += outcome.elapsed;
         self.operations += outcome.operations;
         let received = outcome
