@@ -38,6 +38,9 @@ pub(crate) const WRITE_PATIENCE: Duration = Duration::from_millis(5);
 /// How long `recv` waits for input before it looks again whether the peer takes what is queued.
 pub(crate) const WRITE_RETRY: Duration = Duration::from_millis(20);
 
+/// Why a connection is over in one of whose threads the stream or a tap has panicked.
+const PANICKED: &str = "a thread that was at work on the connection panicked";
+
 /// What drives a connection, whoever holds it.
 #[derive(Debug)]
 pub(crate) struct Driver {
@@ -410,6 +413,17 @@ impl Driver {
         self.connection.abort();
         self.unwritable
             .get_or_insert(io::ErrorKind::ConnectionAborted);
+    }
+
+    /// Ends the connection because a thread has panicked that was at work on it.
+    pub(crate) fn panicked(&mut self) {
+        let kind = io::ErrorKind::Other;
+        self.unwritable.get_or_insert(kind);
+        if self.cause.is_none() {
+            self.cause = Some(Cause::Io(kind));
+            self.failure = Some(Error::Io(io::Error::other(PANICKED)));
+        }
+        self.abort();
     }
 
     /// Why what was queued will never arrive, if so.

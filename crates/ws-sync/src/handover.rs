@@ -20,13 +20,14 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use ws_proto::State;
 
 use crate::driver::Driver;
 use crate::handles::{Handle, Performed, Reader, Task, Writer};
-use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::timed::{has_passed, is_timeout, remaining, was_wait_until};
 
 /// What the halves of a connection share.
@@ -127,9 +128,19 @@ impl Handover {
     }
 
     pub(crate) fn lock(&self) -> Guard<'_> {
-        // A panic can only come out of the stream or a tap, and neither is called with the lock held except between
-        // the connection's own steps.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held
+            .lock()
+            .unwrap_or_else(|poisoned| self.break_held(poisoned.into_inner()))
+    }
+
+    /// A thread has panicked in what is not ours, the stream or a tap, and has left undone what others wait for. So the
+    /// connection is over.
+    fn break_held<'a>(&'a self, mut held: Guard<'a>) -> Guard<'a> {
+        if !held.is_over() {
+            held.driver.panicked();
+            self.settle(&mut held);
+        }
+        held
     }
 
     pub(crate) fn notify(&self, held: &Held) {
@@ -157,11 +168,11 @@ impl Handover {
             None => self
                 .changed
                 .wait(held)
-                .unwrap_or_else(PoisonError::into_inner),
-            Some(timeout) => {
-                let waited = self.changed.wait_timeout(held, timeout);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
+                .unwrap_or_else(|poisoned| self.break_held(poisoned.into_inner())),
+            Some(timeout) => match self.changed.wait_timeout(held, timeout) {
+                Ok((held, _)) => held,
+                Err(poisoned) => self.break_held(poisoned.into_inner().0),
+            },
         };
         held.waiting -= 1;
         held
@@ -176,36 +187,42 @@ impl Handover {
         if held.is_over() {
             return (held, Written::All);
         }
-        let Some(mut writer) = held.writer.take() else {
+        if held.writer.is_none() {
             return (held, Written::Elsewhere);
-        };
+        }
         let Some(job) = held.driver.job() else {
-            held.writer = Some(writer);
             return (held, Written::All);
         };
         let (brief, mut patience) = match patience {
             Patience::Committed(patience) => (false, patience),
             Patience::Brief(patience) => (true, patience),
         };
-        held.brief = brief;
         if held.driver.connection.state() != State::Open {
             // A peer that takes a byte now and then must not outrun the closing handshake's deadline.
             let deadline = held.driver.deadline();
             if has_passed(deadline) {
                 held.driver.waited_until(deadline);
-                held.writer = Some(writer);
                 return (held, Written::Stalled);
             }
             patience = remaining(deadline).map_or(patience, |left| left.min(patience));
         }
-        let mut task = writer.prepare(job, &mut held.driver);
-        drop(held);
+        let Some(mut writer) = held.writer.take() else {
+            return (held, Written::Elsewhere);
+        };
+        held.brief = brief;
+        let role = Role(self);
+        let mut task = {
+            // Whatever panics, this is unlocked before the role is given up.
+            let mut held = held;
+            writer.prepare(job, &mut held.driver)
+        };
         let performed = writer.perform(&task, patience);
         let mut held = self.lock();
         let written = held.note(&mut task, performed);
         if !held.is_over() {
             held.writer = Some(writer);
         }
+        role.given_back();
         self.settle(&mut held);
         self.notify(&held);
         (held, written)
@@ -215,19 +232,22 @@ impl Handover {
     /// Fails if the stream does not wait so long.
     pub(crate) fn read<'a>(
         &'a self,
-        mut held: Guard<'a>,
+        held: Guard<'a>,
         mut reader: Reader,
         until: Option<Instant>,
     ) -> (Guard<'a>, io::Result<bool>) {
-        // The wait may be long: a partial frame keeps what it needs and no more.
-        held.driver.connection.park();
-        let deadline = held.driver.deadline();
+        let role = Role(self);
+        let (deadline, limit) = {
+            // Whatever panics, this is unlocked before the role is given up.
+            let mut held = held;
+            // The wait may be long: a partial frame keeps what it needs and no more.
+            held.driver.connection.park();
+            (held.driver.deadline(), held.driver.read_limit())
+        };
         let until = match (deadline, until) {
             (Some(deadline), Some(until)) => Some(deadline.min(until)),
             (deadline, until) => deadline.or(until),
         };
-        let limit = held.driver.read_limit();
-        drop(held);
         let read = reader.read(until, limit);
         let mut held = self.lock();
         let result = match read {
@@ -246,6 +266,7 @@ impl Handover {
         if !held.is_over() {
             held.reader = Some(reader);
         }
+        role.given_back();
         self.notify(&held);
         (held, result)
     }
@@ -256,12 +277,31 @@ impl Handover {
         if held.driver.is_finished()
             && let Some(mut control) = held.control.take()
         {
-            // It has ended if it can.
-            _ = control.shutdown_both();
             held.reader = None;
             held.writer = None;
             self.notify(held);
+            // It has ended if it can.
+            _ = control.shutdown_both();
         }
+    }
+}
+
+/// The part of a thread that has the [`Reader`] or the [`Writer`]. If it panics meanwhile, in the stream or in a tap,
+/// nobody would ever have that again, and others would wait for it without end.
+struct Role<'a>(&'a Handover);
+
+impl Role<'_> {
+    fn given_back(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Role<'_> {
+    fn drop(&mut self) {
+        // To end the stream may panic too, and one panic at a time is enough.
+        drop(catch_unwind(AssertUnwindSafe(|| {
+            drop(self.0.break_held(self.0.lock()));
+        })));
     }
 }
 

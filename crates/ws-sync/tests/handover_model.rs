@@ -53,8 +53,6 @@ mod sync {
     use std::cell::Cell;
     use std::time::{Duration, Instant};
 
-    pub(crate) use std::sync::PoisonError;
-
     pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
 
     thread_local! {

@@ -4,6 +4,7 @@ mod deadlines;
 mod faults;
 mod halves;
 mod hub;
+mod panics;
 mod pipe;
 mod streaming;
 mod stress;
