@@ -170,8 +170,8 @@ async fn a_silent_peer_is_pinged_and_then_given_up() {
     drop(ws);
     let mut received = Vec::new();
     peer.read_to_end(&mut received).await.expect("read");
-    assert_eq!(received.len(), 10, "one Ping of eight bytes");
-    assert_eq!(received[..2], [0x89, 8]);
+    assert_eq!(received.len(), 14, "one Ping of twelve bytes");
+    assert_eq!(received[..2], [0x89, 12]);
 }
 
 /// spec: C-35

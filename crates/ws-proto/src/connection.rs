@@ -526,6 +526,9 @@ impl Connection {
     /// The round-trip time of the newest keepalive Ping (`Config::ping_interval`) that was answered: from when it was
     /// given to the transport to the call that followed its Pong, of [`handle_timeout`](Self::handle_timeout) or
     /// [`poll_timeout`](Self::poll_timeout). `None` before the first.
+    ///
+    /// A round trip may be longer than the interval. If the next Ping has been sent by the time, it counts from when its
+    /// own was queued, which is what the Ping carries (with its number) and the Pong brings back.
     pub fn rtt(&self) -> Option<Duration> {
         self.keepalive.rtt()
     }

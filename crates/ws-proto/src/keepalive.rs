@@ -8,6 +8,9 @@ use crate::Config;
 /// application was busy and nobody listened. The peer then has this much longer, in which the binding reads and writes.
 const LATE: Time = Time(1_000_000_000);
 
+/// More than a connection can write.
+const NOTHING_OWED: u64 = u64::MAX;
+
 /// Deadlines as time since the connection opened; there is no clock here.
 ///
 /// Nothing is measured while messages flow: a received byte only sets a flag. Deadlines are armed when the binding,
@@ -37,13 +40,15 @@ pub(crate) struct Keepalive {
     idle_deadline: Time,
     close_deadline: Time,
     /// Pings sent; each carries its number.
-    pings: u64,
+    pings: u32,
     /// How far the newest Ping has come.
     ping: Ping,
     /// Where it ends in the stream of all bytes sent.
     ping_end: u64,
     /// When the newest Ping was queued, or, once that is known, given to the transport.
     ping_time: Time,
+    /// When the newest Ping that was answered was queued.
+    answered: Time,
     rtt: Time,
     /// Whether the peer has shown signs of life since the last Ping was given to the transport.
     heard: bool,
@@ -51,9 +56,9 @@ pub(crate) struct Keepalive {
     data_received: bool,
     /// [`View::data_sent`] when the idle deadline was armed.
     data_sent: u64,
-    /// Whether bytes were owed at the last question.
-    refused: bool,
-    /// [`View::written`] then.
+    /// The answer to an older one has come since anybody knew the time.
+    older_answered: bool,
+    /// [`View::written`] at the last question, if bytes were owed then; otherwise [`NOTHING_OWED`].
     refused_at: u64,
 }
 
@@ -70,6 +75,14 @@ enum Ping {
     Sent,
     /// Its answer has come since anybody knew the time.
     Answered,
+}
+
+/// What a keepalive Ping carries, and its Pong brings back: its number, and when it was queued. Of many Pings that may
+/// be under way on a slow line only the newest is remembered; the others come back with what it takes to measure them.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    number: u32,
+    queued: Time,
 }
 
 /// What the deadlines see of the connection.
@@ -89,7 +102,7 @@ pub(crate) struct View {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     /// Send a Ping with this application data, and say where it ends.
-    Ping([u8; 8]),
+    Ping([u8; Mark::LEN]),
     /// The peer is dead: nothing came since the last Ping.
     PongTimeout,
     /// The peer does not take what it is owed.
@@ -118,12 +131,13 @@ impl Keepalive {
             ping: Ping::None,
             ping_end: 0,
             ping_time: Time::NEVER,
+            answered: Time::START,
             rtt: Time::NEVER,
             heard: false,
             data_received: false,
             data_sent: 0,
-            refused: false,
-            refused_at: 0,
+            older_answered: false,
+            refused_at: NOTHING_OWED,
         }
     }
 
@@ -147,10 +161,23 @@ impl Keepalive {
 
     /// Notes a Pong. It is measured when the time is known.
     pub(crate) fn pong(&mut self, data: &[u8]) {
-        let awaited = matches!(self.ping, Ping::Taken | Ping::Sent);
-        if awaited && data == self.pings.to_be_bytes() {
+        let Some(Mark { number, queued }) = Mark::from_bytes(data) else {
+            return;
+        };
+        let was_sent = (1..=self.pings).contains(&number) && queued <= self.ping_time;
+        if !was_sent || queued <= self.answered {
+            return;
+        }
+        let is_newest = number == self.pings;
+        if is_newest && !matches!(self.ping, Ping::Taken | Ping::Sent) {
+            // It has not been sent.
+            return;
+        }
+        if is_newest {
             self.ping = Ping::Answered;
         }
+        self.answered = queued;
+        self.older_answered = !is_newest;
     }
 
     /// The round-trip time of the newest Ping that was answered.
@@ -196,15 +223,16 @@ impl Keepalive {
                 || self.data_sent != view.data_sent
                 || self.idle_deadline == Time::NEVER);
         ping_moved
+            || self.older_answered
             || idle_moved
             || unarmed(self.next_ping, self.ping_interval)
-            || (view.owed && !(self.refused && self.refused_at == view.written))
+            || (view.owed && self.refused_at != view.written)
     }
 
     /// What is due at `now`, if anything.
     pub(crate) fn handle_timeout(&mut self, now: Duration, view: View) -> Option<Due> {
         let now = Time::new(now);
-        let measures = self.ping == Ping::Answered;
+        let measures = self.ping == Ping::Answered || self.older_answered;
         self.notice(now, view);
         if measures {
             // Called for the Pong, in the middle of what has arrived: deadlines wait until all of it is looked at.
@@ -230,7 +258,11 @@ impl Keepalive {
             if self.ping != Ping::Queued {
                 self.pings = self.pings.wrapping_add(1);
                 self.ping_time = now;
-                return Some(Due::Ping(self.pings.to_be_bytes()));
+                let mark = Mark {
+                    number: self.pings,
+                    queued: now,
+                };
+                return Some(Due::Ping(mark.to_bytes()));
             }
         }
         None
@@ -252,17 +284,20 @@ impl Keepalive {
     /// What is owed when the binding is about to wait is what the transport does not take. If it has taken some of
     /// that by the next time, the peer reads, and so it lives: its Pong may lie behind much that it has yet to read.
     fn notice_writing(&mut self, now: Time, view: View) {
-        let taken = self.refused && self.refused_at != view.written;
+        let refused = self.refused_at != NOTHING_OWED;
+        let taken = refused && self.refused_at != view.written;
         if taken {
             self.heard = true;
         }
         if !view.owed {
             self.write_deadline = Time::NEVER;
-        } else if taken || !self.refused {
+        } else if taken || !refused {
             self.write_deadline = now.after(self.write_timeout);
         }
-        self.refused = view.owed;
-        self.refused_at = view.written;
+        self.refused_at = match view.owed {
+            true => view.written,
+            false => NOTHING_OWED,
+        };
     }
 
     /// Notes whether the newest Ping has left our queue.
@@ -277,6 +312,9 @@ impl Keepalive {
     }
 
     fn notice_ping(&mut self, now: Time) {
+        if core::mem::take(&mut self.older_answered) {
+            self.rtt = now.since(self.answered);
+        }
         match self.ping {
             Ping::Taken => {
                 self.ping = Ping::Sent;
@@ -294,12 +332,33 @@ impl Keepalive {
     }
 }
 
+impl Mark {
+    const LEN: usize = 12;
+
+    fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        let (number, queued) = bytes.split_at_mut(size_of::<u32>());
+        number.copy_from_slice(&self.number.to_be_bytes());
+        queued.copy_from_slice(&self.queued.0.to_be_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (number, queued) = bytes.split_first_chunk()?;
+        Some(Self {
+            number: u32::from_be_bytes(*number),
+            queued: Time(u64::from_be_bytes(queued.try_into().ok()?)),
+        })
+    }
+}
+
 /// A point in time, or a length of it, in nanoseconds: half the size of a `Duration`, for every idle connection holds
 /// a dozen. They last for 584 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Time(u64);
 
 impl Time {
+    const START: Self = Self(0);
     /// After every other.
     const NEVER: Self = Self(u64::MAX);
     /// The last that comes.

@@ -327,7 +327,7 @@ impl Outbound {
 
     /// Queues a Ping of our own, whatever else waits, and tells where it ends in the stream of all bytes sent. There is
     /// one in the queue at most.
-    pub(crate) fn keepalive_ping(&mut self, data: &[u8; 8]) -> u64 {
+    pub(crate) fn keepalive_ping(&mut self, data: &[u8]) -> u64 {
         self.frame(true, Opcode::Ping, data);
         self.transmit.end()
     }

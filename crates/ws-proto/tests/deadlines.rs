@@ -404,7 +404,7 @@ fn the_earliest_deadline_is_the_next() {
     assert_eq!(ask(&mut server, 0), Some(seconds(30)));
     server.connection.handle_timeout(seconds(30));
     assert_eq!(ask(&mut server, 30), Some(seconds(35)), "write the Ping");
-    assert_eq!(server.sent().len(), 10);
+    assert_eq!(server.sent().len(), 14);
     assert_eq!(ask(&mut server, 31), Some(seconds(46)), "its Pong");
     answer_a_ping(&mut server);
     server.connection.handle_timeout(seconds(46));
@@ -569,8 +569,8 @@ fn asking_when_told_to_is_as_good_as_asking_always() {
                 wrote
             });
             assert_eq!(wrote[0], wrote[1], "seed {seed}");
-            if let Some(at) = wrote[0].windows(2).rposition(|header| header == [0x89, 8])
-                && let Some(data) = wrote[0].get(at + 2..at + 10)
+            if let Some(at) = wrote[0].windows(2).rposition(|header| header == [0x89, 12])
+                && let Some(data) = wrote[0].get(at + 2..at + 14)
             {
                 newest = data.to_vec();
             }

@@ -53,7 +53,7 @@ fn a_ping_goes_out_every_interval_while_the_peer_answers() {
     let mut payloads = Vec::new();
     for round in 1..=3 {
         let ping = wait_until(&mut server, seconds(30 * round));
-        assert_eq!(ping[..2], [0x89, 8], "an unmasked Ping of 8 bytes");
+        assert_eq!(ping[..2], [0x89, 12], "an unmasked Ping of 12 bytes");
         let pong = Frame::pong(&ping[2..]).masked(vectors::KEY);
         assert_eq!(server.receive(&pong.bytes()).len(), 1);
         payloads.push(ping[2..].to_vec());
@@ -69,8 +69,8 @@ fn a_client_masks_its_keepalive() {
     let mut client = Alone::client();
     client.connection.poll_timeout(seconds(0));
     let ping = wait_until(&mut client, seconds(30));
-    assert_eq!(ping[..6], [0x89, 0x88, 0x37, 0xfa, 0x21, 0x3d]);
-    assert_eq!(ping.len(), 14);
+    assert_eq!(ping[..6], [0x89, 0x8c, 0x37, 0xfa, 0x21, 0x3d]);
+    assert_eq!(ping.len(), 18);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_silent_peer_is_given_up_after_the_pong_timeout() {
     // spec: C-35, CC-44, CC-47
     let mut server = Alone::server();
     server.connection.poll_timeout(seconds(0));
-    assert_eq!(wait_until(&mut server, seconds(30)).len(), 10);
+    assert_eq!(wait_until(&mut server, seconds(30)).len(), 14);
     assert_eq!(
         server.connection.poll_timeout(seconds(30)),
         Some(seconds(50))
@@ -188,7 +188,7 @@ fn a_short_interval_does_not_put_the_deadline_off() {
     let mut server = Alone::server_with(config);
     server.connection.poll_timeout(seconds(0));
     for now in [5, 10, 15, 20] {
-        assert_eq!(wait_until(&mut server, seconds(now)).len(), 10);
+        assert_eq!(wait_until(&mut server, seconds(now)).len(), 14);
         assert_eq!(server.error, None);
     }
     // The first Ping went out at 5 s.
@@ -240,9 +240,9 @@ fn a_deadline_noticed_late_proves_nothing() {
     for answers in [true, false] {
         let mut server = Alone::server();
         server.connection.poll_timeout(seconds(0));
-        assert_eq!(wait_until(&mut server, seconds(30)).len(), 10);
+        assert_eq!(wait_until(&mut server, seconds(30)).len(), 14);
         // 40 s late. The Ping at 60 s is late, too.
-        assert_eq!(wait_until(&mut server, seconds(90)).len(), 10);
+        assert_eq!(wait_until(&mut server, seconds(90)).len(), 14);
         assert_eq!(server.error, None);
         assert_eq!(
             server.connection.poll_timeout(seconds(90)),
@@ -308,16 +308,16 @@ fn a_peer_that_does_not_read_gets_one_ping_and_is_not_blamed_for_it() {
             assert_eq!(server.connection.poll_timeout(now), Some(now));
             server.connection.handle_timeout(now);
             assert_eq!(server.events(), []);
-            assert_eq!(server.connection.queued(), queued + 10);
+            assert_eq!(server.connection.queued(), queued + 14);
         }
         assert_eq!(server.error, None);
         // Once it has its Ping it has to answer.
-        server.connection.transmit().advance(queued + 9);
+        server.connection.transmit().advance(queued + 13);
         let now = seconds(3010);
         let next = server.connection.poll_timeout(now);
         assert_eq!(next, Some(seconds(3030)), "the next Ping");
         assert_eq!(server.sent().len(), 1);
-        assert_eq!(wait_until(&mut server, seconds(3030)).len(), 10);
+        assert_eq!(wait_until(&mut server, seconds(3030)).len(), 14);
         wait_until(&mut server, seconds(3050));
         assert_eq!(server.error, Some(ProtocolError::PongTimeout));
     }
@@ -358,7 +358,7 @@ fn a_peer_that_takes_what_had_to_wait_lives() {
     for takes in [true, false] {
         let mut server = Alone::server_with(config().with_write_timeout(None));
         server.connection.poll_timeout(seconds(0));
-        assert_eq!(wait_until(&mut server, seconds(30)).len(), 10);
+        assert_eq!(wait_until(&mut server, seconds(30)).len(), 14);
         let large = Message::binary(vec![7; 500_000]);
         server.connection.send(large).expect("open");
         // What the transport takes at once says nothing about the peer.
@@ -412,6 +412,10 @@ fn the_round_trip_is_that_of_the_newest_ping_that_was_answered() {
     // Neither somebody else's nor one with other data counts.
     assert_eq!(pong(&mut server, b"", millis(30_010)), None);
     assert_eq!(pong(&mut server, &first[1..], millis(30_020)), None);
+    assert_eq!(
+        pong(&mut server, &[first, b"?"].concat(), millis(30_030)),
+        None
+    );
     let rtt = Some(millis(40));
     assert_eq!(pong(&mut server, first, millis(30_040)), rtt);
     assert_eq!(server.connection.stats().rtt, rtt);
@@ -422,7 +426,8 @@ fn the_round_trip_is_that_of_the_newest_ping_that_was_answered() {
     server.connection.poll_timeout(seconds(60));
     server.connection.handle_timeout(seconds(60));
     server.connection.poll_timeout(seconds(60));
-    let guessed: Vec<u8> = first.iter().map(|byte| byte * 2).collect();
+    // Its number and its time.
+    let guessed = [&[0, 0, 0, 2], &60_000_000_000_u64.to_be_bytes()[..]].concat();
     assert_eq!(
         pong(&mut server, &guessed, seconds(62)),
         rtt,
@@ -435,7 +440,7 @@ fn the_round_trip_is_that_of_the_newest_ping_that_was_answered() {
     let rtt = Some(millis(7));
     assert_eq!(pong(&mut server, &second[2..], millis(65_007)), rtt);
 
-    // Once the next Ping is out, an answer to the one before says nothing.
+    // A Ping that is not answered is not measured.
     let third = wait_until(&mut server, seconds(90));
     let fourth = wait_until(&mut server, seconds(110)).len();
     assert_eq!(
@@ -443,22 +448,74 @@ fn the_round_trip_is_that_of_the_newest_ping_that_was_answered() {
         (0, Some(ProtocolError::PongTimeout))
     );
     assert_eq!(server.connection.rtt(), rtt);
-    assert_eq!(third.len(), 10);
+    assert_eq!(third.len(), 14);
+}
+
+/// The answer of a peer to a Ping, which comes at `now`; gives the round trip as it is known then.
+fn answer(server: &mut Alone, ping: &[u8], now: Duration) -> Option<Duration> {
+    let pong = Frame::pong(&ping[2..]).masked(vectors::KEY);
+    server.receive(&pong.bytes());
+    server.connection.handle_timeout(now);
+    server.connection.rtt()
+}
+
+/// Pings 1 to `count`, sent every 5 s from second 5 on.
+fn pings(server: &mut Alone, count: u64) -> Vec<Vec<u8>> {
+    server.connection.poll_timeout(seconds(0));
+    let ping = |number| wait_until(server, seconds(5 * number));
+    (1..=count).map(ping).collect()
+}
+
+fn pinging_server() -> Alone {
+    let config = config().with_ping_interval(Some(seconds(5)));
+    Alone::server_with(config.with_pong_timeout(seconds(60)))
 }
 
 #[test]
-fn an_answer_to_an_older_ping_is_not_measured() {
+fn a_round_trip_may_be_longer_than_the_interval() {
     // spec: C-35
-    let mut server = Alone::server_with(config().with_ping_interval(Some(seconds(5))));
-    server.connection.poll_timeout(seconds(0));
-    let first = wait_until(&mut server, seconds(5));
-    let second = wait_until(&mut server, seconds(10));
-    for (ping, now, rtt) in [(first, 11, None), (second, 12, Some(seconds(2)))] {
-        let pong = Frame::pong(&ping[2..]).masked(vectors::KEY);
-        server.receive(&pong.bytes());
-        server.connection.handle_timeout(seconds(now));
-        assert_eq!(server.connection.rtt(), rtt);
+    let mut server = pinging_server();
+    let pings = pings(&mut server, 3);
+    let rtt = Some(seconds(11));
+    assert_eq!(answer(&mut server, &pings[0], seconds(16)), rtt);
+    assert_eq!(
+        server.connection.poll_timeout(seconds(16)),
+        Some(seconds(20))
+    );
+    // The same again says nothing.
+    assert_eq!(answer(&mut server, &pings[0], seconds(17)), rtt);
+    let fourth = wait_until(&mut server, seconds(20));
+    let rtt = Some(seconds(12));
+    assert_eq!(answer(&mut server, &pings[1], seconds(22)), rtt);
+    // A peer may leave out all but the newest it has (RFC 6455 §5.5.3).
+    let rtt = Some(seconds(4));
+    assert_eq!(answer(&mut server, &fourth, seconds(24)), rtt);
+    // What comes later is of an older Ping.
+    assert_eq!(answer(&mut server, &pings[2], seconds(24)), rtt);
+}
+
+#[test]
+fn a_pong_that_brings_back_what_was_never_sent_is_not_measured() {
+    // spec: C-35
+    let mut server = pinging_server();
+    let pings = pings(&mut server, 3);
+    let forge = |number: u8, at: u64| {
+        let at = at * 1_000_000_000;
+        [&[0, 0, 0, 0, 0, number], &at.to_be_bytes()[..]].concat()
+    };
+    // No such Ping, one that was sent later than any, and too little of one.
+    for forged in [
+        forge(0, 5),
+        forge(4, 15),
+        forge(2, 17),
+        pings[1][..13].to_vec(),
+    ] {
+        assert_eq!(answer(&mut server, &forged, seconds(16)), None);
     }
+    assert_eq!(
+        answer(&mut server, &pings[1], seconds(16)),
+        Some(seconds(6))
+    );
 }
 
 #[test]
@@ -487,7 +544,7 @@ fn a_pong_is_measured_before_the_deadlines_are_looked_at() {
     assert_eq!(server.connection.queued(), 0);
     assert_eq!(server.events().len(), 1);
     // The text has put the idle deadline off; the Ping goes out now.
-    assert_eq!(wait_until(&mut server, seconds(40)).len(), 10);
+    assert_eq!(wait_until(&mut server, seconds(40)).len(), 14);
     assert_eq!(server.connection.state(), State::Open);
 }
 
@@ -638,7 +695,7 @@ fn time_may_stand_at_its_end() {
     let due = server.connection.poll_timeout(Duration::MAX);
     assert_eq!(due, Some(Duration::MAX));
     server.connection.handle_timeout(Duration::MAX);
-    assert_eq!(server.sent().len(), 10);
+    assert_eq!(server.sent().len(), 14);
 }
 
 #[test]

@@ -121,9 +121,9 @@ fn any_byte_is_a_sign_of_life() {
     });
     let message = [0x81, 0x84, 0, 0, 0, 0, b'l', b'i', b'f', b'e'];
     for byte in message {
-        let mut ping = [0; 10];
+        let mut ping = [0; 14];
         peer.read_exact(&mut ping).expect("a Ping");
-        assert_eq!(ping[..2], [0x89, 8]);
+        assert_eq!(ping[..2], [0x89, 12]);
         peer.write_all(&[byte]).expect("written");
     }
     let received = server.join().expect("no panic").expect("it lives");

@@ -537,7 +537,7 @@ async fn the_round_trip_is_measured() {
     let (mut peer, stream) = duplex(1000);
     let mut ws = server(stream, Config::default());
     let answering = tokio::spawn(async move {
-        let mut ping = [0; 10];
+        let mut ping = [0; 14];
         peer.read_exact(&mut ping).await.expect("a Ping");
         sleep(Duration::from_millis(120)).await;
         let pong = Frame::pong(&ping[2..]).masked(vectors::KEY).bytes();

@@ -330,8 +330,8 @@ fn a_silent_peer_is_pinged_and_then_given_up() {
     assert!(started.elapsed() >= SHORT + SHORT / 2);
     drop(ws);
     let written = read_to_end(client);
-    assert_eq!(written.len(), 10, "one Ping of eight bytes");
-    assert_eq!(written[..2], [0x89, 8]);
+    assert_eq!(written.len(), 14, "one Ping of twelve bytes");
+    assert_eq!(written[..2], [0x89, 12]);
 }
 
 /// spec: C-35, CD-02
@@ -344,12 +344,11 @@ fn a_peer_that_answers_pings_lives_as_long_as_it_likes() {
     let mut ws = server(stream, config);
     let served = thread::spawn(move || ws.recv());
     let mut client = WebSocket::client(client, quiet(), BytesMut::new());
-    for number in 1..=5_u64 {
-        let event = client.recv_event().expect("received");
-        assert_eq!(
-            event,
-            Some(Event::Ping(number.to_be_bytes().to_vec().into()))
-        );
+    for number in 1..=5_u32 {
+        match client.recv_event().expect("received") {
+            Some(Event::Ping(data)) => assert!(data.starts_with(&number.to_be_bytes())),
+            event => panic!("{event:?}"),
+        }
     }
     client.send("still here").expect("sent");
     let message = served.join().expect("no panic").expect("received");
