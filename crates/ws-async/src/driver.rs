@@ -73,6 +73,9 @@ pub(crate) struct Driver<S> {
     unwritable: Option<io::ErrorKind>,
 }
 
+/// Why a connection is over in one of whose tasks the stream or a tap has panicked.
+const PANICKED: &str = "a task that was at work on the connection panicked";
+
 /// Whose turn it is to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
@@ -229,6 +232,18 @@ impl<S> Driver<S> {
         self.connection.abort();
         self.unwritable
             .get_or_insert(io::ErrorKind::ConnectionAborted);
+    }
+
+    /// Ends the connection because a task has panicked that was at work on it.
+    pub(crate) fn fail_by_panic(&mut self) {
+        let kind = io::ErrorKind::Other;
+        self.unwritable.get_or_insert(kind);
+        if self.cause.is_none() {
+            self.cause = Some(Cause::Io(kind));
+            self.transport_error = Some(io::Error::other(PANICKED));
+            self.unreported = true;
+        }
+        self.abort();
     }
 }
 

@@ -37,6 +37,10 @@ pub(crate) trait Signals {
 
     /// Two values differ whenever a task that waited at the first should look again at the second.
     fn signals(&self) -> Self::Signals;
+
+    /// A task has panicked in what is not ours, the stream or a tap, and nobody knows what it has left undone: this is
+    /// to be over. Said again whenever anybody looks.
+    fn panicked(&mut self);
 }
 
 /// A task's place among those that wait; empty while it does not.
@@ -68,12 +72,15 @@ impl<D: Signals> Handover<D> {
 
     /// Does something that does not wait.
     pub(crate) fn with<R>(&self, operation: impl FnOnce(&mut D, &mut Context<'_>) -> R) -> R {
+        // It is unlocked first, as it was locked last.
+        let on_panic = WakeAll(&self.waiters);
         let mut guard = self.lock();
         let Held { held, signals } = &mut *guard;
         let result = operation(held, &mut Context::from_waker(&self.waker));
         let before = std::mem::replace(signals, held.signals());
         let changed = *signals != before;
         drop(guard);
+        std::mem::forget(on_panic);
         if changed {
             self.waiters.wake_all();
         }
@@ -138,8 +145,20 @@ impl<D: Signals> Handover<D> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Held<D, D::Signals>> {
-        // A panic can only come out of the stream or a tap; the connection itself is whole between its own calls.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(|poisoned| {
+            let mut guard = poisoned.into_inner();
+            guard.held.panicked();
+            guard
+        })
+    }
+}
+
+/// Wakes everybody when it is dropped, for an operation that panics: whoever waits finds out that it did.
+struct WakeAll<'a>(&'a Waiters);
+
+impl Drop for WakeAll<'_> {
+    fn drop(&mut self) {
+        self.0.wake_all();
     }
 }
 

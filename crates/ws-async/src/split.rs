@@ -83,6 +83,13 @@ impl Signals for Driver<Transport> {
             self.events_ahead(),
         )
     }
+
+    fn panicked(&mut self) {
+        if !self.connection.is_finished() {
+            self.fail_by_panic();
+            self.close_if_over();
+        }
+    }
 }
 
 impl Driver<Transport> {

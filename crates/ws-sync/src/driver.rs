@@ -416,7 +416,7 @@ impl Driver {
     }
 
     /// Ends the connection because a thread has panicked that was at work on it.
-    pub(crate) fn panicked(&mut self) {
+    pub(crate) fn fail_by_panic(&mut self) {
         let kind = io::ErrorKind::Other;
         self.unwritable.get_or_insert(kind);
         if self.cause.is_none() {

@@ -137,7 +137,7 @@ impl Handover {
     /// connection is over.
     fn break_held<'a>(&'a self, mut held: Guard<'a>) -> Guard<'a> {
         if !held.is_over() {
-            held.driver.panicked();
+            held.driver.fail_by_panic();
             self.settle(&mut held);
         }
         held

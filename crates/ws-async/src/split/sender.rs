@@ -243,6 +243,7 @@ impl Sender {
     /// accepted or queued. Without a tap nothing of this is done.
     ///
     /// The connection is locked meanwhile: a tap that uses one of its halves would wait for itself.
+    /// If it panics, the connection is over for every half.
     pub fn set_tap(&self, mut tap: impl FnMut(&TappedFrame, Instant) + Send + Sync + 'static) {
         let tap = Box::new(move |frame: &TappedFrame| tap(frame, Instant::now()));
         self.shared

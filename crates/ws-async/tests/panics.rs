@@ -1,0 +1,160 @@
+//! A stream or a tap that panics: the task that used it unwinds, and nobody else waits for what that task has left
+//! undone.
+
+use std::fmt::Debug;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
+use ws_async::{CloseCode, Config, Error, Receiver, Sender, WebSocket};
+
+/// Where the stream panics, once it is told to.
+#[derive(Debug, Default)]
+struct Faults {
+    read: AtomicBool,
+    write: AtomicBool,
+}
+
+fn strike(fault: &AtomicBool) {
+    assert!(!fault.load(Ordering::SeqCst), "the stream panics");
+}
+
+#[derive(Debug)]
+struct Panicking {
+    pipe: DuplexStream,
+    faults: Arc<Faults>,
+}
+
+impl AsyncRead for Panicking {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        strike(&self.faults.read);
+        Pin::new(&mut self.pipe).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Panicking {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        strike(&self.faults.write);
+        Pin::new(&mut self.pipe).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_shutdown(cx)
+    }
+}
+
+struct Ends {
+    sender: Sender,
+    receiver: Receiver,
+    far: WebSocket<DuplexStream>,
+    faults: Arc<Faults>,
+}
+
+fn ends() -> Ends {
+    let (near, far) = duplex(1024);
+    let config = Config::default().with_ping_interval(None);
+    let faults = Arc::new(Faults::default());
+    let near = Panicking {
+        pipe: near,
+        faults: Arc::clone(&faults),
+    };
+    let (sender, receiver) = WebSocket::client(near, config.clone(), BytesMut::new()).split();
+    Ends {
+        sender,
+        receiver,
+        far: WebSocket::server(far, config, BytesMut::new()),
+        faults,
+    }
+}
+
+fn assert_broken<T: Debug>(result: Result<T, Error>) {
+    let error = result.expect_err("the connection is broken");
+    assert!(
+        matches!(&error, Error::Io(error) if error.kind() == io::ErrorKind::Other),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_write_that_panics_ends_the_receiver() {
+    let Ends {
+        sender,
+        mut receiver,
+        far: _far,
+        faults,
+    } = ends();
+    let receiving = tokio::spawn(async move { (receiver.recv().await, receiver.recv().await) });
+    // It waits for input.
+    tokio::task::yield_now().await;
+    faults.write.store(true, Ordering::SeqCst);
+    let sending = {
+        let sender = sender.clone();
+        tokio::spawn(async move { sender.send("hello").await })
+    };
+    assert!(sending.await.is_err_and(|error| error.is_panic()));
+    let (first, second) = receiving.await.expect("no panic");
+    assert_broken(first);
+    assert!(second.expect("told once").is_none());
+    assert_broken(sender.flush().await);
+    assert_broken(sender.close(CloseCode::NORMAL, "").await);
+}
+
+#[tokio::test]
+async fn a_read_that_panics_ends_the_sender() {
+    let Ends {
+        sender,
+        mut receiver,
+        mut far,
+        faults,
+    } = ends();
+    let receiving = tokio::spawn(async move { receiver.recv().await });
+    let waiting = {
+        let sender = sender.clone();
+        tokio::spawn(async move { sender.closed().await })
+    };
+    // Both wait, and the receiver reads.
+    tokio::task::yield_now().await;
+    faults.read.store(true, Ordering::SeqCst);
+    far.send("hello").await.expect("it has room");
+    let ended = tokio::join!(receiving, waiting);
+    // Whichever of them reads next meets the panic.
+    assert!(ended.0.is_err() != ended.1.is_err(), "{ended:?}");
+    assert_broken(sender.flush().await);
+    assert!(far.recv().await.is_err(), "the stream is dropped");
+}
+
+#[tokio::test]
+async fn a_tap_that_panics_ends_the_connection() {
+    let Ends {
+        sender,
+        mut receiver,
+        far: _far,
+        ..
+    } = ends();
+    let receiving = tokio::spawn(async move { receiver.recv().await });
+    tokio::task::yield_now().await;
+    sender.set_tap(|_, _| panic!("the tap panics"));
+    let sending = {
+        let sender = sender.clone();
+        tokio::spawn(async move { sender.send("hello").await })
+    };
+    assert!(sending.await.is_err_and(|error| error.is_panic()));
+    assert_broken(receiving.await.expect("no panic"));
+    assert_broken(sender.flush().await);
+}
