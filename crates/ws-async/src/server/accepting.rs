@@ -29,7 +29,7 @@ pub(super) async fn run<A: Accept>(mut source: A, shared: &Arc<Shared>) {
         );
         match first(shared.draining(), ended_or_accepted).await {
             First::One(wanted) => break wanted,
-            First::Other(First::One(ended)) => note_task(ended, shared),
+            First::Other(First::One(ended)) => note_task(ended),
             First::Other(First::Other(accepted)) => admit(accepted, &mut tasks, shared),
         }
     };
@@ -66,12 +66,11 @@ async fn next_ended(tasks: &mut Tasks) -> Result<(), JoinError> {
     }
 }
 
-/// A task that panicked outside its handler has met a bug of this crate. It has said so on standard error and hurt
-/// nobody else.
-pub(super) fn note_task(ended: Result<(), JoinError>, shared: &Shared) {
+/// A task that panicked outside its handler has met a bug of this crate, or of what a handler that was cut dropped. It
+/// has said so on standard error and hurt nobody else.
+pub(super) fn note_task(ended: Result<(), JoinError>) {
     if ended.is_err_and(|error| error.is_panic()) {
-        trace::handler_panicked();
-        shared.registry().handler_panicked();
+        trace::task_panicked();
     }
 }
 

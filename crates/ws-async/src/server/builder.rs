@@ -138,6 +138,7 @@ impl ServerBuilder {
     /// Asks `check` about each opening handshake that has a handler, before it is accepted: the place for cookies, tokens
     /// and all that decides who may connect (RFC 6455 §10.5), with 401 or 403 for who may not. What the acceptor checks,
     /// the origin above all, comes on top. It may be called from several threads at once, and should not block.
+    /// If it panics, the answer is 500.
     #[must_use]
     pub fn authorize(
         mut self,
@@ -149,6 +150,7 @@ impl ServerBuilder {
 
     /// Answers requests that do not ask for WebSocket, on the same port. Where `pages` has nothing, a path that has a
     /// handler answers 426 and any other 404. It may be called from several threads at once, and should not block.
+    /// If it panics, the answer is 500.
     ///
     /// Requests with a body are refused before they come here, and every response closes its connection: this is for a
     /// page and its scripts, for health checks and the like.

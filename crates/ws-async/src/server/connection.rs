@@ -184,7 +184,7 @@ where
             return None;
         }
         Err(_panic) => {
-            trace::handler_panicked();
+            trace::callback_panicked();
             shared.registry().handler_panicked();
             reject(incoming, &Rejection::internal_error(), place).await;
             return None;

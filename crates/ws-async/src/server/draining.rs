@@ -25,7 +25,7 @@ pub(super) async fn drain<A: Accept>(
         // Newcomers without end must not keep it from ending.
         _ = timeout(LAST_REQUESTS, turn_away_waiting(source, &mut tasks, shared)).await;
         while let Some(ended) = tasks.join_next().await {
-            note_task(ended, shared);
+            note_task(ended);
         }
     };
     if timeout(wanted.deadline(), all).await.is_ok() {
@@ -38,7 +38,7 @@ pub(super) async fn drain<A: Accept>(
     }
     tasks.abort_all();
     while let Some(ended) = tasks.join_next().await {
-        note_task(ended, shared);
+        note_task(ended);
     }
 }
 
@@ -76,7 +76,7 @@ async fn turn_away_waiting<A: Accept>(source: A, tasks: &mut Tasks, shared: &Arc
         };
         while !shared.registry().can_turn_away() {
             match tasks.join_next().await {
-                Some(ended) => note_task(ended, shared),
+                Some(ended) => note_task(ended),
                 None => break,
             }
         }

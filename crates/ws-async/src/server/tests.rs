@@ -2,16 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use ws_proto::serving::{Drain, Drained};
 use ws_proto::{CloseCode, Config};
 
-use super::accepting::run;
+use super::accepting::{Tasks, admit, note_task, run};
 use super::builder::ServerBuilder;
 use super::handle::ServerHandle;
 use super::listener::{Accept, Accepted};
@@ -241,4 +243,48 @@ async fn who_leaves_before_its_turn_is_not_waited_for() {
     assert_eq!(handle.drain(drain).await.closed, 2);
     assert_eq!(begun.elapsed(), Duration::from_secs(2));
     clients.await.expect("no panic");
+}
+
+/// A stream that panics, once.
+struct Panicking;
+
+impl AsyncRead for Panicking {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        panic!("a bug, and not the handler's")
+    }
+}
+
+impl AsyncWrite for Panicking {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_panic_outside_a_handler_is_none_of_a_handler() {
+    let shared = Server::builder().shared();
+    let mut tasks = Tasks::new();
+    admit((Panicking, None), &mut tasks, &shared);
+    let ended = tasks.join_next().await.expect("a task");
+    assert!(ended.as_ref().is_err_and(|error| error.is_panic()));
+    note_task(ended);
+    let (stats, _) = shared.registry().stats();
+    assert_eq!((stats.handler_panics, stats.failed), (0, 1));
+    assert_eq!(stats.in_handshake, 0);
 }

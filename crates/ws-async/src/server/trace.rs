@@ -70,6 +70,16 @@ events! {
         tracing::error!("the handler panicked");
     }
 
+    /// What answers plain requests or decides who may connect panicked.
+    fn callback_panicked() {
+        tracing::error!("a callback panicked");
+    }
+
+    /// A task of the server panicked elsewhere.
+    fn task_panicked() {
+        tracing::error!("a task of the server panicked");
+    }
+
     /// A WebSocket connection is over.
     fn closed(info: Option<&CloseInfo>, stats: &Stats) {
         tracing::debug!(

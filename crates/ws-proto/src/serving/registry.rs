@@ -179,7 +179,7 @@ impl<S> Registry<S> {
         count(&mut self.past.handler_errors);
     }
 
-    /// A handler panicked.
+    /// A handler panicked, or a callback.
     pub fn handler_panicked(&mut self) {
         count(&mut self.past.handler_panics);
     }

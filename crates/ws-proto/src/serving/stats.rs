@@ -37,7 +37,8 @@ pub struct ServerStats {
     pub turned_away: u64,
     /// Handlers that ended with an error. That of the connection itself, which the handler passed on, counts too.
     pub handler_errors: u64,
-    /// Handlers that panicked.
+    /// Panics in what the application gave to the server: its handlers, and what answers plain requests or decides who
+    /// may connect. A panic anywhere else in the server is none of these.
     pub handler_panics: u64,
     /// Times that accepting a connection failed.
     pub accept_errors: u64,

@@ -88,6 +88,11 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
+        // A thread that panicked outside its handler has met a bug of this crate. It has said so on standard error and
+        // hurt nobody else.
+        if thread::panicking() {
+            trace::thread_panicked();
+        }
         self.0.change(|books| books.threads -= 1);
     }
 }

@@ -182,7 +182,7 @@ fn open<'a, S: CloneStream + Send + 'static>(
             return None;
         }
         Err(_panic) => {
-            trace::handler_panicked();
+            trace::callback_panicked();
             shared.books().registry.handler_panicked();
             reject(incoming, &Rejection::internal_error(), place);
             return None;

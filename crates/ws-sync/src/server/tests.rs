@@ -11,7 +11,7 @@ use std::time::Instant;
 use ws_proto::CloseCode;
 use ws_proto::serving::{Backoff, Drain};
 
-use super::accepting::run;
+use super::accepting::{run, spawn};
 use super::handle::ServerHandle;
 use super::listener::{Accept, Accepted};
 use super::session::Session;
@@ -148,4 +148,12 @@ fn who_waits_behind_one_that_has_gone_is_told_too() {
         (stats.accept_errors, stats.refused.get(&503)),
         (2, Some(&1))
     );
+}
+
+#[test]
+fn a_panic_outside_a_handler_is_none_of_a_handler() {
+    let shared = Server::builder().shared();
+    spawn(&shared, || panic!("a bug of this crate")).expect("a thread");
+    shared.wait(None, |books| books.threads == 0);
+    assert_eq!(shared.books().registry.stats().0.handler_panics, 0);
 }

@@ -69,6 +69,16 @@ events! {
         tracing::error!("the handler panicked");
     }
 
+    /// What answers plain requests or decides who may connect panicked.
+    fn callback_panicked() {
+        tracing::error!("a callback panicked");
+    }
+
+    /// A thread of the server panicked elsewhere.
+    fn thread_panicked() {
+        tracing::error!("a thread of the server panicked");
+    }
+
     /// A WebSocket connection is over.
     fn closed(info: Option<&CloseInfo>, stats: &Stats) {
         tracing::debug!(

@@ -47,6 +47,7 @@ fn pages_and_sockets_share_a_port() {
     assert!(page.ends_with("\r\n\r\n<p>hello"), "{page}");
     let head = server.request("HEAD /");
     assert_eq!(page.strip_suffix("<p>hello"), Some(&*head));
+    assert_eq!(server.handle.stats().handler_panics, 1);
     drop(ws);
     server.end();
 }
