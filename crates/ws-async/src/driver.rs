@@ -42,6 +42,10 @@ pub(crate) struct Driver<S> {
     reader_waits: bool,
     /// Nobody will ever take what arrives.
     deaf: bool,
+    /// Whether the last read was pending, so that the stream wakes whoever waits.
+    promised: bool,
+    /// Whether a sender sleeps until it does.
+    relied: bool,
     /// Whether somebody has listened since the last flush; a fresh connection has heard everything there is.
     listened: bool,
     /// Whether replies come from other tasks: these run once before input that ends the connection is looked at, for a
@@ -117,6 +121,8 @@ impl<S> Driver<S> {
             ahead: Vec::new(),
             reader_waits: false,
             deaf: false,
+            promised: false,
+            relied: false,
             listened: true,
             yields_to_replies: false,
             delivered: false,
@@ -146,6 +152,8 @@ impl<S> Driver<S> {
             ahead: self.ahead,
             reader_waits: self.reader_waits,
             deaf: self.deaf,
+            promised: self.promised,
+            relied: self.relied,
             listened: self.listened,
             yields_to_replies: self.yields_to_replies,
             delivered: self.delivered,
@@ -341,12 +349,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             true => usize::MAX,
             false => MAX_AHEAD_PARTIAL,
         };
-        if let Some(event) = ready!(self.poll_drive(cx, max_partial)) {
+        let driven = self.poll_drive(cx, max_partial);
+        self.relied = driven.is_pending() && self.promised;
+        if let Some(event) = ready!(driven) {
             self.keep(event);
             // It may have been the peer's Close, and nobody may come back.
             self.write_and_shut_down(cx);
         }
         Poll::Ready(())
+    }
+
+    /// Whether a sender that waits would read.
+    pub(crate) fn may_read_ahead(&self) -> bool {
+        let has_room = self.deaf || self.connection.buffered() < MAX_AHEAD_PARTIAL;
+        has_room && self.has_room_for_events()
+    }
+
+    /// Whether a sender sleeps for which the stream will do nothing, because it was read from since, and nobody has
+    /// waited for it again. It has to be woken now.
+    pub(crate) fn take_stranded(&mut self) -> bool {
+        !self.promised && std::mem::take(&mut self.relied)
     }
 
     fn has_room_for_events(&self) -> bool {

@@ -8,7 +8,8 @@
 //!    would unhook the other.
 //! 2. A task goes to sleep only if no wake has come since before its last attempt, and no receiver has come or gone.
 //!    Whoever was woken in between, or has woken itself in order to yield, lets the runtime call again.
-//! 3. An operation that changes what others may be waiting for wakes them itself.
+//! 3. An operation that changes what others may be waiting for wakes them itself. So does one that has read and does
+//!    not wait for more: a stream keeps the promise of its last poll only, and that one was kept.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -41,6 +42,9 @@ pub(crate) trait Signals {
     /// A task has panicked in what is not ours, the stream or a tap, and nobody knows what it has left undone: this is
     /// to be over. Said again whenever anybody looks.
     fn panicked(&mut self);
+
+    /// Whether a task sleeps that the stream was to wake and now will not. Asked once after each operation.
+    fn take_stranded(&mut self) -> bool;
 }
 
 /// A task's place among those that wait; empty while it does not.
@@ -78,7 +82,7 @@ impl<D: Signals> Handover<D> {
         let Held { held, signals } = &mut *guard;
         let result = operation(held, &mut Context::from_waker(&self.waker));
         let before = std::mem::replace(signals, held.signals());
-        let changed = *signals != before;
+        let changed = held.take_stranded() || *signals != before;
         drop(guard);
         std::mem::forget(on_panic);
         if changed {

@@ -69,7 +69,7 @@ impl Shared {
 }
 
 impl Signals for Driver<Transport> {
-    type Signals = (State, bool, bool, bool, bool, bool, bool, usize);
+    type Signals = (State, bool, bool, bool, bool, bool, bool, usize, bool);
 
     fn signals(&self) -> Self::Signals {
         (
@@ -81,6 +81,7 @@ impl Signals for Driver<Transport> {
             self.is_held_back(),
             self.turn_is_taken(),
             self.events_ahead(),
+            self.may_read_ahead(),
         )
     }
 
@@ -89,6 +90,10 @@ impl Signals for Driver<Transport> {
             self.fail_by_panic();
             self.close_if_over();
         }
+    }
+
+    fn take_stranded(&mut self) -> bool {
+        Driver::take_stranded(self)
     }
 }
 

@@ -46,6 +46,8 @@ impl Network {
             state.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
+        // Whoever waited before has no promise any more.
+        state.writer = None;
         state.in_flight = Some(byte);
         self.written.notify_one();
         Poll::Ready(())
@@ -57,6 +59,7 @@ impl Network {
             state.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
+        state.reader = None;
         state.arrived -= 1;
         Poll::Ready(())
     }
@@ -100,6 +103,10 @@ struct Model {
     ahead: usize,
     /// Set by an operation that does not touch the stream.
     closed: bool,
+    /// Whether the last read was pending.
+    promised: bool,
+    /// Whether a sender waits for the stream to wake it.
+    relied: bool,
 }
 
 const PONG: u8 = 0;
@@ -113,6 +120,10 @@ impl Signals for Model {
 
     fn panicked(&mut self) {
         panic!("nothing here panics unless the test has failed");
+    }
+
+    fn take_stranded(&mut self) -> bool {
+        !self.promised && std::mem::take(&mut self.relied)
     }
 }
 
@@ -128,6 +139,7 @@ impl Model {
 
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let read = self.network.poll_read(cx);
+        self.promised = read.is_pending();
         if read.is_ready() {
             self.owed.push_back(PONG);
             self.ahead += 1;
@@ -166,6 +178,7 @@ impl Model {
         if !visit.receiver_waits && self.ahead == 0 && self.read(visit.cx).is_ready() {
             self.write(visit.cx);
         }
+        self.relied = self.promised && !self.owed.is_empty();
         match self.owed.is_empty() {
             true => Poll::Ready(()),
             false => Poll::Pending,
@@ -181,6 +194,8 @@ fn take_over() {
         owed: VecDeque::new(),
         ahead: 0,
         closed: false,
+        promised: false,
+        relied: false,
     }));
     let peer = shuttle::thread::spawn(move || network.run(1, 1));
     let receiver = shuttle::future::spawn({
@@ -207,7 +222,11 @@ fn take_over() {
             shared.poll_sender(&mut ticket, cx, |model, visit| {
                 match visit.receiver_waits && model.ahead == 0 {
                     true => Poll::Pending,
-                    false => model.poll_aside(visit.cx),
+                    false => {
+                        let come = model.poll_aside(visit.cx);
+                        model.relied = come.is_pending();
+                        come
+                    }
                 }
             })
         })
@@ -297,6 +316,8 @@ fn shared(network: Arc<Network>) -> Arc<Handover<Model>> {
         owed: VecDeque::new(),
         ahead: 0,
         closed: false,
+        promised: false,
+        relied: false,
     }))
 }
 

@@ -1,12 +1,17 @@
 //! A connection in two hands: the halves in tasks of their own, over a pipe that holds a single byte.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Wake, Waker};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use ws_async::{
@@ -412,6 +417,123 @@ async fn a_reader_that_is_given_up_leaves_the_reading_to_a_sender() {
         .expect("written");
     drop(peer);
     waiting.await.expect("no panic");
+}
+
+/// Closes in a task of its own, which sleeps when this returns.
+async fn closing(sender: Sender) -> impl Future<Output = bool> {
+    let closing = tokio::spawn(async move { sender.close(CloseCode::NORMAL, "").await });
+    for _ in 0..4 {
+        tokio::task::yield_now().await;
+    }
+    async {
+        let closed = timeout(Duration::from_secs(1), closing).await;
+        let closed = closed.expect("somebody reads").expect("no panic");
+        closed.expect("closed").clean
+    }
+}
+
+/// A sender that found too much of an unfinished message to read ahead goes on when a receiver has taken that.
+///
+/// spec: C-28
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_takes_a_large_message_leaves_the_reading_to_a_sender() {
+    let (stream, mut peer) = duplex(100_000);
+    let server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    let (sender, mut receiver) = server.split();
+    let message = Frame::binary(vec![7; 20_000]).masked(vectors::KEY).bytes();
+    let (begin, rest) = message.split_at(18_000);
+    peer.write_all(begin).await.expect("written");
+    let closing = closing(sender).await;
+    let close = Frame::close(1000, "").masked(vectors::KEY).bytes();
+    let rest = [rest, &close].concat();
+    peer.write_all(&rest).await.expect("written");
+    drop(peer);
+    let received = receiver.recv().await.expect("received");
+    assert_eq!(received.map_or(0, |message| message.len()), 20_000);
+    assert!(closing.await);
+    drop(receiver);
+}
+
+/// Nobody reads ahead while a reader waits; when it has its message, whoever waits does.
+///
+/// spec: C-03, C-28
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_has_its_message_leaves_the_reading_to_a_sender() {
+    let (stream, mut peer) = duplex(1000);
+    let server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    let (sender, mut receiver) = server.split();
+    let mut reader = Box::pin(receiver.reader());
+    poll_once(reader.as_mut()).await;
+    let closing = closing(sender).await;
+    peer.write_all(vectors::CLIENT_TEXT).await.expect("written");
+    tokio::task::yield_now().await;
+    let mut reader = reader.await.expect("received").expect("a message");
+    assert!(reader.chunk().await.expect("received").is_some());
+    assert!(reader.chunk().await.expect("received").is_none());
+    drop(reader);
+    let close = Frame::close(1000, "").masked(vectors::KEY).bytes();
+    peer.write_all(&close).await.expect("written");
+    drop(peer);
+    assert!(closing.await);
+    drop(receiver);
+}
+
+/// A stream that was pending wakes whoever asked last, unless it was asked again and was ready: then nobody.
+///
+/// spec: C-28
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_took_the_wake_of_a_sender_wakes_it() {
+    let close = Frame::close(1000, "").masked(vectors::KEY).bytes();
+    let reads = Arc::new(Mutex::default());
+    let stream = Fickle(Arc::clone(&reads));
+    let server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    let (sender, mut receiver) = server.split();
+    let closing = closing(sender).await;
+    reads
+        .lock()
+        .expect("no panic")
+        .extend([vectors::CLIENT_TEXT.to_vec(), close, Vec::new()]);
+    let received = receiver.recv().await.expect("received");
+    assert_eq!(received, Some(Message::text("Hello")));
+    assert!(closing.await);
+    drop(receiver);
+}
+
+/// Gives what the list says, in its order, and never wakes anybody.
+struct Fickle(Arc<Mutex<VecDeque<Vec<u8>>>>);
+
+impl AsyncRead for Fickle {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.0.lock().expect("no panic").pop_front() {
+            Some(bytes) => {
+                buffer.put_slice(&bytes);
+                Poll::Ready(Ok(()))
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncWrite for Fickle {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 }
 
 async fn poll_once(mut future: std::pin::Pin<&mut impl Future>) {

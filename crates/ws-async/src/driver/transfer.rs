@@ -123,6 +123,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let read = self.poll_read_stream(cx);
+        self.promised = read.is_pending();
+        read
+    }
+
+    fn poll_read_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let stalled = self.connection.transmit().has_remaining();
         if self.connection.prefers_receive_buffer() {
             let limit = if stalled { READ_STALLED } else { usize::MAX };
