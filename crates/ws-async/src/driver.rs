@@ -54,6 +54,8 @@ pub(crate) struct Driver<S> {
     /// Whether the task has gone on without a pause since it was given a message.
     delivered: bool,
     turn: Turn,
+    /// How often a message in fragments has gone on.
+    fragments: u32,
     /// Whether the write side has been shut down.
     shut_down: bool,
     /// Whether the peer has ended its side: there is nothing more to read.
@@ -127,6 +129,7 @@ impl<S> Driver<S> {
             yields_to_replies: false,
             delivered: false,
             turn: Turn::Free,
+            fragments: 0,
             shut_down: false,
             ended: false,
             due: false,
@@ -158,6 +161,7 @@ impl<S> Driver<S> {
             yields_to_replies: self.yields_to_replies,
             delivered: self.delivered,
             turn: self.turn,
+            fragments: self.fragments,
             shut_down: self.shut_down,
             ended: self.ended,
             due: self.due,

@@ -1,10 +1,13 @@
 //! One message to many connections: who gets it, in which order, and what becomes of those that do not keep up.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use tokio::io::{DuplexStream, duplex};
+use tokio::time::{Instant, sleep};
 use ws_async::{
-    CloseCode, Config, Hub, Message, MessageKind, PreparedMessage, Published, Receiver, Sender,
-    SlowConsumer, WebSocket,
+    CloseCode, Config, Hub, Message, MessageKind, MessageWriter, PreparedMessage, Published,
+    Receiver, Sender, SendingHalf, SlowConsumer, WebSocket,
 };
 
 /// A server's connection, whose halves stay here, and the client at its other end.
@@ -217,6 +220,76 @@ async fn nothing_is_lost_behind_a_message_in_pieces() {
     for expected in ["piece", "1", "2"] {
         assert_eq!(heard(&mut link.client).await, expected);
     }
+}
+
+async fn begun(sender: &Sender) -> MessageWriter<impl SendingHalf> {
+    let mut writer = sender.writer(MessageKind::Text).await.expect("open");
+    writer.write(b"piece").await.expect("collected");
+    writer.flush().await.expect("sent as a fragment");
+    writer
+}
+
+/// A member is waited for, but not for ever for a message of its own.
+///
+/// spec: S-08
+#[tokio::test(start_paused = true)]
+async fn a_message_that_does_not_go_on_holds_nobody_up_for_ever() {
+    let hub = Hub::with_backlog(SlowConsumer::Wait, 1);
+    let [mut stuck, mut other] = [1000, 1000].map(link);
+    let member = hub.join("lobby", &stuck.sender);
+    let _other = hub.join("lobby", &other.sender);
+    let writer = begun(&stuck.sender).await;
+    assert_eq!(counts(hub.publish("lobby", "1").await), [1, 1, 0, 0]);
+    let started = Instant::now();
+    assert_eq!(counts(hub.publish("lobby", "2").await), [1, 0, 0, 1]);
+    assert_eq!(started.elapsed(), Duration::from_secs(30));
+    assert!(!member.is_in());
+    for expected in ["1", "2"] {
+        assert_eq!(heard(&mut other.client).await, expected);
+    }
+    let (ended, _) = tokio::join!(stuck.client.recv(), stuck.receiver.recv());
+    assert_eq!(ended.expect("a clean end"), None);
+    let info = stuck.client.close_info().expect("it is over");
+    assert_eq!(info.code(), CloseCode::TRY_AGAIN_LATER);
+    drop(writer);
+}
+
+/// spec: S-08
+#[tokio::test(start_paused = true)]
+async fn a_message_that_goes_on_slowly_is_waited_for() {
+    let hub = Hub::with_backlog(SlowConsumer::Wait, 1);
+    let mut link = link(1000);
+    let _member = hub.join("lobby", &link.sender);
+    let mut writer = link.sender.writer(MessageKind::Text).await.expect("open");
+    for piece in ["a", "b"] {
+        writer.write(piece.as_bytes()).await.expect("collected");
+        writer.flush().await.expect("sent as a fragment");
+    }
+    assert_eq!(counts(hub.publish("lobby", "1").await), [0, 1, 0, 0]);
+    let going_on = async {
+        for piece in ["c", "d", "e"] {
+            sleep(Duration::from_secs(20)).await;
+            writer.write(piece.as_bytes()).await.expect("collected");
+            writer.flush().await.expect("sent as a fragment");
+        }
+        writer.finish().await.expect("sent");
+    };
+    let (published, ()) = tokio::join!(hub.publish("lobby", "2"), going_on);
+    assert_eq!(published.delivered + published.queued, 1);
+    for expected in ["abcde", "1", "2"] {
+        assert_eq!(heard(&mut link.client).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_a_message_unfinished_is_put_out_when_it_has_to_be_waited_for() {
+    let hub = Hub::with_backlog(SlowConsumer::Wait, 1);
+    let link = link(1000);
+    let member = hub.join("lobby", &link.sender);
+    drop(begun(&link.sender).await);
+    assert_eq!(counts(hub.publish("lobby", "1").await), [0, 1, 0, 0]);
+    assert_eq!(counts(hub.publish("lobby", "2").await), [0, 0, 0, 1]);
+    assert!(!member.is_in());
 }
 
 /// Each write counts against what a task may do at a stretch.

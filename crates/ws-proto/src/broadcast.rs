@@ -11,7 +11,13 @@ use crate::Offered;
     reason = "a full queue can wait, lose its newest or its oldest, or be given up"
 )]
 pub enum SlowConsumer {
-    /// Wait until it has room, and everybody else with it: nothing is lost, and the slowest sets the pace.
+    /// Wait until it has room, and everybody else with it: nothing is lost, and the slowest that reads at all sets the
+    /// pace.
+    ///
+    /// Each stall is bounded by `Config::write_timeout`: a peer that takes nothing for so long is given up. A connection
+    /// on which a message in pieces keeps the others waiting is closed with 1013 when no further piece has been sent for
+    /// so long, which is noticed before twice that time has passed, and at once when that message was left unfinished.
+    /// Without that timeout both may be waited for without end.
     Wait,
     /// Drop the message that is being published, for this connection only: what it sees is old but without gaps
     /// before the last.
@@ -33,7 +39,7 @@ pub struct Published {
     pub queued: usize,
     /// Messages dropped: this one or an older one, as [`SlowConsumer`] says.
     pub dropped: usize,
-    /// Connections that were closed for being slow.
+    /// Connections that were closed for being slow, or for a message of their own that held this one up.
     pub disconnected: usize,
 }
 

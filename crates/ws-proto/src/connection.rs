@@ -199,6 +199,11 @@ impl Connection {
         self.inbound.max_message_size()
     }
 
+    /// `Config::write_timeout`, after which a peer that takes nothing is given up.
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.keepalive.write_timeout()
+    }
+
     /// Skips the rest of the message that is delivered in pieces: no more of them come. What is skipped is validated and
     /// limited all the same.
     ///

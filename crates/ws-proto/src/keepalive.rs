@@ -49,6 +49,8 @@ pub(crate) struct Keepalive {
     ping_time: Time,
     /// When the newest Ping that was answered was queued.
     answered: Time,
+    /// It is not the newest that was sent, and its answer has come since anybody knew the time.
+    older_answered: bool,
     rtt: Time,
     /// Whether the peer has shown signs of life since the last Ping was given to the transport.
     heard: bool,
@@ -56,8 +58,6 @@ pub(crate) struct Keepalive {
     data_received: bool,
     /// [`View::data_sent`] when the idle deadline was armed.
     data_sent: u64,
-    /// The answer to an older one has come since anybody knew the time.
-    older_answered: bool,
     /// [`View::written`] at the last question, if bytes were owed then; otherwise [`NOTHING_OWED`].
     refused_at: u64,
 }
@@ -183,6 +183,10 @@ impl Keepalive {
     /// The round-trip time of the newest Ping that was answered.
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.rtt.duration()
+    }
+
+    pub(crate) fn write_timeout(&self) -> Option<Duration> {
+        self.write_timeout.duration()
     }
 
     /// Arms what is relevant and tells the earliest deadline.

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use ws_proto::{
-    CloseCode, CloseInfo, Connection, Detached, Event, ProtocolError, SendError, State,
+    CloseCode, CloseInfo, Connection, Detached, Event, MessageKind, ProtocolError, SendError, State,
 };
 
 use crate::Error;
@@ -55,6 +55,8 @@ pub(crate) struct Driver {
     /// When a sender last read, or found that somebody had.
     listened: Instant,
     turn: Turn,
+    /// How often a message in fragments has gone on.
+    fragments: u32,
     /// Whether the write side has been shut down.
     shut_down: bool,
     /// Whether the peer has ended its side: there is nothing more to read.
@@ -126,6 +128,7 @@ impl Driver {
             heard: false,
             listened: now(),
             turn: Turn::Free,
+            fragments: 0,
             shut_down: false,
             ended: false,
             due: false,
@@ -381,6 +384,28 @@ impl Driver {
             }
             _ => Err(SendError::Closed),
         }
+    }
+
+    /// Queues a fragment of the message whose turn it is.
+    pub(crate) fn send_fragment(
+        &mut self,
+        kind: MessageKind,
+        fragment: Bytes,
+        fin: bool,
+    ) -> Result<(), SendError> {
+        self.connection.send_fragment(kind, fragment, fin)?;
+        self.fragments = self.fragments.wrapping_add(1);
+        Ok(())
+    }
+
+    /// How often a message in fragments has gone on.
+    pub(crate) const fn fragments(&self) -> u32 {
+        self.fragments
+    }
+
+    /// Whether all else waits for the next fragment of a message that has not gone on since there were this many.
+    pub(crate) fn is_held_up_since(&self, fragments: u32) -> bool {
+        self.turn_is_taken() && self.fragments == fragments && self.connection.is_flushed()
     }
 
     /// Gives the turn back; `whole` is whether no message is left unfinished.

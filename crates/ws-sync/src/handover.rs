@@ -28,7 +28,7 @@ use ws_proto::State;
 use crate::driver::Driver;
 use crate::handles::{Handle, Performed, Reader, Task, Writer};
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::timed::{has_passed, is_timeout, remaining, was_wait_until};
+use crate::timed::{earlier, has_passed, is_timeout, remaining, was_wait_until};
 
 /// What the halves of a connection share.
 pub(crate) struct Handover {
@@ -150,9 +150,18 @@ impl Handover {
     }
 
     /// Waits until something changes or the connection's next deadline passes.
-    pub(crate) fn wait<'a>(&'a self, mut held: Guard<'a>) -> Guard<'a> {
+    pub(crate) fn wait<'a>(&'a self, held: Guard<'a>) -> Guard<'a> {
+        self.wait_at_most(held, None)
+    }
+
+    /// The same, but not beyond `until`.
+    pub(crate) fn wait_at_most<'a>(
+        &'a self,
+        mut held: Guard<'a>,
+        until: Option<Instant>,
+    ) -> Guard<'a> {
         let deadline = held.driver.deadline();
-        held = self.wait_until(held, deadline);
+        held = self.wait_until(held, earlier(deadline, until));
         held.driver.waited_until(deadline);
         held
     }
@@ -244,10 +253,7 @@ impl Handover {
             held.driver.connection.park();
             (held.driver.deadline(), held.driver.read_limit())
         };
-        let until = match (deadline, until) {
-            (Some(deadline), Some(until)) => Some(deadline.min(until)),
-            (deadline, until) => deadline.or(until),
-        };
+        let until = earlier(deadline, until);
         let read = reader.read(until, limit);
         let mut held = self.lock();
         let result = match read {

@@ -157,8 +157,11 @@ impl Hub {
             self.offer(topic, member, message, &mut published, &mut slow);
         }
         for member in slow {
-            let (offered, flushed) = member.sender.offer_when_room(message, self.shared.backlog);
-            published.count(offered, flushed);
+            let offered = member.sender.offer_when_room(message, self.shared.backlog);
+            match offered {
+                None => self.put_out(topic, member, &mut published),
+                Some((offered, flushed)) => published.count(offered, flushed),
+            }
         }
         published
     }
@@ -180,15 +183,19 @@ impl Hub {
         match (offered, self.shared.slow_consumer) {
             (Offered::Refused, SlowConsumer::Wait) => slow.push(member),
             (Offered::Refused, SlowConsumer::Disconnect) => {
-                member
-                    .sender
-                    .disconnect(CloseCode::TRY_AGAIN_LATER, TOO_SLOW);
-                published.disconnected += 1;
-                self.shared.leave(topic, member.id);
+                self.put_out(topic, member, published);
             }
             (Offered::Closed, _) => self.shared.leave(topic, member.id),
             _ => published.count(offered, flushed),
         }
+    }
+
+    /// Closes a connection that is not to be waited for.
+    fn put_out(&self, topic: &Arc<Topic>, member: &Entry, published: &mut Published) {
+        let sender = &member.sender;
+        sender.disconnect(CloseCode::TRY_AGAIN_LATER, TOO_SLOW);
+        published.disconnected += 1;
+        self.shared.leave(topic, member.id);
     }
 }
 
@@ -205,7 +212,7 @@ impl Member {
     }
 
     /// Whether the connection is still in the topic: it is put out when it closes, and when it is too slow under
-    /// [`SlowConsumer::Disconnect`].
+    /// [`SlowConsumer::Disconnect`], or beyond what [`SlowConsumer::Wait`] waits for.
     pub fn is_in(&self) -> bool {
         self.topic.members().iter().any(|entry| entry.id == self.id)
     }

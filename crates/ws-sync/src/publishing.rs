@@ -43,24 +43,34 @@ impl Handover {
         self.offer_held(self.lock(), message, overflow, capacity)
     }
 
-    /// Queues or writes a message as soon as fewer than `capacity` wait that were offered; at least one may.
+    /// Queues or writes a message as soon as fewer than `capacity` wait that were offered; at least one may. `None` when
+    /// that would have to wait for a message in fragments that has not gone on for `Config::write_timeout`, or never will.
     pub(crate) fn offer_when_room(
         &self,
         message: &PreparedMessage,
         capacity: usize,
-    ) -> (Offered, Rest) {
+    ) -> Option<(Offered, Rest)> {
         let capacity = capacity.max(1);
+        let has_room = |held: &Held| held.is_over() || held.driver.connection.backlog() < capacity;
         // Behind a message that will never be finished nobody's turn comes.
-        let has_room = |held: &Held| {
-            held.is_over()
-                || held.driver.connection.backlog() < capacity
-                || held.driver.turn_is_forfeited()
-        };
+        let enough = |held: &Held| has_room(held) || held.driver.turn_is_forfeited();
         let patience = Patience::Brief(LOOK_AROUND);
-        // Nobody can tell a thread that reads that there is room, so it reads for a moment at a time. If it cannot wait,
-        // offering the message tells what becomes of it.
-        let (held, _) = self.drive_until(self.lock(), patience, Some(WRITE_RETRY), has_room);
-        self.offer_held(held, message, OverflowPolicy::Refuse, capacity)
+        let mut held = self.lock();
+        loop {
+            let fragments = held.driver.fragments();
+            let timeout = held.driver.connection.write_timeout();
+            let until = timeout.and_then(|timeout| now().checked_add(timeout));
+            // Nobody can tell a thread that reads that there is room, so it reads for a moment at a time. If it cannot
+            // wait, offering the message tells what becomes of it.
+            let waited;
+            (held, waited) = self.drive_until(held, patience, Some(WRITE_RETRY), until, enough);
+            if waited.is_err() || has_room(&held) {
+                return Some(self.offer_held(held, message, OverflowPolicy::Refuse, capacity));
+            }
+            if held.driver.turn_is_forfeited() || held.driver.is_held_up_since(fragments) {
+                return None;
+            }
+        }
     }
 
     /// Begins a closing handshake that others carry out.
@@ -79,7 +89,8 @@ impl Handover {
         };
         let patience = Patience::Committed(LOOK_AROUND);
         // A stream that does not wait leaves no more to do here: it is for those who know when it is ready.
-        let (mut held, _) = self.drive_until(self.lock(), patience, Some(LOOK_AROUND), is_done);
+        let (mut held, _) =
+            self.drive_until(self.lock(), patience, Some(LOOK_AROUND), None, is_done);
         held.followed = false;
     }
 

@@ -100,7 +100,7 @@ impl Handover {
     ) -> Result<(), Error> {
         let (mut held, room) = self.make_room(self.lock());
         room?;
-        Ok(held.driver.connection.send_fragment(kind, fragment, fin)?)
+        Ok(held.driver.send_fragment(kind, fragment, fin)?)
     }
 
     /// Gives the turn back; `whole` is whether no message is left unfinished.
@@ -162,6 +162,7 @@ impl Handover {
             held,
             Patience::Brief(LOOK_AROUND),
             Some(WRITE_RETRY),
+            None,
             |held| !held.driver.turn_is_taken(),
         );
         waited.map(|()| held)
@@ -272,19 +273,26 @@ impl Handover {
 
     /// Waits until the connection is over and its end has been carried out. What still arrives is for the receiver.
     fn wait_over<'a>(&'a self, held: Guard<'a>) -> (Guard<'a>, Result<(), Error>) {
-        self.drive_until(held, Patience::Committed(LOOK_AROUND), None, Held::is_over)
+        self.drive_until(
+            held,
+            Patience::Committed(LOOK_AROUND),
+            None,
+            None,
+            Held::is_over,
+        )
     }
 
-    /// Does everything that a connection does by itself until it is `enough`, with this patience for each write and each
-    /// read.
+    /// Does everything that a connection does by itself until it is `enough`, or about until then, with this patience
+    /// for each write and each read.
     pub(crate) fn drive_until<'a>(
         &'a self,
         mut held: Guard<'a>,
         writing: Patience,
         reading: Option<Duration>,
+        until: Option<Instant>,
         enough: impl Fn(&Held) -> bool,
     ) -> (Guard<'a>, Result<(), Error>) {
-        while !enough(&held) {
+        while !enough(&held) && !has_passed(until) {
             // The receiver may have left after the first of several events that came together.
             self.keep_events(&mut held);
             let written;
@@ -306,7 +314,7 @@ impl Handover {
                     return (held, Err(Error::Io(error)));
                 }
             } else {
-                held = self.wait(held);
+                held = self.wait_at_most(held, until);
             }
         }
         (held, Ok(()))

@@ -257,14 +257,15 @@ impl Sender {
         (offered, self.shared.see_to(rest))
     }
 
-    /// Queues or writes a message as soon as fewer than `capacity` wait that were offered.
+    /// Queues or writes a message as soon as fewer than `capacity` wait that were offered. `None` when that would have to
+    /// wait for a message in fragments that has not gone on for `Config::write_timeout`, or never will.
     pub(crate) fn offer_when_room(
         &self,
         message: &PreparedMessage,
         capacity: usize,
-    ) -> (Offered, bool) {
-        let (offered, rest) = self.shared.handover.offer_when_room(message, capacity);
-        (offered, self.shared.see_to(rest))
+    ) -> Option<(Offered, bool)> {
+        let (offered, rest) = self.shared.handover.offer_when_room(message, capacity)?;
+        Some((offered, self.shared.see_to(rest)))
     }
 
     /// Closes the connection without waiting for that.

@@ -129,6 +129,14 @@ pub(crate) fn has_passed(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| deadline <= now())
 }
 
+/// The earlier of two deadlines.
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 /// Whether a wait that was cut short was one until `deadline`. Timeouts are rounded on their way through the operating
 /// system, so it may have ended a little early.
 pub(crate) fn was_wait_until(deadline: Option<Instant>) -> bool {

@@ -80,17 +80,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         (offered, self.connection.is_flushed())
     }
 
-    /// Sends a message as soon as fewer than `capacity` wait that were offered; at least one may.
+    /// Sends a message as soon as fewer than `capacity` wait that were offered; at least one may. `None` if these wait for
+    /// ever, behind a message that will never be finished.
     pub(crate) fn poll_offer(
         &mut self,
         cx: &mut Context<'_>,
         receiver_waits: bool,
         message: &PreparedMessage,
         capacity: usize,
-    ) -> Poll<(Offered, bool)> {
+    ) -> Poll<Option<(Offered, bool)>> {
         let capacity = capacity.max(1);
-        // Behind a message that will never be finished nobody's turn comes.
-        while self.connection.backlog() >= capacity && self.turn != Turn::Forfeited {
+        while self.connection.backlog() >= capacity {
+            if self.turn == Turn::Forfeited {
+                return Poll::Ready(None);
+            }
             let written = self.poll_writing(cx, receiver_waits, |driver, _| {
                 driver.connection.backlog() < capacity
             });
@@ -102,7 +105,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 ready!(self.poll_aside(cx, receiver_waits));
             }
         }
-        Poll::Ready(self.offer(cx, message, OverflowPolicy::Refuse, capacity))
+        Poll::Ready(Some(self.offer(
+            cx,
+            message,
+            OverflowPolicy::Refuse,
+            capacity,
+        )))
     }
 
     /// Ready when nobody is in the middle of a message of their own and there is room for another.
@@ -145,7 +153,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     ) -> Poll<Result<(), Error>> {
         ready!(self.poll_room(cx, receiver_waits))?;
         let sent = self.connection.send_fragment(kind, fragment.clone(), fin);
+        self.fragments = self.fragments.wrapping_add(u32::from(sent.is_ok()));
         Poll::Ready(sent.map_err(Error::from))
+    }
+
+    /// How often a message in fragments has gone on.
+    pub(crate) const fn fragments(&self) -> u32 {
+        self.fragments
+    }
+
+    /// Whether all else waits for the next fragment of a message that has not gone on since there were this many.
+    pub(crate) fn is_held_up_since(&self, fragments: u32) -> bool {
+        self.turn_is_taken() && self.fragments == fragments && self.connection.is_flushed()
     }
 
     /// Gives the turn back; `whole` is whether no message is left unfinished.

@@ -270,16 +270,30 @@ impl Sender {
             .with(|driver, cx| driver.offer(cx, message, overflow, capacity))
     }
 
-    /// Queues or writes a message as soon as fewer than `capacity` wait that were offered.
+    /// Queues or writes a message as soon as fewer than `capacity` wait that were offered. `None` when that would have to
+    /// wait for a message in fragments that has not gone on for `Config::write_timeout`, or never will.
     pub(crate) async fn offer_when_room(
         &self,
         message: &PreparedMessage,
         capacity: usize,
-    ) -> (Offered, bool) {
-        self.wait(|driver, visit| {
-            driver.poll_offer(visit.cx, visit.receiver_waits, message, capacity)
-        })
-        .await
+    ) -> Option<(Offered, bool)> {
+        let handover = &self.shared.handover;
+        loop {
+            let offered = self.wait(|driver, visit| {
+                driver.poll_offer(visit.cx, visit.receiver_waits, message, capacity)
+            });
+            let (timeout, fragments) =
+                handover.inspect(|driver| (driver.connection.write_timeout(), driver.fragments()));
+            let Some(timeout) = timeout else {
+                return offered.await;
+            };
+            if let Ok(offered) = tokio::time::timeout(timeout, offered).await {
+                return offered;
+            }
+            if handover.inspect(|driver| driver.is_held_up_since(fragments)) {
+                return None;
+            }
+        }
     }
 
     /// Begins to close a connection whose owner will carry that out.

@@ -230,6 +230,51 @@ fn nothing_is_lost_behind_a_message_in_pieces() {
     assert_eq!(published.delivered + published.queued, 1);
 }
 
+/// A member is waited for, but not for ever for a message of its own.
+///
+/// spec: S-08
+#[test]
+fn a_message_that_does_not_go_on_holds_nobody_up_for_ever() {
+    let hub = Hub::with_backlog(SlowConsumer::Wait, 1);
+    let config = quiet().with_write_timeout(Some(Duration::from_millis(50)));
+    let mut stuck = link_with(1000, config);
+    let mut other = link(1000);
+    let member = hub.join("lobby", &stuck.sender);
+    let _other = hub.join("lobby", &other.sender);
+    let mut writer = stuck.sender.writer(MessageKind::Text).expect("open");
+    writer.write(b"piece").expect("collected");
+    writer.flush().expect("sent as a fragment");
+    assert_eq!(counts(hub.publish("lobby", "1")), [1, 1, 0, 0]);
+    // There is no more room, and nobody will make any.
+    assert_eq!(counts(hub.publish("lobby", "2")), [1, 0, 0, 1]);
+    assert!(!member.is_in());
+    for expected in ["1", "2"] {
+        assert_eq!(heard(&mut other.client), expected);
+    }
+    assert_eq!(stuck.client.recv().expect("a clean end"), None);
+    let info = stuck.client.close_info().expect("it is over");
+    assert_eq!(info.code(), CloseCode::TRY_AGAIN_LATER);
+    drop(writer);
+    assert!(matches!(
+        stuck.owner.join().expect("no panic"),
+        (Ok(None), _)
+    ));
+}
+
+#[test]
+fn who_leaves_a_message_unfinished_is_put_out_when_it_has_to_be_waited_for() {
+    let hub = Hub::with_backlog(SlowConsumer::Wait, 1);
+    let link = link(1000);
+    let member = hub.join("lobby", &link.sender);
+    let mut writer = link.sender.writer(MessageKind::Text).expect("open");
+    writer.write(b"piece").expect("collected");
+    writer.flush().expect("sent as a fragment");
+    drop(writer);
+    assert_eq!(counts(hub.publish("lobby", "1")), [0, 1, 0, 0]);
+    assert_eq!(counts(hub.publish("lobby", "2")), [0, 0, 0, 1]);
+    assert!(!member.is_in());
+}
+
 #[test]
 fn everybody_hears_the_same_in_the_same_order() {
     const EACH: usize = 50;
