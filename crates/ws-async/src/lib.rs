@@ -44,6 +44,45 @@
 //! # }
 //! ```
 //!
+//! Sending in one task while another receives:
+//!
+//! ```no_run
+//! # async fn halves(ws: ws_async::WebSocket<tokio::net::TcpStream>) -> Result<(), Box<dyn std::error::Error>> {
+//! let (sender, mut receiver) = ws.split();
+//! let receiving = tokio::spawn(async move {
+//!     while let Some(message) = receiver.recv().await? {
+//!         println!("{message:?}");
+//!     }
+//!     Ok::<_, ws_async::Error>(())
+//! });
+//! sender.send("hello").await?;
+//! sender.close(ws_async::CloseCode::NORMAL, "").await?;
+//! receiving.await??;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A message larger than memory, in pieces both ways:
+//!
+//! ```no_run
+//! # use tokio::net::TcpStream;
+//! # async fn pieces(ws: &mut ws_async::WebSocket<TcpStream>, mut source: TcpStream, mut sink: TcpStream)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! use ws_async::MessageKind;
+//!
+//! let mut writer = ws.writer(MessageKind::Binary).await?;
+//! tokio::io::copy(&mut source, &mut writer).await?;
+//! writer.finish().await?;
+//!
+//! if let Some(mut reader) = ws.reader_up_to(1 << 40).await? {
+//!     tokio::io::copy(&mut reader, &mut sink).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One message to many connections: [`Hub`].
+//!
 //! # Panics
 //!
 //! Deadlines need tokio's timer: on a runtime built without `enable_time` they panic, as every timer does there.
@@ -51,8 +90,8 @@
 //! # What it does not do
 //!
 //! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection spawns no tasks (a
-//! [`Server`] spawns one for each), and
-//! no lock is held across an await. Its twin `ws-sync` has the same names without `.await`.
+//! [`Server`] spawns one for each), and no lock is held across an await. Its twin `ws-sync` has the same
+//! names without `.await`.
 //!
 //! # Features
 //!

@@ -61,9 +61,28 @@
 //! # }
 //! ```
 //!
-//! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection starts no threads (a
-//! [`Server`] starts one for each, and a [`Hub`] one for each peer that is behind). Its twin `ws-async` has the same names
-//! with `.await`.
+//! A message larger than memory, in pieces both ways:
+//!
+//! ```no_run
+//! # fn pieces(ws: &mut ws_sync::WebSocket<std::net::TcpStream>) -> Result<(), Box<dyn std::error::Error>> {
+//! use ws_sync::MessageKind;
+//!
+//! let mut writer = ws.writer(MessageKind::Binary)?;
+//! std::io::copy(&mut std::fs::File::open("film")?, &mut writer)?;
+//! writer.finish()?;
+//!
+//! if let Some(mut reader) = ws.reader_up_to(1 << 40)? {
+//!     std::io::copy(&mut reader, &mut std::fs::File::create("copy")?)?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One message to many connections: [`Hub`].
+//!
+//! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection starts no threads, save
+//! for what could not be written at once of what a [`Hub`] or [`Sender::try_send`] has accepted: one, until the peer has
+//! taken that. A [`Server`] starts one for each connection. Its twin `ws-async` has the same names with `.await`.
 //!
 //! A blocking wait ends when the operating system says so, therefore deadlines hold where the stream has timeouts: on
 //! TCP and Unix sockets and on your own [`Stream`]s. Anything else goes in as [`Untimed`], whose name says it.
