@@ -570,6 +570,57 @@ async fn what_is_written_at_once_wakes_no_receiver() {
     assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
 }
 
+/// Whatever it is that somebody waits for, what was accepted goes out meanwhile; and with nobody there, with the next
+/// call that waits.
+///
+/// spec: CD-05
+#[tokio::test]
+async fn what_try_send_accepts_goes_out_while_anybody_waits() {
+    enum Waits {
+        Receiver,
+        Sender,
+        Nobody,
+    }
+    let frames = Frame::text("longer than the pipe").bytes().repeat(3);
+    for waits in [Waits::Receiver, Waits::Sender, Waits::Nobody] {
+        let (stream, mut peer) = duplex(8);
+        let server = WebSocket::server(stream, Config::default(), BytesMut::new());
+        let (sender, mut receiver) = server.split();
+        let mut tasks = JoinSet::new();
+        let mut idle = None;
+        match waits {
+            Waits::Receiver => {
+                tasks.spawn(async move { drop(receiver.recv().await) });
+            }
+            Waits::Sender => {
+                let sender = sender.clone();
+                tasks.spawn(async move { sender.closed().await });
+                idle = Some(receiver);
+            }
+            Waits::Nobody => idle = Some(receiver),
+        }
+        // It waits by now.
+        tokio::task::yield_now().await;
+        for _ in 0..3 {
+            sender.try_send("longer than the pipe").expect("accepted");
+        }
+        let mut received = vec![0; frames.len()];
+        if let Waits::Nobody = waits {
+            peer.read_exact(&mut received[..8]).await.expect("at once");
+            let more = timeout(Duration::ZERO, peer.read_exact(&mut received[8..])).await;
+            assert!(more.is_err(), "nobody moves it");
+            let all = peer.read_exact(&mut received[8..]);
+            let (flushed, all) = tokio::join!(sender.flush(), all);
+            flushed.expect("flushed");
+            all.expect("all of it");
+        } else {
+            peer.read_exact(&mut received).await.expect("all of it");
+        }
+        assert!(received == frames);
+        drop((tasks, idle));
+    }
+}
+
 #[tokio::test]
 async fn try_send_gives_the_message_back() {
     let (stream, _peer) = duplex(8);

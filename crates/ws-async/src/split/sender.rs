@@ -94,7 +94,11 @@ impl Sender {
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for.
-    /// What remains is written by whichever half waits.
+    ///
+    /// What was accepted is on its way, and needs no further call, while anybody waits on the connection: the
+    /// [`Receiver`] in [`recv`](Receiver::recv), or any [`Sender`], if only in [`closed`](Self::closed). Whoever it is, is
+    /// woken to write what the transport did not take, now and whenever it takes more. While nobody waits it stays queued,
+    /// and goes out with the next call that does.
     ///
     /// # Errors
     ///
