@@ -14,39 +14,18 @@ import threading
 import time
 
 import resource_cases
-from process import Server, allow_many_files
+from process import allow_many_files
 from suite import find_problem
-
-
-class Target:
-    """A program, how it is started, and where it echoes."""
-
-    def __init__(self, name, binary, arguments=(), path="/", threaded=False):
-        self.name = name
-        self.binary = binary
-        self.threaded = threaded
-        self._arguments = arguments
-        self._path = path
-
-    def start(self):
-        return Server(self.binary, arguments=self._arguments, path=self._path)
+from targets import add_options, choose
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--async", metavar="PATH", dest="with_async", help="the example echo_server_async")
-    parser.add_argument("--sync", metavar="PATH", dest="with_sync", help="the example echo_server_sync")
-    parser.add_argument("--demo", metavar="PATH", help="ws-demo")
+    add_options(parser)
     parser.add_argument("--quick", action="store_true", help="a quarter of the bytes and connections, or less")
     parser.add_argument("--only", metavar="PATTERN", help="only clients whose name this regular expression finds")
     options = parser.parse_args()
-    targets = []
-    if options.with_async:
-        targets.append(Target("ws-async", options.with_async))
-    if options.with_sync:
-        targets.append(Target("ws-sync", options.with_sync, threaded=True))
-    if options.demo:
-        targets.append(Target("ws-demo", options.demo, ("--max-connections", "10000"), "/echo"))
+    targets = choose(options)
     if not targets:
         parser.error("nothing to measure: give --async, --sync or --demo")
 
@@ -124,7 +103,7 @@ class Attempt:
         self._scale = scale
 
     def check(self, finding):
-        with self._target.start() as server:
+        with self._target.start(self._case.environment) as server:
             self._case.measure(server, self._target, self._scale, finding)
 
 

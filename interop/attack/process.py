@@ -14,6 +14,11 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
+# With this, whatever is large comes from the system and goes back to it at once. Left alone the C library learns to keep what
+# was freed, up to twice the largest message that there was: that is its policy, and hides what a program keeps.
+KEEPS_NOTHING_LARGE = {"MALLOC_MMAP_THRESHOLD_": str(128 * KIB), "MALLOC_TRIM_THRESHOLD_": str(128 * KIB)}
+
+
 class Process:
     """What the operating system knows of a process, `pid`."""
 
@@ -40,12 +45,13 @@ class Process:
 class Server(Process):
     """A server program that was told `--port 0` and printed where it listens."""
 
-    def __init__(self, binary, open_files=None, arguments=(), path="/"):
+    def __init__(self, binary, open_files=None, arguments=(), path="/", environment=()):
         self.binary = binary
         # What is asked for: the path at which the program echoes.
         self.path = path
         self.log = tempfile.TemporaryFile()
-        self._process = subprocess.Popen([binary, "--port", "0", *arguments], stdout=subprocess.PIPE, stderr=self.log)
+        self._process = subprocess.Popen([binary, "--port", "0", *arguments], stdout=subprocess.PIPE, stderr=self.log,
+            env={**os.environ, **dict(environment)})
         if open_files is not None:
             # From here and not from the child before it runs the program: Python code between fork and
             # exec upsets the locks of a process that starts servers in several threads.

@@ -21,6 +21,7 @@ mod ledger;
 mod peer;
 mod report;
 mod setup;
+mod soak;
 mod source;
 mod step;
 mod tidy;
@@ -110,6 +111,11 @@ const STEPS: &[Step] = &[
         run: hostile::run,
     },
     Step {
+        name: "soak",
+        about: "good and hostile clients at random, and what is left of them",
+        run: soak::run,
+    },
+    Step {
         name: "browser",
         about: "the demo page in a real browser",
         run: browser::run,
@@ -136,6 +142,7 @@ fn main() -> ExitCode {
         "report" => report::main(&workspace, options),
         "ci" if options.is_empty() => run_steps(&workspace, STEPS.iter()),
         "conformance" if !options.is_empty() => conformance::main(&workspace, options),
+        "soak" => soak::main(&workspace, options),
         "hostile" if !options.is_empty() => hostile::main(&workspace, options),
         _ if options.is_empty() && STEPS.iter().any(|step| step.name == name) => {
             run_steps(&workspace, STEPS.iter().filter(|step| step.name == name))
@@ -168,5 +175,9 @@ fn print_help() {
     );
     println!();
     println!("conformance takes --face {{sync,async}}-{{server,client}} and --cases 6.4.3,7.*");
+    println!(
+        "soak takes a number of seconds (120 without it, {} in ci)",
+        soak::CI_SECONDS
+    );
     println!("hostile takes --peers: only what hostile clients cost, in full (--quick: in part)");
 }
