@@ -10,7 +10,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:8002")?;
     println!("listening on ws://{}", listener.local_addr()?);
     for stream in listener.incoming() {
-        if let Err(error) = reply(stream?) {
+        let Ok(stream) = stream else {
+            // Out of descriptors, or the client has left already: neither ends a server.
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            continue;
+        };
+        if let Err(error) = reply(stream) {
             eprintln!("{error}");
         }
     }

@@ -12,7 +12,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:8001")?;
     println!("listening on ws://{}", listener.local_addr()?);
     for stream in listener.incoming() {
-        let stream = stream?;
+        let Ok(stream) = stream else {
+            // Out of descriptors, or the client has left already: neither ends a server.
+            thread::sleep(Duration::from_millis(10));
+            continue;
+        };
         thread::spawn(move || {
             push(stream, Duration::from_secs(1)).inspect_err(|error| eprintln!("{error}"))
         });

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 /// Connections served at once. The next ones wait in the listen backlog of the operating system.
 const MAX_CONNECTIONS: usize = 100;
@@ -21,7 +22,13 @@ fn serve(listener: &TcpListener, max_connections: usize) -> Result<(), Box<dyn E
     }
     loop {
         returned.recv()?;
-        let (stream, address) = listener.accept()?;
+        let (stream, address) = loop {
+            match listener.accept() {
+                Ok(accepted) => break accepted,
+                // Out of descriptors, or the client has left already: neither ends a server.
+                Err(_) => thread::sleep(Duration::from_millis(10)),
+            }
+        };
         let permits = permits.clone();
         thread::spawn(move || {
             if let Err(error) = echo(stream) {
