@@ -60,6 +60,8 @@ pub struct Socket {
     pub vectored: bool,
     /// How many written bytes it holds back until it is flushed, as a TLS stream does.
     pub holds_back: usize,
+    /// Which use of it finds the connection reset, if any: the first is 1. What has arrived may still be read.
+    pub breaks_at: Option<u64>,
 }
 
 impl Link {
@@ -81,6 +83,7 @@ impl Socket {
         ready_after: Duration::ZERO,
         vectored: true,
         holds_back: 0,
+        breaks_at: None,
     };
 }
 

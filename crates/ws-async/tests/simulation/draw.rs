@@ -103,6 +103,7 @@ impl Dice {
             ready_after: Duration::from_millis(self.among(&[0, 0, 1, 7])),
             vectored: self.one_in(2),
             holds_back,
+            breaks_at: None,
         };
         // A stream that holds back takes no more at once than that.
         let held = match holds_back {

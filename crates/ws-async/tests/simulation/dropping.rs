@@ -1,4 +1,5 @@
-//! Every operation's future is dropped at each of its awaits, in whole conversations: nothing is lost, doubled or torn.
+//! Every operation's future is dropped at each of its awaits, and the stream breaks at each of its uses, in whole
+//! conversations: nothing is lost, doubled or torn.
 
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ const LONG: Duration = Duration::from_secs(3600);
 
 /// The most awaits that an operation may have here. More would be a circle.
 const MAX_AWAITS: u32 = 400;
+
+/// The most uses of a stream that a conversation may have here.
+const MAX_USES: u64 = 4_000;
 
 const fn op(what: What) -> Op {
     Op {
@@ -50,6 +54,13 @@ const SENDING: [Op; 9] = [
     op(What::Send(text(15))),
 ];
 
+/// What a writer has begun it alone can finish: after these nothing can be sent if they are given up.
+const STREAMING: [Op; 3] = [
+    op(What::Stream(binary(45), 3)),
+    op(What::Stream(text(30), 2)),
+    op(What::Send(text(16))),
+];
+
 /// All ways to receive.
 const RECEIVING: [Op; 5] = [
     op(What::Receive),
@@ -83,6 +94,14 @@ fn dropped_hands() -> Vec<Hands> {
                     &[op(What::Close(1001)), op(What::Closed)],
                 ]
                 .concat(),
+            ],
+        },
+        Hands::One([STREAMING.as_slice(), &RECEIVING[..3], &close].concat()),
+        Hands::Split {
+            receiver: [&[op(What::Skip)], &RECEIVING[2..], &[op(What::ToEnd)]].concat(),
+            senders: vec![
+                [&SENDING[..2], &STREAMING, &[op(What::Closed)]].concat(),
+                [&SENDING[3..5], &STREAMING].concat(),
             ],
         },
     ]
@@ -163,18 +182,34 @@ fn conversation(plan: Plan, side: usize, hands: Hands) -> Scenario {
 impl Scenario {
     /// The steps of an end whose futures can be dropped: all but those that complete the conversation.
     fn droppable(&mut self, side: usize) -> Vec<&mut Op> {
+        let is_last = |op: &Op| matches!(op.what, What::ToEnd | What::Closed);
+        self.steps(side).filter(|op| !is_last(op)).collect()
+    }
+
+    /// The steps of an end that can be dropped and begun anew, and have done nothing twice then.
+    fn repeatable(&mut self, side: usize) -> impl Iterator<Item = &mut Op> {
+        self.steps(side).filter(|op| {
+            matches!(
+                op.what,
+                What::Feed(_)
+                    | What::Flush
+                    | What::Receive
+                    | What::ReceiveEvent
+                    | What::ToEnd
+                    | What::Close(_)
+                    | What::Closed
+            )
+        })
+    }
+
+    fn steps(&mut self, side: usize) -> impl Iterator<Item = &mut Op> {
         let scripts = match &mut self.ends[side].hands {
             Hands::One(script) => vec![script],
             Hands::Split { receiver, senders } => {
                 std::iter::once(receiver).chain(senders).collect()
             }
         };
-        let is_last = |op: &Op| matches!(op.what, What::ToEnd | What::Closed);
-        scripts
-            .into_iter()
-            .flatten()
-            .filter(|op| !is_last(op))
-            .collect()
+        scripts.into_iter().flatten()
     }
 }
 
@@ -232,4 +267,81 @@ fn each_operation_alone_is_dropped_at_every_await() {
             }
         }
     }
+}
+
+/// Each operation that does nothing twice is dropped when it is woken, and begun anew, and so on: also those that
+/// complete the conversation.
+///
+/// spec: CD-05
+#[test]
+fn every_operation_is_begun_anew_at_every_wake() {
+    for plan in plans() {
+        for (number, hands) in dropped_hands().into_iter().enumerate() {
+            let side = number % 2;
+            let whole = conversation(plan.clone(), side, hands);
+            for awaits in 1..=3 {
+                let mut scenario = whole.clone();
+                for op in scenario.repeatable(side) {
+                    op.patience = Patience::Again(awaits);
+                }
+                assert!(!holds(scenario, side), "nothing is given up");
+            }
+        }
+    }
+}
+
+/// The connection breaks at each use of the stream in turn, in the middle of whatever that is part of: what was written
+/// is whole, each end comes to an end, and tells of no other end than that.
+///
+/// spec: CD-04, CD-05
+#[test]
+fn the_stream_breaks_at_every_use() {
+    // Less room would be more uses, and not other ones.
+    let link = |capacity| Link {
+        capacity,
+        ..Link::PERFECT
+    };
+    let holding = Socket {
+        holds_back: 20,
+        ..Socket::PERFECT
+    };
+    let plans = [
+        Plan {
+            links: [link(40), link(200)],
+            ..Plan::PERFECT
+        },
+        Plan {
+            links: [link(30), link(30)],
+            sockets: [holding.clone(), holding],
+            reset_destroys_input: true,
+            ..Plan::PERFECT
+        },
+    ];
+    let mut broken = 0;
+    for hands in dropped_hands() {
+        for (side, plan) in plans.iter().enumerate() {
+            let mut scenario = conversation(plan.clone(), side, hands.clone());
+            scenario.calm = false;
+            for use_number in 1.. {
+                assert!(use_number < MAX_USES, "it never ends");
+                scenario.plan.sockets[side].breaks_at = Some(use_number);
+                if !breaks(&scenario, side) {
+                    break;
+                }
+                broken += 1;
+            }
+        }
+    }
+    assert!(broken > 500, "{broken} conversations were broken");
+}
+
+/// Runs a conversation that is to break; whether it lasted so long.
+fn breaks(scenario: &Scenario, side: usize) -> bool {
+    let outcome = run(scenario.clone(), false);
+    if !outcome.violations.is_empty() {
+        show(&run(scenario.clone(), true));
+        panic!("{}", outcome.violations.join("\n"));
+    }
+    let breaks_at = scenario.plan.sockets[side].breaks_at;
+    breaks_at.is_some_and(|use_number| use_number <= outcome.uses[side])
 }

@@ -33,8 +33,8 @@ pub(crate) struct Outcome {
     pub(crate) sent: [usize; 2],
     /// How long it took on its own clock.
     pub(crate) elapsed: Duration,
-    /// Polls of the streams.
-    pub(crate) operations: u64,
+    /// Polls of each stream.
+    pub(crate) uses: [u64; 2],
     /// What must not be.
     pub(crate) violations: Vec<String>,
     /// What happened when.
@@ -92,7 +92,7 @@ async fn converse(scenario: Scenario, traced: bool) -> Outcome {
         written: [0, 1].map(|side| world.network.written(side)),
         sent: [0, 1].map(|side| world.network.sent_len(side)),
         elapsed,
-        operations: world.network.operations(0) + world.network.operations(1),
+        uses: [0, 1].map(|side| world.network.operations(side)),
         violations,
         trace: world.take_trace(),
         scenario,

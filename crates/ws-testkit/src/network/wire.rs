@@ -166,6 +166,10 @@ impl Wire {
             count <= self.operation_limit,
             "end {side} went round in circles: it used its stream {count} times"
         );
+        if self.ends[side].plan.breaks_at == Some(count) {
+            self.reset(0);
+            self.reset(1);
+        }
     }
 
     pub(super) fn poll_read(
