@@ -578,6 +578,8 @@ impl Outbound {
         }
     }
 
+    // Of the 1027 instructions that a small message takes, there and back, this saves 26.
+    #[inline(always)]
     fn data_frame(&mut self, data: Data) {
         let Data {
             opcode,
@@ -621,7 +623,7 @@ impl Outbound {
         self.tap.show(Direction::Sent, header);
     }
 
-    // Of the 1055 instructions that a small message takes, there and back, this saves 15.
+    // And this saved 15.
     #[inline(always)]
     fn header(
         &mut self,
@@ -640,6 +642,6 @@ impl Outbound {
         let mut encoded = [0; FrameHeader::MAX_LEN];
         let len = header.encode(&mut encoded);
         self.note_frame(&header, len.saturating_add(payload_len));
-        self.transmit.copy(encoded.get(..len).unwrap_or_default());
+        self.transmit.copy_beginning(&encoded, len);
     }
 }

@@ -120,6 +120,16 @@ impl Transmit {
         self.len = self.len.saturating_add(bytes.len());
     }
 
+    /// Copies the first `len` of a few `bytes` to the end. All of them, to begin with: to copy a number of bytes that the
+    /// compiler knows takes a few instructions, and any other number a call, which is 22 more for each message.
+    #[inline]
+    pub(crate) fn copy_beginning<const N: usize>(&mut self, bytes: &[u8; N], len: usize) {
+        let end = self.staging.len().saturating_add(len);
+        self.staging.extend_from_slice(bytes);
+        self.staging.truncate(end);
+        self.len = self.len.saturating_add(len.min(N));
+    }
+
     /// Copies `bytes` to the end and lets `edit` change the copy in place.
     pub(crate) fn copy_with(&mut self, bytes: &[u8], edit: impl FnOnce(&mut [u8])) {
         let start = self.staging.len();
