@@ -15,6 +15,8 @@ from suite import Unexpected, expect
 
 # For a server that takes nothing any more: after this long without progress it is taken at its word.
 STALL = 1.0
+# And after this long in all: it may take a little each second for ever.
+ENOUGH = 15.0
 
 # The deadline of the opening handshake, and of the closing one, where a program has no other.
 HANDSHAKE_TIMEOUT = 10.0
@@ -190,12 +192,15 @@ def push(peer, block, total, stall=STALL):
     peer.socket.settimeout(stall)
     view = memoryview(block)
     sent = 0
+    until = time.monotonic() + ENOUGH
     try:
         while sent < total:
+            if time.monotonic() > until:
+                return "took %.1f MiB in %.0f s" % (sent / MIB, ENOUGH)
             at = sent % len(block)
             sent += peer.socket.send(view[at:])
     except socket.timeout:
-        return "took %.1f MiB, then waited" % (sent / MIB)
+        return "took %.1f MiB, then nothing for %.1f s" % (sent / MIB, stall)
     except OSError as problem:
         return "took %.1f MiB, then cut the connection (%s)" % (sent / MIB, problem.strerror)
     finally:
@@ -249,7 +254,7 @@ def many_never_read(server, scale):
                 sent[number] += count
                 moved = time.monotonic()
             time.sleep(0.001)
-        return "took %.1f MiB of all of them, then waited" % (sum(sent) / MIB)
+        return "took %.1f MiB of all of them, then nothing for %.1f s" % (sum(sent) / MIB, STALL)
     finally:
         for peer in peers:
             peer.socket.close()
