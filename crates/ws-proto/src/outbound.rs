@@ -18,6 +18,11 @@ use crate::{
 /// bursts of four, the copy is 6 to 9 % ahead up to 4 KiB, equal at 8 KiB and 10 % behind at 16 KiB.
 pub(crate) const COPY_PAYLOAD_MAX: usize = 8 * 1024;
 
+/// Behind other frames a prepared one is shared from this size on. A reference takes 32 bytes in the queue, which limits
+/// in bytes do not count: half a million of the smallest frames would take sixteen times what
+/// `Config::write_buffer_limit` says.
+const SHARE_FRAME_MIN: usize = 64;
+
 /// A client copies and masks in steps of this size, so that masking finds the copy in the L1 cache.
 const MASK_BLOCK: usize = 4096;
 
@@ -561,9 +566,12 @@ impl Outbound {
 
     fn prepared_frame(&mut self, message: &PreparedMessage) {
         // Without vectored writes each chunk is a write of its own, so only a lonely frame stays one.
-        let may_share = self.vectored || !self.transmit.has_remaining();
+        let is_lonely = !self.transmit.has_remaining();
         match message.frame() {
-            Some(frame) if may_share && self.role() == Role::Server => {
+            Some(frame)
+                if self.role() == Role::Server
+                    && (is_lonely || self.vectored && frame.len() >= SHARE_FRAME_MIN) =>
+            {
                 let header = FrameHeader {
                     fin: true,
                     rsv: Rsv::NONE,

@@ -11,8 +11,9 @@ use crate::{Message, MessageKind, Utf8Bytes};
 
 /// A message that is framed once and sent to any number of connections: the thing to broadcast.
 ///
-/// A server's connections send it without copying it: all of them, and all clones, share its bytes. A client masks
-/// every frame with a key of its own (RFC 6455 §5.3) and therefore masks a copy, as it does with any message.
+/// A server's connections send it without copying it: all of them, and all clones, share its bytes. (Frames of less than
+/// 64 bytes are copied where others wait before them, for a reference takes about as much.) A client masks every frame
+/// with a key of its own (RFC 6455 §5.3) and therefore masks a copy, as it does with any message.
 ///
 /// ```
 /// use ws_proto::{Config, Connection, PreparedMessage};

@@ -50,7 +50,7 @@ fn all_ends_send_what_they_would_send_unprepared() {
 
 #[test]
 fn servers_share_one_payload() {
-    for len in LENS.into_iter().filter(|len| *len > 0) {
+    for len in LENS.into_iter().filter(|len| *len > 64) {
         let prepared = PreparedMessage::binary(vec![7; len]);
         for _ in 0..3 {
             let mut server = Alone::server();
@@ -67,6 +67,34 @@ fn servers_share_one_payload() {
             let shared = chunks.iter().filter(|chunk| chunk.end == payload.end);
             assert_eq!(shared.count(), 2, "{len}");
         }
+    }
+}
+
+#[test]
+fn a_lonely_frame_is_shared_however_small() {
+    let prepared = PreparedMessage::text("a");
+    let mut server = Alone::server();
+    server.connection.send_prepared(&prepared).expect("open");
+    let chunks = chunks(server.connection.transmit());
+    assert_eq!(chunks[0].end, prepared.as_bytes().as_ptr_range().end);
+}
+
+/// What is owed is counted in bytes, so many small frames may not each take more than they count.
+#[test]
+fn small_frames_that_wait_take_little_more_memory_than_they_count() {
+    // spec: S-07
+    let config = Config::default().with_write_buffer_limit(10_000);
+    for len in [0, 10, 61, 62, 100] {
+        let prepared = PreparedMessage::binary(vec![7; len]);
+        let mut server = Alone::server_with(config.clone());
+        while server.connection.send_prepared(&prepared).is_ok() {}
+        let mut detached = Vec::new();
+        _ = server
+            .connection
+            .transmit()
+            .detach(&mut detached, usize::MAX);
+        let references = detached.len() * size_of::<Bytes>();
+        assert!(references <= 10_000 / 2 + 64, "{len}: {references}");
     }
 }
 
