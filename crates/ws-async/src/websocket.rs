@@ -96,7 +96,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] when the connection is closing, [`Error::Io`] when the transport failed.
+    /// [`Error::Send`] when the connection is closing, or an earlier [`writer`](Self::writer) was dropped inside its
+    /// message; [`Error::Io`] or [`Error::Protocol`] when it was lost before everything was written.
     ///
     /// # Cancel safety
     ///
@@ -144,7 +145,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     ///
     /// [`SendError::BufferFull`](crate::SendError::BufferFull) while `Config::write_buffer_high` bytes wait to be
-    /// written, [`SendError::Closed`](crate::SendError::Closed) when the connection is closing; the message comes back.
+    /// written, [`SendError::Closed`](crate::SendError::Closed) when the connection is closing,
+    /// [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) when an earlier writer was dropped inside its
+    /// message; the message comes back.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
         let mut cx = Context::from_waker(Waker::noop());
         self.driver.try_send(&mut cx, message.into())
@@ -154,7 +157,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when the transport failed; what was queued is dropped, while reading may still go on.
+    /// [`Error::Io`] when the transport failed, [`Error::Protocol`] when the connection was lost in another way, such as
+    /// by a deadline: what was queued is dropped. After the former reading may still go on.
     ///
     /// # Cancel safety
     ///
@@ -167,8 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] when the data is too long or the connection is closing, [`Error::Io`] when the transport
-    /// failed.
+    /// [`Error::Send`] when the data is too long or the connection is closing, otherwise as [`flush`](Self::flush).
     ///
     /// # Cancel safety
     ///

@@ -72,8 +72,8 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] when the connection is closing, [`Error::Io`] or [`Error::Protocol`] when it was lost before
-    /// everything was written.
+    /// [`Error::Send`] when the connection is closing, or an earlier [`writer`](Self::writer) was dropped inside its
+    /// message; [`Error::Io`] or [`Error::Protocol`] when it was lost before everything was written.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         self.feed(message)?;
         self.flush()
@@ -117,7 +117,9 @@ impl Sender {
     /// # Errors
     ///
     /// [`SendError::BufferFull`](crate::SendError::BufferFull) while `Config::write_buffer_high` bytes wait to be
-    /// written, [`SendError::Closed`](crate::SendError::Closed) when the connection is closing; the message comes back.
+    /// written, [`SendError::Closed`](crate::SendError::Closed) when the connection is closing,
+    /// [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) between the pieces of a message that a
+    /// writer has begun; the message comes back.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Unsent> {
         let rest = self.shared.handover.try_send(message.into())?;
         self.shared.see_to(rest);

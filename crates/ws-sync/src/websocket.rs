@@ -117,7 +117,8 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] when the connection is closing, [`Error::Io`] when the transport failed.
+    /// [`Error::Send`] when the connection is closing, or an earlier [`writer`](Self::writer) was dropped inside its
+    /// message; [`Error::Io`] or [`Error::Protocol`] when it was lost before everything was written.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.feed(message)?;
         self.flush()
@@ -157,7 +158,9 @@ impl<S: Stream> WebSocket<S> {
     /// # Errors
     ///
     /// [`SendError::BufferFull`](crate::SendError::BufferFull) while `Config::write_buffer_high` bytes wait to be
-    /// written, [`SendError::Closed`](crate::SendError::Closed) when the connection is closing; the message comes back.
+    /// written, [`SendError::Closed`](crate::SendError::Closed) when the connection is closing,
+    /// [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) when an earlier writer was dropped inside its
+    /// message; the message comes back.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
         self.whole.try_send(message.into())
     }
@@ -166,7 +169,8 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when the transport failed; what was queued is dropped, while reading may still go on. If the
+    /// [`Error::Io`] when the transport failed, [`Error::Protocol`] when the connection was lost in another way, such as
+    /// by a deadline: what was queued is dropped. After the former reading may still go on. If the
     /// stream only [would have blocked](Self#streams-that-do-not-block), what is not written stays queued.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.whole.flush()
@@ -176,8 +180,7 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] when the data is too long or the connection is closing, [`Error::Io`] when the transport
-    /// failed.
+    /// [`Error::Send`] when the data is too long or the connection is closing, otherwise as [`flush`](Self::flush).
     pub fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
         self.whole.make_room()?;
         self.whole.driver.connection.ping(data)?;
