@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use ws_proto::{CloseCode, Offered, OverflowPolicy, PreparedMessage, State};
 
-use crate::driver::{LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
+use crate::driver::{Job, LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
 use crate::handover::{Guard, Handover, Held, Patience, Written};
 use crate::sync::now;
 
@@ -131,7 +131,8 @@ impl Handover {
             match written {
                 Written::All => break,
                 Written::Refused(_) => return Rest::Others,
-                Written::Some if held.driver.is_flushed() || now() < until => {}
+                // If there is nothing left but to flush, this thread was kept waiting, and not by the peer.
+                Written::Some if held.driver.job() != Some(Job::Write) || now() < until => {}
                 // Whoever has the writer will have written this too, if the peer takes it, or puts it back.
                 Written::Elsewhere if now() < until => held = self.wait_until(held, Some(until)),
                 Written::Some | Written::Elsewhere | Written::Stalled => {
