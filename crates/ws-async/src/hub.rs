@@ -205,7 +205,8 @@ impl Hub {
     /// Closes a connection that is not to be waited for.
     fn put_out(&self, topic: &Arc<Topic>, member: &Entry, published: &mut Published) {
         let sender = &member.sender;
-        sender.begin_close(CloseCode::TRY_AGAIN_LATER, TOO_SLOW);
+        let begun = sender.begin_close(CloseCode::TRY_AGAIN_LATER, TOO_SLOW);
+        debug_assert!(begun.is_ok(), "the code and the reason are fit to be sent");
         published.disconnected += 1;
         self.shared.leave(topic, member.id);
     }

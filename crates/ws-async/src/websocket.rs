@@ -167,7 +167,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// Sends a Ping with at most 125 bytes of application data.
+    /// Sends a Ping with at most 125 bytes of application data. It is queued at once, in front of what waits to be framed,
+    /// unless 1 KiB of them wait already behind a full write buffer.
     ///
     /// # Errors
     ///
@@ -177,8 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_room(cx, false)).await?;
-        self.driver.connection.ping(data)?;
+        poll_fn(|cx| self.driver.poll_ping(cx, false, data)).await?;
         self.flush().await
     }
 
@@ -200,6 +200,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.driver.begin_close(code, reason)?;
         while self.recv().await?.is_some() {}
         self.driver.outcome()
+    }
+
+    /// Begins the closing handshake and leaves it to [`recv`](Self::recv) to carry it out: what still arrives is delivered until the
+    /// peer's Close comes, all within `Config::close_timeout`. [`close`](Self::close) does both, and drops those messages.
+    ///
+    /// If the connection is closing already, nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] when the code may not be sent or the reason exceeds 123 bytes.
+    pub fn begin_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.driver.begin_close(code, reason)?;
+        let mut cx = Context::from_waker(Waker::noop());
+        self.driver.write_and_shut_down(&mut cx);
+        Ok(())
     }
 
     /// Waits for the next message and receives it in chunks, within the limits of `Config`; `None` at the end. What has

@@ -765,3 +765,76 @@ async fn every_ping_of_a_large_burst_is_answered() {
         assert_eq!(pong[2..6], n.to_be_bytes());
     }
 }
+
+/// A long message does not hold a Ping up: control frames go between its fragments.
+///
+/// spec: G-04
+#[tokio::test]
+async fn a_ping_overtakes_the_rest_of_a_long_message() {
+    const LEN: usize = 4 * 1024 * 1024;
+    let (stream, mut peer) = duplex(64 * 1024);
+    let config = Config::default().with_fragment_size(Some(16 * 1024));
+    let (sender, _receiver) = WebSocket::server(stream, config, BytesMut::new()).split();
+    let long = tokio::spawn({
+        let sender = sender.clone();
+        async move { sender.send(vec![0; LEN]).await }
+    });
+    tokio::task::yield_now().await;
+    let ping = tokio::spawn(async move { sender.ping(b"now").await });
+    tokio::task::yield_now().await;
+    // Our write buffer, the pipe, and the frame that was begun.
+    let mut before = vec![0; 256 * 1024];
+    peer.read_exact(&mut before).await.expect("read");
+    ping.await.expect("no panic").expect("it is written");
+    let expected = Frame::ping("now").bytes();
+    assert!(before.windows(expected.len()).any(|seen| seen == expected));
+    long.abort();
+}
+
+/// A peer that reads nothing is one to be pinged, too.
+///
+/// spec: C-35
+#[tokio::test(start_paused = true)]
+async fn a_ping_is_queued_when_the_write_buffer_is_full() {
+    let (stream, mut peer) = duplex(100);
+    let config = Config::default().with_write_buffer_limit(1000);
+    let mut ws = WebSocket::server(stream, config, BytesMut::new());
+    ws.try_send(vec![0; 5000]).expect("it is the first");
+    let refused = ws.try_send(vec![0; 5000]).expect_err("it is full");
+    assert_eq!(refused.error, SendError::BufferFull);
+    poll_once(Box::pin(ws.ping(b"stuck")).as_mut()).await;
+    let expected = Frame::ping("stuck").bytes();
+    let mut seen = vec![0; 4 + 5000 + expected.len()];
+    let (flushed, read) = tokio::join!(ws.flush(), peer.read_exact(&mut seen));
+    flushed.expect("it is written");
+    read.expect("read");
+    assert!(seen.ends_with(&expected));
+}
+
+/// spec: C-18
+#[tokio::test]
+async fn what_arrives_after_our_close_is_received_where_the_close_was_only_begun() {
+    let (stream, mut peer) = duplex(1000);
+    let mut server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    server.begin_close(CloseCode::NORMAL, "").expect("begun");
+    assert_eq!(server.state(), State::Closing);
+    let mut close = [0; 4];
+    peer.read_exact(&mut close)
+        .await
+        .expect("it is written at once");
+    assert_eq!(close, *b"\x88\x02\x03\xe8");
+    peer.write_all(vectors::CLIENT_TEXT).await.expect("written");
+    peer.write_all(vectors::CLIENT_CLOSE_EMPTY)
+        .await
+        .expect("written");
+    peer.write_all(vectors::CLIENT_TEXT).await.expect("written");
+    drop(peer);
+    let message = server.recv().await.expect("received");
+    assert_eq!(message, Some(Message::text("Hello")));
+    assert_eq!(server.recv().await.expect("a clean end"), None);
+    assert!(server.close_info().expect("it is over").clean);
+    // Once more is once too often, and does nothing.
+    server
+        .begin_close(CloseCode::NORMAL, "")
+        .expect("it is over");
+}

@@ -447,6 +447,12 @@ impl Connection {
         self.outbound.flush_mark()
     }
 
+    /// As [`flush_mark`](Self::flush_mark), without what waits to be framed: after [`ping`](Self::ping), the mark behind
+    /// the Ping, which goes in front of that.
+    pub fn framed_mark(&self) -> FlushMark {
+        self.outbound.framed_mark()
+    }
+
     /// Whether everything that was sent before `mark` was made has been written, or dropped with the transport. Offered
     /// messages do not count. It may say so a little later than it is true, by what fits into the write buffer; that it
     /// says so never depends on what is sent after the mark.

@@ -439,6 +439,14 @@ impl Outbound {
         }
     }
 
+    /// Notes what has been framed so far.
+    pub(crate) fn framed_mark(&self) -> FlushMark {
+        FlushMark {
+            framed: None,
+            end: self.transmit.end(),
+        }
+    }
+
     /// Whether all that was sent before the `mark` is written, or dropped.
     pub(crate) fn is_written(&self, mark: &mut FlushMark) -> bool {
         if let Some(framed) = mark.framed {

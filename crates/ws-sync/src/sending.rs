@@ -72,12 +72,22 @@ impl Handover {
         }
     }
 
-    /// Sends a Ping when there is room.
+    /// Sends a Ping. Room is kept for it in front of what waits to be framed: a connection that is stuck, or busy with a
+    /// long message, is one to be pinged.
     pub(crate) fn ping(&self, data: &[u8]) -> Result<(), Error> {
-        let (mut held, room) = self.make_room(self.lock());
-        room?;
-        held.driver.connection.ping(data)?;
-        self.flush_held(held)
+        let mut held = self.lock();
+        let mut queued = held.driver.connection.ping(data);
+        if queued == Err(SendError::BufferFull) {
+            let room;
+            (held, room) = self.make_room(held);
+            room?;
+            queued = held.driver.connection.ping(data);
+        }
+        queued?;
+        let mut mark = held.driver.connection.framed_mark();
+        let (held, written) = self.write_until(held, |connection| connection.is_written(&mut mark));
+        drop(held);
+        written
     }
 
     /// Waits until everything that is queued now is written.

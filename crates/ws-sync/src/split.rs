@@ -135,7 +135,8 @@ impl Sender {
         self.shared.handover.flush()
     }
 
-    /// Sends a Ping with at most 125 bytes of application data.
+    /// Sends a Ping with at most 125 bytes of application data. It is queued at once, in front of what waits to be framed,
+    /// unless 1 KiB of them wait already behind a full write buffer.
     ///
     /// # Errors
     ///
@@ -181,8 +182,15 @@ impl Sender {
         self.shared.handover.abort();
     }
 
-    /// Begins to close a connection that somebody else will carry to its end.
-    pub(crate) fn begin_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+    /// Begins the closing handshake and leaves it to the [`Receiver`] to carry it out: what still arrives is delivered until the
+    /// peer's Close comes, all within `Config::close_timeout`. [`close`](Self::close) does both, and waits for the end.
+    ///
+    /// If the connection is closing already, nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] when the code may not be sent or the reason exceeds 123 bytes.
+    pub fn begin_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.shared.handover.begin_close(code, reason)
     }
 

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use ws_handshake::Negotiated;
 use ws_proto::{
     Chunk, CloseCode, CloseInfo, Config, Connection, Event, Message, MessageKind, PreparedMessage,
-    Role, State, Stats, TappedFrame, Unsent,
+    Role, SendError, State, Stats, TappedFrame, Unsent,
 };
 
 use crate::byte_stream::ByteStream;
@@ -176,14 +176,19 @@ impl<S: Stream> WebSocket<S> {
         self.whole.flush()
     }
 
-    /// Sends a Ping with at most 125 bytes of application data.
+    /// Sends a Ping with at most 125 bytes of application data. It is queued at once, in front of what waits to be framed,
+    /// unless 1 KiB of them wait already behind a full write buffer.
     ///
     /// # Errors
     ///
     /// [`Error::Send`] when the data is too long or the connection is closing, otherwise as [`flush`](Self::flush).
     pub fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
-        self.whole.make_room()?;
-        self.whole.driver.connection.ping(data)?;
+        let mut queued = self.whole.driver.connection.ping(data);
+        if queued == Err(SendError::BufferFull) {
+            self.whole.make_room()?;
+            queued = self.whole.driver.connection.ping(data);
+        }
+        queued?;
         self.flush()
     }
 
@@ -201,6 +206,20 @@ impl<S: Stream> WebSocket<S> {
         self.whole.driver.begin_close(code, reason)?;
         while self.recv()?.is_some() {}
         self.whole.driver.outcome()
+    }
+
+    /// Begins the closing handshake and leaves it to [`recv`](Self::recv) to carry it out: what still arrives is delivered until the
+    /// peer's Close comes, all within `Config::close_timeout`. [`close`](Self::close) does both, and drops those messages.
+    ///
+    /// If the connection is closing already, nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] when the code may not be sent or the reason exceeds 123 bytes.
+    pub fn begin_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.whole.driver.begin_close(code, reason)?;
+        self.whole.write_briefly();
+        Ok(())
     }
 
     /// Waits for the next message and receives it in chunks, within the limits of `Config`; `None` at the end. What has
@@ -328,11 +347,6 @@ impl<S: Stream> WebSocket<S> {
     /// The stream underneath, for its address and options. Reading or writing it would break the framing.
     pub fn get_ref(&self) -> &S {
         &self.whole.stream.stream
-    }
-
-    /// Sends a Close frame, or finds that one was sent.
-    pub(crate) fn begin_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.whole.driver.begin_close(code, reason)
     }
 }
 

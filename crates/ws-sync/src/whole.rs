@@ -118,7 +118,7 @@ impl<S: Stream> Whole<S> {
     }
 
     /// Writes what the stream takes at once.
-    fn write_briefly(&mut self) {
+    pub(crate) fn write_briefly(&mut self) {
         if self.is_timed() {
             // What it does not take stays queued.
             while matches!(self.write(Some(SHORTEST_WAIT)), Written::Some) {}

@@ -25,6 +25,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.poll_writing(cx, receiver_waits, |driver, _| driver.connection.has_room())
     }
 
+    /// Queues a Ping. Room is kept for it in front of what waits to be framed: a connection that is stuck, or busy with
+    /// a long message, is one to be pinged.
+    pub(crate) fn poll_ping(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+        data: &[u8],
+    ) -> Poll<Result<(), Error>> {
+        let mut queued = self.connection.ping(data);
+        if queued == Err(SendError::BufferFull) {
+            ready!(self.poll_room(cx, receiver_waits))?;
+            queued = self.connection.ping(data);
+        }
+        Poll::Ready(queued.map_err(Error::from))
+    }
+
     /// Ready when everything that is queued has been written.
     pub(crate) fn poll_flush(
         &mut self,

@@ -131,7 +131,8 @@ impl Sender {
         .await
     }
 
-    /// Sends a Ping with at most 125 bytes of application data.
+    /// Sends a Ping with at most 125 bytes of application data. It is queued at once, in front of what waits to be framed,
+    /// unless 1 KiB of them wait already behind a full write buffer.
     ///
     /// # Errors
     ///
@@ -141,9 +142,17 @@ impl Sender {
     ///
     /// As [`send`](Self::send).
     pub async fn ping(&self, data: &[u8]) -> Result<(), Error> {
-        self.queue_and_flush(|driver, visit| {
-            ready!(driver.poll_room(visit.cx, visit.receiver_waits))?;
-            Poll::Ready(driver.connection.ping(data).map_err(Error::from))
+        let mut mark = None;
+        self.wait(|driver, visit| {
+            let Visit { cx, receiver_waits } = visit;
+            let mark = match &mut mark {
+                Some(mark) => mark,
+                unqueued @ None => {
+                    ready!(driver.poll_ping(cx, receiver_waits, data))?;
+                    unqueued.insert(driver.connection.framed_mark())
+                }
+            };
+            driver.poll_flush_to(cx, receiver_waits, mark)
         })
         .await
     }
@@ -193,6 +202,22 @@ impl Sender {
         self.wait(|driver, visit| driver.poll_over(visit.cx, visit.receiver_waits))
             .await;
         self.shared.handover.inspect(Driver::outcome)
+    }
+
+    /// Begins the closing handshake and leaves it to the [`Receiver`] to carry it out: what still arrives is delivered until the
+    /// peer's Close comes, all within `Config::close_timeout`. [`close`](Self::close) does both, and waits for the end.
+    ///
+    /// If the connection is closing already, nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] when the code may not be sent or the reason exceeds 123 bytes.
+    pub fn begin_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.shared.handover.with(|driver, cx| {
+            driver.begin_close(code, reason)?;
+            driver.write_and_shut_down(cx);
+            Ok(())
+        })
     }
 
     /// Ends the connection at once, for those who cannot wait for [`close`](Self::close): what is queued is lost, the
@@ -300,15 +325,6 @@ impl Sender {
                 return None;
             }
         }
-    }
-
-    /// Begins to close a connection whose owner will carry that out.
-    pub(crate) fn begin_close(&self, code: CloseCode, reason: &'static str) {
-        self.shared.handover.with(|driver, cx| {
-            let begun = driver.begin_close(code, reason);
-            debug_assert!(begun.is_ok(), "the code and the reason are fit to be sent");
-            driver.write_and_shut_down(cx);
-        });
     }
 
     /// Queues something and waits until it is written. What the transport takes at once is never seen to be queued, so

@@ -273,3 +273,30 @@ fn endless_deadlines_are_no_deadlines() {
     assert_eq!(ws.recv().expect("closed"), None);
     assert_eq!(remote.written(), Frame::close(1000, "").bytes());
 }
+
+/// spec: C-18
+#[test]
+fn what_arrives_after_our_close_is_received_where_the_close_was_only_begun() {
+    let (stream, mut peer) = tcp_pair();
+    let mut server = server(stream);
+    server.begin_close(CloseCode::NORMAL, "").expect("begun");
+    assert_eq!(server.state(), State::Closing);
+    let mut close = [0; 4];
+    peer.read_exact(&mut close).expect("it is written at once");
+    assert_eq!(close, *b"\x88\x02\x03\xe8");
+    let frames = [
+        vectors::CLIENT_TEXT,
+        vectors::CLIENT_CLOSE_EMPTY,
+        vectors::CLIENT_TEXT,
+    ];
+    peer.write_all(&frames.concat()).expect("written");
+    drop(peer);
+    let message = server.recv().expect("received");
+    assert_eq!(message, Some(Message::text("Hello")));
+    assert_eq!(server.recv().expect("a clean end"), None);
+    assert!(server.close_info().expect("it is over").clean);
+    // Once more is once too often, and does nothing.
+    server
+        .begin_close(CloseCode::NORMAL, "")
+        .expect("it is over");
+}

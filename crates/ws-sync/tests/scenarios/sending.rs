@@ -13,7 +13,7 @@ use ws_sync::{
 use ws_testkit::chopped_script::opcodes;
 use ws_testkit::{ChoppedIo, Frame, Starved, vectors};
 
-use crate::chopped::Chopped;
+use crate::chopped::{Chopped, is_would_block};
 use crate::tcp_pair;
 
 fn quiet() -> Config {
@@ -198,4 +198,27 @@ fn a_tap_sees_frames_and_pongs_measure_the_way() {
     assert_eq!(server.stats().rtt, server.rtt());
     server.close(CloseCode::NORMAL, "").expect("closed");
     client.join().expect("no panic");
+}
+
+/// A peer that reads nothing is one to be pinged, too.
+///
+/// spec: C-35
+#[test]
+fn a_ping_is_queued_when_the_write_buffer_is_full() {
+    let (io, remote) = ChoppedIo::scripted(&[]);
+    let config = Config::default()
+        .with_ping_interval(None)
+        .with_write_buffer_limit(1000);
+    let stream = Chopped::new(io.with_capacity(100).without_waiting());
+    let mut ws = WebSocket::server(stream, config, BytesMut::new());
+    ws.try_send(vec![0; 5000]).expect("it is the first");
+    let refused = ws.try_send(vec![0; 5000]).expect_err("it is full");
+    assert_eq!(refused.error, SendError::BufferFull);
+    assert!(is_would_block(&ws.ping(b"stuck")));
+    let mut written = remote.take();
+    while is_would_block(&ws.flush()) {
+        written.extend(remote.take());
+    }
+    written.extend(remote.take());
+    assert!(written.ends_with(&Frame::ping("stuck").bytes()));
 }
