@@ -1,11 +1,16 @@
 //! What a peer that does not read can have us hold.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
 use ws_async::{Config, Message, WebSocket};
 use ws_testkit::{Frame, vectors};
 
@@ -66,4 +71,71 @@ async fn a_sender_that_waits_holds_little_of_a_large_message() {
         received.expect("received"),
         Some(Message::binary(vec![7; 256 * KIB]))
     );
+}
+
+/// A stream that takes no byte and gives as many as it is asked for: Pings.
+struct Flood {
+    pings: Vec<u8>,
+    largest: Arc<AtomicUsize>,
+    reads: usize,
+}
+
+impl AsyncRead for Flood {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.reads += 1;
+        if self.reads > 100 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        // The first read comes before anything is owed.
+        if self.reads > 1 {
+            self.largest
+                .fetch_max(buffer.remaining(), Ordering::Relaxed);
+        }
+        let len = buffer.remaining().min(self.pings.len());
+        buffer.put_slice(&self.pings[..len / 131 * 131]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Flood {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What a peer goes on sending that takes nothing is read in small pieces, and costs no more than its Pongs.
+///
+/// spec: S-07
+#[tokio::test]
+async fn a_peer_that_takes_nothing_is_read_in_small_pieces() {
+    let largest = Arc::new(AtomicUsize::new(0));
+    let stream = Flood {
+        pings: Frame::ping([7; 125])
+            .masked(vectors::KEY)
+            .bytes()
+            .repeat(3000),
+        largest: Arc::clone(&largest),
+        reads: 0,
+    };
+    let mut server = WebSocket::server(stream, Config::default(), BytesMut::new());
+    for _ in 0..100 {
+        let mut receiving = pin!(server.recv());
+        let pending = poll_fn(|cx| Poll::Ready(receiving.as_mut().poll(cx).is_pending())).await;
+        assert!(pending, "a Ping is no message");
+    }
+    assert!((1..=4 * KIB).contains(&largest.load(Ordering::Relaxed)));
+    assert!(server.stats().queued <= 9 * KIB, "{:?}", server.stats());
 }
