@@ -79,7 +79,7 @@ impl<S: Stream> Read for ByteStream<S> {
         while self.rest.is_empty() && !self.ended && !buffer.is_empty() {
             if !self.inside {
                 // The stream has no messages, so it has no limit on them either.
-                self.ws.begin(Some(u64::MAX));
+                self.ws.begin_chunks(Some(u64::MAX));
             }
             match self.ws.next_chunk()? {
                 Some(chunk) if chunk.kind == MessageKind::Text => {

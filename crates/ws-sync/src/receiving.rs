@@ -1,9 +1,9 @@
 //! What the receiver does with a connection that several threads hold.
 
-use ws_proto::Event;
+use ws_proto::{Chunk, Event};
 
 use crate::Error;
-use crate::driver::{LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
+use crate::driver::{Driver, LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
 use crate::handover::{Guard, Handover, Patience, Written};
 use crate::sync::now;
 
@@ -11,10 +11,36 @@ impl Handover {
     /// The next event for the receiver, of which there is one; `None` at the end. With `answered`, what the event
     /// obliges this end to send has been written, if the peer takes it.
     pub(crate) fn next_event(&self, answered: bool) -> Result<Option<Event>, Error> {
+        self.next_event_or(|_| {}, answered)
+    }
+
+    /// The first chunk of the next message, which is to come in chunks, within a limit if one is given; `None` at the
+    /// end. If this fails, the message will come whole again.
+    pub(crate) fn first_chunk(&self, max_size: Option<u64>) -> Result<Option<Chunk>, Error> {
+        self.inspect(|driver| driver.begin_chunks(max_size));
+        // It is given up before others get to see the connection: a sender that reads ahead would take the message
+        // apart, and what it keeps for a reader that has left would be lost.
+        chunk(|| self.next_event_or(Driver::discard_message, false))
+    }
+
+    /// The next chunk of the message that is being received in chunks; `None` at the end.
+    pub(crate) fn next_chunk(&self) -> Result<Option<Chunk>, Error> {
+        chunk(|| self.next_event(false))
+    }
+
+    /// The next event, or what is to be done if there will be none.
+    fn next_event_or(
+        &self,
+        give_up: impl FnOnce(&mut Driver),
+        answered: bool,
+    ) -> Result<Option<Event>, Error> {
         let mut held = self.lock();
         held.receiving = true;
         let (mut held, result) = self.receive(held);
         held.receiving = false;
+        if result.is_err() {
+            give_up(&mut held.driver);
+        }
         // Whoever waits for input has to read for itself now.
         self.notify(&held);
         let is_data = matches!(result, Ok(Some(Event::Message(_) | Event::Chunk(_))));
@@ -99,6 +125,20 @@ impl Handover {
                 Written::Elsewhere if held.may_rely() => return (held, None),
                 stalled => return (held, Some(stalled)),
             }
+        }
+    }
+}
+
+/// The first of these events that is of a message.
+fn chunk(
+    mut next_event: impl FnMut() -> Result<Option<Event>, Error>,
+) -> Result<Option<Chunk>, Error> {
+    loop {
+        match next_event()? {
+            Some(Event::Chunk(chunk)) => return Ok(Some(chunk)),
+            Some(Event::Message(message)) => return Ok(Some(message.into())),
+            Some(_) => {}
+            None => return Ok(None),
         }
     }
 }

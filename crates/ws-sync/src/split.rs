@@ -407,20 +407,12 @@ impl Receiver {
 }
 
 impl Receiving for Receiver {
-    fn begin(&mut self, max_size: Option<u64>) {
-        let handover = &self.shared.handover;
-        handover.inspect(|driver| driver.begin_chunks(max_size));
+    fn first_chunk(&mut self, max_size: Option<u64>) -> Result<Option<Chunk>, Error> {
+        self.shared.handover.first_chunk(max_size)
     }
 
     fn next_chunk(&mut self) -> Result<Option<Chunk>, Error> {
-        loop {
-            match self.shared.handover.next_event(false)? {
-                Some(Event::Chunk(chunk)) => return Ok(Some(chunk)),
-                Some(Event::Message(message)) => return Ok(Some(message.into())),
-                Some(_) => {}
-                None => return Ok(None),
-            }
-        }
+        self.shared.handover.next_chunk()
     }
 
     fn discard(&mut self) {

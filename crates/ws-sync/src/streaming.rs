@@ -36,22 +36,14 @@ pub struct MessageReader<'a, R: ReceivingHalf> {
 impl<'a, R: ReceivingHalf> MessageReader<'a, R> {
     /// Waits for the beginning of a message.
     pub(crate) fn of(half: &'a mut R, max_size: Option<u64>) -> Result<Option<Self>, Error> {
-        half.begin(max_size);
-        match half.next_chunk() {
-            Ok(Some(first)) => Ok(Some(Self {
-                half,
-                kind: first.kind,
-                next: Some(first),
-                rest: Bytes::new(),
-                is_over: false,
-            })),
-            Ok(None) => Ok(None),
-            Err(error) => {
-                // If it was only a timeout, the next message is to be delivered whole again.
-                half.discard();
-                Err(error)
-            }
-        }
+        let first = half.first_chunk(max_size)?;
+        Ok(first.map(|first| Self {
+            half,
+            kind: first.kind,
+            next: Some(first),
+            rest: Bytes::new(),
+            is_over: false,
+        }))
     }
 
     /// Whether the message is text or binary.
@@ -264,8 +256,9 @@ pub(crate) mod sealed {
     use crate::Error;
 
     pub trait Receiving {
-        /// The next message is to come in chunks, within a limit if one is given.
-        fn begin(&mut self, max_size: Option<u64>);
+        /// The first chunk of the next message, which is to come in chunks, within a limit if one is given; `None` at
+        /// the end of the connection. If this fails, which may only be a timeout, the message will come whole again.
+        fn first_chunk(&mut self, max_size: Option<u64>) -> Result<Option<Chunk>, Error>;
 
         /// The next chunk of it; `None` at the end of the connection.
         fn next_chunk(&mut self) -> Result<Option<Chunk>, Error>;

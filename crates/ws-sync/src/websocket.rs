@@ -348,11 +348,21 @@ impl<S: Stream> WebSocket<S> {
     pub fn get_ref(&self) -> &S {
         &self.whole.stream.stream
     }
+
+    /// The next message is to come in chunks, within a limit if one is given.
+    pub(crate) fn begin_chunks(&mut self, max_size: Option<u64>) {
+        self.whole.driver.begin_chunks(max_size);
+    }
 }
 
 impl<S: Stream> Receiving for WebSocket<S> {
-    fn begin(&mut self, max_size: Option<u64>) {
-        self.whole.driver.begin_chunks(max_size);
+    fn first_chunk(&mut self, max_size: Option<u64>) -> Result<Option<Chunk>, Error> {
+        self.begin_chunks(max_size);
+        let first = self.next_chunk();
+        if first.is_err() {
+            self.discard();
+        }
+        first
     }
 
     fn next_chunk(&mut self) -> Result<Option<Chunk>, Error> {

@@ -30,7 +30,6 @@ use crate::publishing::Rest;
 mod driver;
 #[path = "../src/handles.rs"]
 mod handles;
-#[expect(dead_code, reason = "a conversation does not use all of it")]
 #[path = "../src/handover.rs"]
 mod handover;
 #[expect(dead_code, reason = "here threads are not refused")]
@@ -476,6 +475,53 @@ fn one_aborts(capacity: usize) {
 fn an_abort_ends_whoever_waits() {
     shuttle::check_random(|| one_aborts(64), 300);
     shuttle::check_random(|| one_aborts(5), 300);
+}
+
+/// A receiver whose waits for a message in chunks end too early now and then, after which it would have the message
+/// whole; and another thread, which reads ahead where the receiver does not.
+fn one_gives_up_reading() {
+    let (stream, peer) = End::pair(64);
+    let server = server(stream);
+    server.set_read_timeout(Some(Duration::from_millis(1)));
+    let client = Client {
+        waves: false,
+        pings: 0,
+        asks: true,
+        closes_after: Some(0),
+    };
+    let client = thread::spawn(move || client.run(peer));
+    let watcher = thread::spawn({
+        let server = Arc::clone(&server);
+        move || server.closed().expect("it can wait")
+    });
+    let mut received = 0;
+    loop {
+        match server.first_chunk(None) {
+            Ok(Some(chunk)) => {
+                assert!(chunk.first && chunk.last, "{chunk:?}");
+                received += 1;
+            }
+            Ok(None) => break,
+            Err(Error::Io(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+        match server.next_event(false) {
+            Ok(Some(Event::Message(_))) => received += 1,
+            Ok(Some(Event::Chunk(chunk))) => panic!("a stray {chunk:?}"),
+            Ok(Some(_)) | Err(Error::Io(_)) => {}
+            Ok(None) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(received, 1);
+    watcher.join().expect("no panic");
+    judge(&client.join().expect("no panic"), Vec::new());
+}
+
+/// spec: CD-04, CD-06
+#[test]
+fn a_reader_that_gives_up_costs_no_message() {
+    shuttle::check_pct(one_gives_up_reading, 4_000, 4);
 }
 
 /// Publishes these, and starts whoever is needed for the rest; gives their threads.
