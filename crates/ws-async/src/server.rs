@@ -103,7 +103,14 @@ impl Server {
             running,
         } = self;
         match listener.0 {
-            Source::Tcp(listener) => run(TcpSource { listener, nodelay }, &running.0).await,
+            Source::Tcp { listener, shared } => {
+                let source = TcpSource {
+                    listener,
+                    shared,
+                    nodelay,
+                };
+                run(source, &running.0).await;
+            }
             #[cfg(unix)]
             Source::Unix(source) => run(source, &running.0).await,
         }

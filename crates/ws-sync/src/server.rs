@@ -89,8 +89,10 @@ impl Server {
     /// [drained](ServerHandle::drain) and these threads have ended. Nothing else ends it: errors of accepting are
     /// counted, and waited out when they are this machine's own.
     ///
-    /// To end the wait for connections, the listening socket is shut down. That works on Linux only; elsewhere the
-    /// server connects to itself, which a firewall inside the machine could keep it from.
+    /// To end the wait for connections, a socket that the server itself has bound is shut down. That works on Linux only;
+    /// elsewhere, and where others may have the [same socket](ServerBuilder::listen), the server connects to itself, which
+    /// a firewall inside the machine could keep it from. Then a thread that waits is [left](crate::serving::Drained::left)
+    /// behind.
     pub fn run(self) {
         let Self {
             listener,
@@ -98,7 +100,14 @@ impl Server {
             running,
         } = self;
         match listener.0 {
-            Source::Tcp(listener) => run(TcpSource { listener, nodelay }, &running.0),
+            Source::Tcp { listener, shared } => {
+                let source = TcpSource {
+                    listener,
+                    shared,
+                    nodelay,
+                };
+                run(source, &running.0);
+            }
             #[cfg(unix)]
             Source::Unix(source) => run(source, &running.0),
         }

@@ -209,6 +209,10 @@ impl ServerBuilder {
     }
 
     /// Takes over a socket that listens already: one that was inherited, or made with other options.
+    ///
+    /// Others may accept from the same socket: processes that have inherited it, or the next server in a restart. When
+    /// this server ends it lets go of the socket and does nothing to it. The connections that wait to be accepted are left
+    /// to the others, and are reset if there are none.
     pub fn listen(self, listener: impl Into<Listener>) -> Server {
         Server {
             listener: listener.into(),

@@ -20,7 +20,9 @@ impl ServerHandle {
 
     /// Ends the server and waits until every one of its tasks has ended.
     ///
-    /// 1. It stops listening. Connections that wait to be accepted, and those whose request is on its way, get 503.
+    /// 1. It stops listening, so that newcomers are refused by the system. Those who wait to be accepted, and those whose
+    ///    request is on its way, get 503 within a second; who waits at a socket that was
+    ///    [taken over](crate::ServerBuilder::listen) is left to others who listen at it.
     /// 2. Each WebSocket connection is sent a Close frame, spread over the window of `drain`. Its handler goes on, and
     ///    learns of the end when it receives or sends.
     /// 3. At the deadline what is still there is cut, its handler included, at the next await of that handler. One that

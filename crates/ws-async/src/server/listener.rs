@@ -20,7 +20,8 @@ pub(crate) trait Accept: Send {
     fn accept(&mut self) -> impl Future<Output = io::Result<Accepted<Self::Stream>>> + Send;
 
     /// Stops listening for good as soon as what this gives is dropped. Each call of it gives a connection that waits
-    /// already, and [`WouldBlock`](io::ErrorKind::WouldBlock) when none does.
+    /// already, and [`WouldBlock`](io::ErrorKind::WouldBlock) when none does, or when those that wait are left to others
+    /// who accept from the same socket.
     fn close(self) -> impl FnMut() -> io::Result<Accepted<Self::Stream>> + Send;
 }
 
@@ -40,7 +41,10 @@ pub struct Listener(pub(super) Source);
 
 #[derive(Debug)]
 pub(super) enum Source {
-    Tcp(TcpListener),
+    Tcp {
+        listener: TcpListener,
+        shared: bool,
+    },
     #[cfg(unix)]
     Unix(UnixSource),
 }
@@ -48,7 +52,7 @@ pub(super) enum Source {
 impl Listener {
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.0 {
-            Source::Tcp(listener) => listener.local_addr(),
+            Source::Tcp { listener, .. } => listener.local_addr(),
             #[cfg(unix)]
             Source::Unix(_) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -60,7 +64,10 @@ impl Listener {
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self(Source::Tcp(listener))
+        Self(Source::Tcp {
+            listener,
+            shared: true,
+        })
     }
 }
 
@@ -86,7 +93,12 @@ impl SocketOptions {
         let mut failure = None;
         for address in lookup_host(addresses).await? {
             match self.bind_one(address) {
-                Ok(listener) => return Ok(listener.into()),
+                Ok(listener) => {
+                    return Ok(Listener(Source::Tcp {
+                        listener,
+                        shared: false,
+                    }));
+                }
                 Err(error) => failure = Some(error),
             }
         }
@@ -127,6 +139,8 @@ fn reuse_port(_: &TcpSocket) -> io::Result<()> {
 #[derive(Debug)]
 pub(super) struct TcpSource {
     pub(super) listener: TcpListener,
+    /// Whether others may have the same socket: who made it is not this server.
+    pub(super) shared: bool,
     pub(super) nodelay: bool,
 }
 
@@ -150,7 +164,7 @@ impl Accept for TcpSource {
 
     fn close(self) -> impl FnMut() -> io::Result<Accepted<TcpStream>> + Send {
         // tokio learns what waits from the events of its driver, the operating system knows at once.
-        let listener = self.listener.into_std().ok();
+        let listener = self.listener.into_std().ok().filter(|_| !self.shared);
         move || {
             let listener = listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
             let (stream, peer_addr) = listener.accept()?;

@@ -11,8 +11,8 @@ use super::listener::{Accept, Accepted, Listener, SocketOptions, Source, has_gon
 /// A Unix listener, and the file that is its name.
 #[derive(Debug)]
 pub(super) struct UnixSource {
-    /// There when this server made it. It stands first, to go first: as long as the listener is there, no other file can
-    /// have the same number.
+    /// There when this server made it, so that nobody shares the socket. It stands first, to go first: as long as the
+    /// listener is there, no other file can have the same number.
     file: Option<SocketFile>,
     listener: UnixListener,
 }
@@ -117,8 +117,9 @@ impl Accept for UnixSource {
 
     fn close(self) -> impl FnMut() -> io::Result<Accepted<UnixStream>> + Send {
         let Self { file, listener } = self;
+        let shared = file.is_none();
         drop(file);
-        let listener = listener.into_std().ok();
+        let listener = listener.into_std().ok().filter(|_| !shared);
         move || {
             let listener = listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
             let (stream, _) = listener.accept()?;

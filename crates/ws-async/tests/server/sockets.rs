@@ -57,6 +57,37 @@ async fn a_socket_that_listens_already_is_taken_over() {
     }
 }
 
+/// Others may have the same socket: whoever has it after a server that ends takes the connections that wait.
+#[tokio::test]
+async fn a_shared_socket_outlives_the_server() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("free");
+    let server = |listener| Server::builder().route("/", echo).listen(listener);
+    let share = || Listener::try_from(listener.try_clone().expect("a descriptor")).expect("fits");
+    let (first, second) = (server(share()), server(share()));
+    let address = first.local_addr().expect("it listens");
+    let (of_first, of_second) = (first.handle(), second.handle());
+    let draining = tokio::spawn({
+        let handle = of_first.clone();
+        async move { handle.drain(at_once()).await }
+    });
+    while !of_first.is_draining() {
+        tokio::task::yield_now().await;
+    }
+    // Nobody accepts it before the first server ends.
+    let waiting = within(tokio::net::TcpStream::connect(address)).await;
+    let waiting = waiting.expect("it listens");
+    within(first.run()).await;
+    within(draining).await.expect("no panic");
+    assert_eq!(of_first.stats().accepted, 0);
+    let running = tokio::spawn(second.run());
+    let waiting = within(Connector::new().handshake(waiting, "ws://localhost/")).await;
+    drop(waiting.expect("accepted"));
+    within(of_second.drain(at_once())).await;
+    within(running).await.expect("no panic");
+    let stats = of_second.stats();
+    assert_eq!((stats.opened, stats.accept_errors), (1, 0));
+}
+
 #[cfg(unix)]
 mod unix {
     use std::fs;
@@ -138,6 +169,32 @@ mod unix {
             io::ErrorKind::AddrInUse
         );
         assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
+    }
+
+    #[tokio::test]
+    async fn a_shared_unix_socket_outlives_the_server() {
+        let folder = Folder::new("shared");
+        let path = folder.0.join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&path).expect("bound");
+        let server = |listener| Server::builder().route("/", echo).listen(listener);
+        let share =
+            || Listener::try_from(listener.try_clone().expect("a descriptor")).expect("fits");
+        let (first, second) = (server(share()), server(share()));
+        let (of_first, of_second) = (first.handle(), second.handle());
+        // It waits, for nobody accepts before the first server ends.
+        let waiting = std::os::unix::net::UnixStream::connect(&path).expect("it listens");
+        let draining = tokio::spawn(async move { of_first.drain(at_once()).await });
+        tokio::task::yield_now().await;
+        within(first.run()).await;
+        within(draining).await.expect("no panic");
+        let running = tokio::spawn(second.run());
+        within(echoes(&path)).await;
+        // That came before.
+        assert_eq!(of_second.stats().accepted, 2);
+        drop(waiting);
+        within(of_second.drain(at_once())).await;
+        within(running).await.expect("no panic");
+        assert_eq!(of_second.stats().accept_errors, 0);
     }
 
     #[tokio::test]

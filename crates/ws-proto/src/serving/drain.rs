@@ -111,6 +111,6 @@ pub struct Drained {
     /// Connections that were cut at the deadline, those without a finished opening handshake included.
     pub aborted: usize,
     /// Handlers that had not returned a second after that. Only the blocking binding has such: a thread cannot be ended
-    /// from outside, so it is left behind.
+    /// from outside, so it is left behind. The thread that accepts counts as well, if nothing could wake it.
     pub left: usize,
 }

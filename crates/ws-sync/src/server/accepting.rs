@@ -17,20 +17,59 @@ use crate::sync::now;
 /// Serves until the server is drained and all its threads have ended.
 pub(super) fn run<A: Accept>(source: A, shared: &Arc<Shared>) {
     let source = Arc::new(source);
-    let to_stop = Arc::clone(&source);
-    shared.begin_listening(Box::new(move |shared| stop_listening(&*to_stop, shared)));
+    begin_accepting(&source, shared);
+    shared.wait(None, |books| {
+        books.registry.is_draining() || !books.accepting
+    });
+    assert!(shared.is_draining(), "the accepting thread has panicked");
+    stop_listening(&*source, shared);
+    drop(source);
+    drain(shared);
+}
+
+/// Accepts in a thread of its own: what waits for a connection cannot always be woken, and must not hold up the end.
+fn begin_accepting<A: Accept>(source: &Arc<A>, shared: &Arc<Shared>) {
     let mut backoff = Backoff::new();
     while !shared.is_draining() {
-        let admitted = source.accept().and_then(|accepted| admit(accepted, shared));
-        match admitted {
-            Ok(()) => backoff.reset(),
-            // It is the end that has ended the wait.
-            Err(_) if shared.is_draining() => {}
+        let accepting = Accepting::new(Arc::clone(source), Arc::clone(shared));
+        match spawn(shared, move || accepting.run()) {
+            Ok(()) => return,
             Err(error) => wait_out(&error, &mut backoff, shared),
         }
     }
-    drop(source);
-    drain(shared);
+}
+
+/// What accepts. The books say for how long there is such a thing.
+struct Accepting<A> {
+    source: Arc<A>,
+    shared: Arc<Shared>,
+}
+
+impl<A: Accept> Accepting<A> {
+    fn new(source: Arc<A>, shared: Arc<Shared>) -> Self {
+        shared.books().accepting = true;
+        Self { source, shared }
+    }
+
+    fn run(self) {
+        let Self { source, shared } = &self;
+        let mut backoff = Backoff::new();
+        while !shared.is_draining() {
+            let admitted = source.accept().and_then(|accepted| admit(accepted, shared));
+            match admitted {
+                Ok(()) => backoff.reset(),
+                // It is the end that has ended the wait.
+                Err(_) if shared.is_draining() => {}
+                Err(error) => wait_out(&error, &mut backoff, shared),
+            }
+        }
+    }
+}
+
+impl<A> Drop for Accepting<A> {
+    fn drop(&mut self) {
+        self.shared.change(|books| books.accepting = false);
+    }
 }
 
 /// Gives a connection a place, or tells it that there is none.

@@ -22,10 +22,29 @@ const LAST_REQUESTS: Duration = Duration::from_secs(1);
 /// How long handlers whose connection was cut have to notice. A thread cannot be ended from outside.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Tells the connections that wait to be accepted that there is no more place, a few at a time, and wakes the thread that
-/// waits for more.
+/// How long a thread that was woken may take to notice, before it is woken again.
+const WAKING: Duration = Duration::from_millis(10);
+
+/// Ends the wait for connections. Those that wait to be accepted are told that there is no more place, unless there may be
+/// others who accept them.
 pub(super) fn stop_listening<A: Accept>(source: &A, shared: &Arc<Shared>) {
     let enough = now().checked_add(LAST_REQUESTS);
+    if !source.is_shared() {
+        turn_away_waiting(source, enough, shared);
+    }
+    let mut woken_for = Duration::ZERO;
+    // Who listens at the same socket may take what was to wake this server.
+    while !shared.wait(now().checked_add(woken_for), |books| !books.accepting) {
+        if has_passed(enough) {
+            break;
+        }
+        source.wake();
+        woken_for = WAKING;
+    }
+}
+
+/// Tells the connections that wait to be accepted that there is no more place, a few at a time.
+fn turn_away_waiting<A: Accept>(source: &A, enough: Option<Instant>, shared: &Arc<Shared>) {
     while !has_passed(enough) {
         let accepted = match source.accept_waiting() {
             Ok(accepted) => accepted,
@@ -38,7 +57,6 @@ pub(super) fn stop_listening<A: Accept>(source: &A, shared: &Arc<Shared>) {
             break;
         }
     }
-    source.wake();
 }
 
 /// Ends everything as [`ServerHandle::drain`](crate::ServerHandle::drain) describes.

@@ -21,11 +21,17 @@ pub(crate) trait Accept: Send + Sync + 'static {
     /// The next connection.
     fn accept(&self) -> io::Result<Accepted<Self::Stream>>;
 
+    /// Whether others may accept from the same socket: other processes that have inherited it, say. What is done to the
+    /// socket itself, and not to this way of holding it, is done to them.
+    fn is_shared(&self) -> bool;
+
     /// A connection that waits already, or [`WouldBlock`](io::ErrorKind::WouldBlock) when none does. Once this has been
-    /// called, nobody waits for another: not [`accept`](Self::accept) either, save where it waits already.
+    /// called, nobody waits for another: not [`accept`](Self::accept) either, save where it waits already. For those who
+    /// share the socket that would hold as well.
     fn accept_waiting(&self) -> io::Result<Accepted<Self::Stream>>;
 
-    /// Ends the wait of whoever waits in [`accept`](Self::accept).
+    /// Ends the wait of whoever waits in [`accept`](Self::accept). Where the socket is shared, somebody else may be woken
+    /// in the place of that one.
     fn wake(&self);
 }
 
@@ -35,7 +41,10 @@ pub struct Listener(pub(super) Source);
 
 #[derive(Debug)]
 pub(super) enum Source {
-    Tcp(TcpListener),
+    Tcp {
+        listener: TcpListener,
+        shared: bool,
+    },
     #[cfg(unix)]
     Unix(UnixSource),
 }
@@ -43,7 +52,7 @@ pub(super) enum Source {
 impl Listener {
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.0 {
-            Source::Tcp(listener) => listener.local_addr(),
+            Source::Tcp { listener, .. } => listener.local_addr(),
             #[cfg(unix)]
             Source::Unix(_) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -55,7 +64,10 @@ impl Listener {
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self(Source::Tcp(listener))
+        Self(Source::Tcp {
+            listener,
+            shared: true,
+        })
     }
 }
 
@@ -72,7 +84,12 @@ impl SocketOptions {
         let mut failure = None;
         for address in addresses.to_socket_addrs()? {
             match self.bind_one(address) {
-                Ok(listener) => return Ok(listener.into()),
+                Ok(listener) => {
+                    return Ok(Listener(Source::Tcp {
+                        listener,
+                        shared: false,
+                    }));
+                }
                 Err(error) => failure = Some(error),
             }
         }
@@ -116,6 +133,8 @@ fn reuse_port(_: &Socket) -> io::Result<()> {
 #[derive(Debug)]
 pub(super) struct TcpSource {
     pub(super) listener: TcpListener,
+    /// Whether others may have the same socket: who made it is not this server.
+    pub(super) shared: bool,
     pub(super) nodelay: bool,
 }
 
@@ -139,21 +158,30 @@ impl Accept for TcpSource {
         Ok((self.set_up(stream)?, Some(peer_addr)))
     }
 
+    fn is_shared(&self) -> bool {
+        self.shared
+    }
+
     fn accept_waiting(&self) -> io::Result<Accepted<TcpStream>> {
         self.listener.set_nonblocking(true)?;
         self.accept()
     }
 
     fn wake(&self) {
-        // On Linux this ends the wait at once. Elsewhere it fails, and a connection has to do that.
-        if SockRef::from(&self.listener)
-            .shutdown(std::net::Shutdown::Both)
-            .is_err()
-            && let Ok(address) = self.listener.local_addr()
-        {
+        if !self.shared && shut_down(&self.listener) {
+            return;
+        }
+        if let Ok(address) = self.listener.local_addr() {
             _ = TcpStream::connect_timeout(&reachable(address), WAKE_TIMEOUT);
         }
     }
+}
+
+/// Ends all waits for connections at a socket, for everybody who has it. That works on Linux; elsewhere it fails, and a
+/// connection has to end them.
+pub(super) fn shut_down<'a>(listener: impl Into<SockRef<'a>>) -> bool {
+    let listener: SockRef<'_> = listener.into();
+    listener.shutdown(std::net::Shutdown::Both).is_ok()
 }
 
 /// A connection within this machine takes no longer.
@@ -213,6 +241,7 @@ mod tests {
         let stream = std::net::TcpStream::from(OwnedFd::from(stream));
         let source = TcpSource {
             listener: TcpListener::bind("127.0.0.1:0").expect("a free port"),
+            shared: false,
             nodelay: true,
         };
         let error = source.set_up(stream).expect_err("no TCP connection");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ws_handshake::server::{HttpResponse, Rejection, Request, Routes};
@@ -37,18 +36,15 @@ pub(super) struct Books {
     pub(super) opening: BTreeMap<u64, Opening>,
     /// How many threads there are beside that of [`run`](crate::Server::run).
     pub(super) threads: usize,
+    /// Whether one of them accepts connections.
+    pub(super) accepting: bool,
     /// What is left to do to end the server, once that is wanted.
     pub(super) ending: Option<Ending>,
     /// How it is to end.
     wanted: Option<Drain>,
     /// How it ended, once it has.
     drained: Option<Drained>,
-    /// What stops the listening; gone when that is done.
-    stop: Option<Box<Stop>>,
 }
-
-/// Turns away who waits to be accepted, and ends the wait for others.
-pub(super) type Stop = dyn FnOnce(&Arc<Shared>) + Send;
 
 /// A connection in its opening handshake.
 pub(super) struct Opening {
@@ -83,10 +79,10 @@ impl Shared {
                 registry: Registry::new(max_connections),
                 opening: BTreeMap::new(),
                 threads: 0,
+                accepting: false,
                 ending: None,
                 wanted: None,
                 drained: None,
-                stop: None,
             }),
             changed: Condvar::new(),
         }
@@ -138,22 +134,11 @@ impl Shared {
         self.books().registry.is_draining()
     }
 
-    /// Says what stops the listening, unless it is to be stopped at once.
-    pub(super) fn begin_listening(self: &Arc<Self>, stop: Box<Stop>) {
-        let mut books = self.books();
-        if books.registry.is_draining() {
-            drop(books);
-            stop(self);
-        } else {
-            books.stop = Some(stop);
-        }
-    }
-
     /// Says how the server is to end, unless that has been said before.
-    pub(super) fn begin_drain(self: &Arc<Self>, wanted: Drain) {
-        let stop = self.change(|books| {
+    pub(super) fn begin_drain(&self, wanted: Drain) {
+        self.change(|books| {
             if books.registry.is_draining() {
-                return None;
+                return;
             }
             books.wanted = Some(wanted.clone());
             books.ending = Some(Ending {
@@ -161,11 +146,7 @@ impl Shared {
                 begun: now(),
                 open: books.registry.begin_drain(),
             });
-            books.stop.take()
         });
-        if let Some(stop) = stop {
-            stop(self);
-        }
     }
 
     /// How the server is to end, once that has been said.
@@ -188,7 +169,6 @@ impl Shared {
         let drained = self.change(|books| {
             let mut drained = books.registry.drained();
             drained.left = books.threads;
-            books.stop = None;
             *books.drained.insert(drained)
         });
         if self.is_draining() {

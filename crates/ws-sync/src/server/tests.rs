@@ -59,6 +59,10 @@ impl Accept for Script {
         }
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn accept_waiting(&self) -> io::Result<Accepted<UnixStream>> {
         match lock(&self.waiting).pop_front() {
             Some(waiting) => waiting.map(|stream| (stream, None)),

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::listener::{Accept, Accepted, Listener, SocketOptions, Source, has_gone};
+use super::listener::{Accept, Accepted, Listener, SocketOptions, Source, has_gone, shut_down};
 
 /// A Unix listener, and the file that is its name.
 #[derive(Debug)]
 pub(super) struct UnixSource {
-    /// There when this server made it. It stands first, to go first: as long as the listener is there, no other file can
-    /// have the same number.
-    _file: Option<SocketFile>,
+    /// There when this server made it, so that nobody shares the socket. It stands first, to go first: as long as the
+    /// listener is there, no other file can have the same number.
+    file: Option<SocketFile>,
     listener: UnixListener,
 }
 
@@ -29,7 +29,7 @@ struct SocketFile {
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
         Self(Source::Unix(UnixSource {
-            _file: None,
+            file: None,
             listener,
         }))
     }
@@ -47,7 +47,7 @@ impl SocketOptions {
         };
         let file = SocketFile::at(path)?;
         Ok(Listener(Source::Unix(UnixSource {
-            _file: Some(file),
+            file: Some(file),
             listener,
         })))
     }
@@ -67,15 +67,19 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
         return in_use("there is a file at this path that is no socket");
     }
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A server that is too busy to accept must not be waited for.
-    socket.set_nonblocking(true)?;
-    match socket.connect(&SockAddr::unix(path)?) {
+    match connect_at_once(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             std::fs::remove_file(path)
         }
         Ok(()) | Err(_) => in_use("somebody listens at this path"),
     }
+}
+
+/// Connects, and does not wait for a server that is too busy to accept.
+fn connect_at_once(address: &SockAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(address)
 }
 
 impl SocketFile {
@@ -110,20 +114,22 @@ impl Accept for UnixSource {
         Ok((stream, None))
     }
 
+    fn is_shared(&self) -> bool {
+        self.file.is_none()
+    }
+
     fn accept_waiting(&self) -> io::Result<Accepted<UnixStream>> {
         self.listener.set_nonblocking(true)?;
         self.accept()
     }
 
     fn wake(&self) {
-        // On Linux this ends the wait at once. Elsewhere it fails, and a connection has to do that.
-        if SockRef::from(&self.listener)
-            .shutdown(std::net::Shutdown::Both)
-            .is_err()
-            && let Ok(address) = self.listener.local_addr()
-            && let Some(path) = address.as_pathname()
-        {
-            _ = UnixStream::connect(path);
+        if !self.is_shared() && shut_down(&self.listener) {
+            return;
         }
+        // It need not have a path. When its backlog is full this fails, and then nobody waits.
+        _ = SockRef::from(&self.listener)
+            .local_addr()
+            .and_then(|address| connect_at_once(&address));
     }
 }

@@ -1,10 +1,10 @@
 //! Where a server listens.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use ws_sync::Server;
+use ws_sync::{Connector, Server};
 
 use crate::running::{Running, at_once, closed, echo};
 
@@ -66,13 +66,68 @@ fn a_server_on_any_address_ends() {
     }
 }
 
+/// Others may have the same socket, and go on accepting from it.
+#[test]
+fn a_shared_socket_outlives_the_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("free");
+    let uri = format!("ws://{}/", listener.local_addr().expect("it listens"));
+    let start = || {
+        let shared = listener.try_clone().expect("a descriptor");
+        let server = Server::builder().route("/", echo).listen(shared);
+        (server.handle(), thread::spawn(|| server.run()))
+    };
+    let servers = [start(), start()];
+    for (handle, running) in servers {
+        // Whoever is left serves it.
+        echoes(&uri);
+        handle.drain(at_once());
+        running.join().expect("no panic");
+        assert_eq!(handle.stats().accept_errors, 0);
+    }
+    // Nothing has happened to the socket.
+    TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
+}
+
+#[test]
+fn who_waits_at_a_shared_socket_is_left_to_the_others() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("free");
+    let shared = listener.try_clone().expect("a descriptor");
+    let server = |listener| Server::builder().route("/", echo).listen(listener);
+    let (first, second) = (server(shared), server(listener));
+    let address = first.local_addr().expect("it listens");
+    let (of_first, of_second) = (first.handle(), second.handle());
+    // It begins to end before it could accept anything.
+    let draining = thread::spawn({
+        let handle = of_first.clone();
+        move || handle.drain(at_once())
+    });
+    while !of_first.is_draining() {
+        thread::yield_now();
+    }
+    let waiting = TcpStream::connect(address).expect("it listens");
+    let waiting = thread::spawn(|| Connector::new().handshake(waiting, "ws://localhost/"));
+    first.run();
+    draining.join().expect("no panic");
+    assert_eq!(of_first.stats().accepted, 0);
+    let running = thread::spawn(|| second.run());
+    let waiting = waiting.join().expect("no panic");
+    assert!(waiting.is_ok(), "{waiting:?}");
+    drop(waiting);
+    of_second.drain(at_once());
+    running.join().expect("no panic");
+}
+
+fn echoes(uri: &str) {
+    let mut ws = ws_sync::connect(uri).expect("accepted");
+    ws.send("hello").expect("sent");
+    assert!(ws.recv().expect("received").is_some());
+}
+
 #[cfg(unix)]
 mod unix {
     use std::fs;
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::{Path, PathBuf};
-
-    use ws_sync::Connector;
 
     use super::*;
 
@@ -146,6 +201,28 @@ mod unix {
             io::ErrorKind::AddrInUse
         );
         assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
+    }
+
+    #[test]
+    fn a_shared_unix_socket_outlives_the_server() {
+        let folder = Folder::new("shared");
+        let path = folder.0.join("socket");
+        let listener = UnixListener::bind(&path).expect("bound");
+        let start = || {
+            let shared = listener.try_clone().expect("a descriptor");
+            let server = Server::builder().route("/", echo).listen(shared);
+            (server.handle(), thread::spawn(|| server.run()))
+        };
+        let servers = [start(), start()];
+        for (handle, running) in servers {
+            // Whoever is left serves it.
+            echoes(&path);
+            handle.drain(at_once());
+            running.join().expect("no panic");
+            assert_eq!(handle.stats().accept_errors, 0);
+        }
+        // Nothing has happened to the socket.
+        UnixStream::connect(&path).expect("it listens");
     }
 
     #[test]
