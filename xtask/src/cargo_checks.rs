@@ -292,14 +292,17 @@ fn expect_panic_to_be_found(workspace: &Workspace) -> Result<(), Failure> {
 
 fn build_proof(workspace: &Workspace, folder: &str) -> Result<(), Failure> {
     let manifest = format!("{folder}/Cargo.toml");
-    command::stdout_of(workspace.cargo().args([
+    let mut cargo = workspace.cargo();
+    cargo.args([
         "build",
         "--quiet",
         "--release",
         "--manifest-path",
         &manifest,
-    ]))
-    .map(|_| ())
+    ]);
+    // It is a workspace of its own, and its program is looked for there.
+    cargo.env_remove("CARGO_TARGET_DIR");
+    command::stdout_of(&mut cargo).map(|_| ())
 }
 
 fn run_proof(program: &std::path::Path, input: &[u8]) -> Result<Option<i32>, Failure> {
