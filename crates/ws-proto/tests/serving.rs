@@ -264,3 +264,20 @@ fn waits_double_up_to_a_second() {
     backoff.reset();
     assert_eq!(backoff.wait(), Backoff::FIRST);
 }
+
+#[test]
+fn what_concerns_one_connection_is_waited_for_only_when_nothing_else_comes() {
+    let mut backoff = Backoff::new();
+    for _ in 0..3 {
+        for _ in 1..Backoff::IN_A_ROW {
+            assert_eq!(backoff.wait_after_one(), None);
+        }
+        assert_eq!(backoff.wait_after_one(), Some(Backoff::FIRST));
+    }
+    for _ in 1..Backoff::IN_A_ROW {
+        assert_eq!(backoff.wait_after_one(), None);
+    }
+    backoff.reset();
+    assert_eq!(backoff.wait_after_one(), None);
+    assert_eq!(backoff.wait(), Backoff::FIRST);
+}

@@ -89,8 +89,13 @@ async fn next_accepted<A: Accept>(
             }
             Err(error) => error,
         };
-        if !note_failed(&error, shared) {
-            sleep(backoff.wait()).await;
+        let wait = if note_failed(&error, shared) {
+            backoff.wait_after_one()
+        } else {
+            Some(backoff.wait())
+        };
+        if let Some(wait) = wait {
+            sleep(wait).await;
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
-use ws_proto::serving::{Drain, Drained};
+use ws_proto::serving::{Backoff, Drain, Drained};
 use ws_proto::{CloseCode, Config};
 
 use super::accepting::{Tasks, admit, note_task, run};
@@ -111,6 +111,24 @@ async fn errors_of_accepting_are_waited_out() {
     let _third = open(third).await.expect("accepted");
     assert_eq!(begun.elapsed(), Duration::from_millis(5));
     assert_eq!(handle.stats().accept_errors, 15);
+}
+
+/// What concerns one connection is not waited out, but may be the network's trouble and stay.
+// spec: CD-09
+#[tokio::test(start_paused = true)]
+async fn errors_that_do_not_end_are_waited_out_whatever_they_are() {
+    const WAITS: u32 = 4;
+    let mut script = Script::default();
+    for _ in 0..Backoff::IN_A_ROW * WAITS {
+        script.fail(io::ErrorKind::NetworkDown.into());
+    }
+    let client = script.connect();
+    let begun = Instant::now();
+    let (handle, _running) = start(script, Server::builder().route("/", read));
+    let _client = open(client).await.expect("accepted");
+    assert_eq!(begun.elapsed(), Backoff::FIRST * WAITS);
+    let errors = u64::from(Backoff::IN_A_ROW * WAITS);
+    assert_eq!(handle.stats().accept_errors, errors);
 }
 
 /// A connection that ends may leave behind what the next one needs.

@@ -144,12 +144,17 @@ pub(super) fn note_failed(error: &io::Error, shared: &Shared) -> bool {
     about_one
 }
 
-/// Waits before the next attempt to accept, if the last one has failed for a reason that will still be there. A thread
+/// Waits before the next attempt to accept, if the last one has failed for a reason that may still be there. A thread
 /// that ends may leave what was lacking, so that it is tried early then.
 fn wait_out(error: &io::Error, backoff: &mut Backoff, shared: &Shared) {
     let threads = shared.books().threads;
-    if !note_failed(error, shared) {
-        shared.wait(now().checked_add(backoff.wait()), |books| {
+    let wait = if note_failed(error, shared) {
+        backoff.wait_after_one()
+    } else {
+        Some(backoff.wait())
+    };
+    if let Some(wait) = wait {
+        shared.wait(now().checked_add(wait), |books| {
             books.threads < threads || books.registry.is_draining()
         });
     }

@@ -135,6 +135,26 @@ fn errors_of_accepting_are_waited_out() {
     );
 }
 
+/// What concerns one connection is not waited out, but may be the network's trouble and stay.
+// spec: CD-09
+#[test]
+fn errors_that_do_not_end_are_waited_out_whatever_they_are() {
+    const WAITS: u32 = 4;
+    let (client, accepted) = pair();
+    let down = || Err(io::ErrorKind::NetworkDown.into());
+    let errors = (0..Backoff::IN_A_ROW * WAITS).map(|_| down());
+    let script = Script::new(errors.chain([Ok(accepted)]));
+    let begun = Instant::now();
+    let (handle, running) = start(script);
+    let client = open(client);
+    assert!(begun.elapsed() >= Backoff::FIRST * WAITS);
+    let errors = u64::from(Backoff::IN_A_ROW * WAITS);
+    assert_eq!(handle.stats().accept_errors, errors);
+    drop(client);
+    handle.drain(Drain::default());
+    running.join().expect("no panic");
+}
+
 // spec: CD-09
 #[test]
 fn who_waits_behind_one_that_has_gone_is_told_too() {
