@@ -58,14 +58,16 @@ impl Reader {
         }
     }
 
-    /// Bounds the next read where no deadline does.
-    pub(crate) fn set_own_timeout(&mut self, timeout: Option<Duration>) {
-        self.stream.own_read_timeout = timeout;
-    }
-
-    /// Reads once, `limit` bytes at most, waiting until `deadline` at most, and gives what was read: nothing at the end of the stream.
-    pub(crate) fn read(&mut self, deadline: Option<Instant>, limit: usize) -> io::Result<&[u8]> {
-        self.buffer.read(&mut self.stream, deadline, limit)
+    /// Reads once, `limit` bytes at most, waiting until `deadline` at most and for as long as the caller has `patience`,
+    /// and gives what was read: nothing at the end of the stream.
+    pub(crate) fn read(
+        &mut self,
+        deadline: Option<Instant>,
+        patience: Option<Duration>,
+        limit: usize,
+    ) -> io::Result<&[u8]> {
+        self.buffer
+            .read(&mut self.stream, deadline, patience, limit)
     }
 }
 

@@ -28,7 +28,7 @@ use ws_proto::State;
 use crate::driver::Driver;
 use crate::handles::{Handle, Performed, Reader, Task, Writer};
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::timed::{earlier, has_passed, is_timeout, remaining, was_wait_until};
+use crate::timed::{Silence, earlier, has_passed, is_timeout, remaining, was_wait_until};
 
 /// What the halves of a connection share.
 pub(crate) struct Handover {
@@ -66,7 +66,7 @@ pub(crate) struct Held {
     pub(crate) flushing: usize,
     /// Whether there is a thread that writes what was left to nobody.
     pub(crate) followed: bool,
-    /// Bounds a receiver's wait for input where no deadline does.
+    /// The silence that the receiver bears.
     pub(crate) read_timeout: Option<Duration>,
 }
 
@@ -238,12 +238,13 @@ impl Handover {
     }
 
     /// Reads once, waiting until the next deadline or `until`, whichever is nearer, and tells whether something came.
-    /// Fails if the stream does not wait so long.
+    /// Fails if the stream does not wait so long, or if the `silence` is too much for the caller.
     pub(crate) fn read<'a>(
         &'a self,
         held: Guard<'a>,
         mut reader: Reader,
         until: Option<Instant>,
+        silence: &mut Silence,
     ) -> (Guard<'a>, io::Result<bool>) {
         let role = Role(self);
         let (deadline, limit) = {
@@ -254,11 +255,12 @@ impl Handover {
             (held.driver.deadline(), held.driver.read_limit())
         };
         let until = earlier(deadline, until);
-        let read = reader.read(until, limit);
+        let read = reader.read(until, silence.left(), limit);
         let mut held = self.lock();
         let result = match read {
             Ok(received) => {
                 held.driver.received(received);
+                silence.end();
                 Ok(true)
             }
             Err(error) if is_timeout(&error) && was_wait_until(until) => Ok(false),

@@ -1,7 +1,7 @@
 //! Where reads go.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::Stream;
 use crate::timed::Timed;
@@ -27,12 +27,13 @@ pub(crate) struct ReadBuffer {
 }
 
 impl ReadBuffer {
-    /// Reads once, `limit` bytes at most, waiting until `deadline` at most, and gives what was read: nothing at the end
-    /// of the stream.
+    /// Reads once, `limit` bytes at most, waiting until `deadline` at most and for as long as the caller has `patience`,
+    /// and gives what was read: nothing at the end of the stream.
     pub(crate) fn read<S: Stream>(
         &mut self,
         stream: &mut Timed<S>,
         deadline: Option<Instant>,
+        patience: Option<Duration>,
         limit: usize,
     ) -> io::Result<&[u8]> {
         match limit <= READ_MIN {
@@ -43,7 +44,7 @@ impl ReadBuffer {
         self.count = 0;
         let len = self.bytes.len().min(limit);
         let bytes = self.bytes.get_mut(..len).unwrap_or_default();
-        self.count = stream.read(bytes, deadline)?;
+        self.count = stream.read_patiently(bytes, deadline, patience)?;
         Ok(self.bytes.get(..self.count).unwrap_or_default())
     }
 

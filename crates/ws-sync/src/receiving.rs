@@ -1,11 +1,14 @@
 //! What the receiver does with a connection that several threads hold.
 
+use std::io;
+
 use ws_proto::{Chunk, Event};
 
 use crate::Error;
 use crate::driver::{Driver, LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
 use crate::handover::{Guard, Handover, Patience, Written};
 use crate::sync::now;
+use crate::timed::{Silence, has_passed};
 
 impl Handover {
     /// The next event for the receiver, of which there is one; `None` at the end. With `answered`, what the event
@@ -67,6 +70,7 @@ impl Handover {
     }
 
     fn receive<'a>(&'a self, mut held: Guard<'a>) -> (Guard<'a>, Result<Option<Event>, Error>) {
+        let mut silence = Silence::new(held.read_timeout);
         loop {
             if let Some(event) = held.driver.next_event() {
                 return (held, Ok(Some(event)));
@@ -93,15 +97,19 @@ impl Handover {
                 }
                 continue;
             }
-            let Some(mut reader) = held.reader.take() else {
-                // A sender has it for a moment, and keeps for this thread what comes.
-                held = self.wait(held);
+            let Some(reader) = held.reader.take() else {
+                // A sender has it, and keeps for this thread what comes.
+                let until = silence.until();
+                if has_passed(until) {
+                    let error = io::ErrorKind::TimedOut.into();
+                    return (held, Err(Error::Io(error)));
+                }
+                held = self.wait_at_most(held, until);
                 continue;
             };
-            reader.set_own_timeout(held.read_timeout);
             let retry = stalled.map(|_| now() + WRITE_RETRY);
             let read;
-            (held, read) = self.read(held, reader, retry);
+            (held, read) = self.read(held, reader, retry, &mut silence);
             if let Err(error) = read {
                 return (held, Err(Error::Io(error)));
             }

@@ -13,7 +13,7 @@ use crate::driver::{Job, LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
 use crate::handover::{Guard, Handover, Held, Patience, Written};
 use crate::publishing::Rest;
 use crate::sync::now;
-use crate::timed::{SHORTEST_WAIT, has_passed, is_timeout};
+use crate::timed::{SHORTEST_WAIT, Silence, has_passed, is_timeout};
 
 /// What a thread that has written owes to others, which may have left something to it.
 struct Duty {
@@ -350,11 +350,10 @@ impl Handover {
         // Without timeouts there is no short wait.
         if held.may_listen()
             && (held.is_timed || patience.is_none())
-            && let Some(mut reader) = held.reader.take()
+            && let Some(reader) = held.reader.take()
         {
-            reader.set_own_timeout(None);
             let until = patience.map(|patience| now() + patience);
-            (held, heard) = self.read(held, reader, until);
+            (held, heard) = self.read(held, reader, until, &mut Silence::new(None));
         } else {
             let deadline = held.driver.deadline();
             held.driver.waited_until(deadline);

@@ -398,7 +398,7 @@ impl Receiver {
         self.shared.stats().rtt
     }
 
-    /// Bounds each wait for input where no deadline does, as
+    /// Bounds each wait for input, as
     /// [`WebSocket::set_read_timeout`](crate::WebSocket::set_read_timeout).
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
         let timeout = timeout.map(|timeout| timeout.max(SHORTEST_WAIT));

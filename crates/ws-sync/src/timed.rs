@@ -16,7 +16,6 @@ pub(crate) struct Timed<S> {
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
     /// What the caller wants where no deadline says otherwise.
-    pub(crate) own_read_timeout: Option<Duration>,
     pub(crate) own_write_timeout: Option<Duration>,
 }
 
@@ -27,7 +26,6 @@ impl<S: Stream> Timed<S> {
             stream,
             read_timeout: None,
             write_timeout: None,
-            own_read_timeout: None,
             own_write_timeout: None,
         }
     }
@@ -39,12 +37,35 @@ impl<S: Stream> Timed<S> {
         buffer: &mut [u8],
         deadline: Option<Instant>,
     ) -> io::Result<usize> {
-        wait_out(remaining(deadline), || self.read_once(buffer, deadline))
+        wait_out(remaining(deadline), || {
+            self.read_once(buffer, deadline, None)
+        })
     }
 
-    fn read_once(&mut self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+    /// The same, but not for longer than the caller has `patience`.
+    pub(crate) fn read_patiently(
+        &mut self,
+        buffer: &mut [u8],
+        deadline: Option<Instant>,
+        patience: Option<Duration>,
+    ) -> io::Result<usize> {
+        match (patience, remaining(deadline)) {
+            (Some(patience), Some(left)) if left <= patience => self.read(buffer, deadline),
+            (None, _) => self.read(buffer, deadline),
+            // As it was given: what is left until a point in time is never the same, and to change the timeout of a
+            // stream takes a system call.
+            (patience, _) => self.read_once(buffer, None, patience),
+        }
+    }
+
+    fn read_once(
+        &mut self,
+        buffer: &mut [u8],
+        deadline: Option<Instant>,
+        patience: Option<Duration>,
+    ) -> io::Result<usize> {
         loop {
-            let timeout = remaining(deadline).or(self.own_read_timeout);
+            let timeout = remaining(deadline).or(patience);
             if timeout != self.read_timeout {
                 self.stream.set_read_timeout(timeout)?;
                 self.read_timeout = timeout;
@@ -97,6 +118,47 @@ impl<S: Stream> Timed<S> {
                 flushed => return flushed,
             }
         }
+    }
+}
+
+/// How much longer a caller waits for input of which nothing comes, however many waits deadlines make of that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Silence {
+    /// What the caller bears; `None` is any.
+    bearable: Option<Duration>,
+    until: Option<Instant>,
+}
+
+impl Silence {
+    pub(crate) const fn new(bearable: Option<Duration>) -> Self {
+        Self {
+            bearable,
+            until: None,
+        }
+    }
+
+    /// When it is too much, unless something comes. It begins here, if it has not begun.
+    pub(crate) fn until(&mut self) -> Option<Instant> {
+        if self.until.is_none() {
+            self.until = self
+                .bearable
+                .and_then(|bearable| now().checked_add(bearable));
+        }
+        self.until
+    }
+
+    /// What is left of it, as a bound for one wait.
+    pub(crate) fn left(&mut self) -> Option<Duration> {
+        match self.until {
+            Some(until) => remaining(Some(until)),
+            // It begins with this wait.
+            None => self.until().and(self.bearable),
+        }
+    }
+
+    /// Something has come.
+    pub(crate) fn end(&mut self) {
+        self.until = None;
     }
 }
 

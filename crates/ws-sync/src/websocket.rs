@@ -204,7 +204,7 @@ impl<S: Stream> WebSocket<S> {
     /// transport failed.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
         self.whole.driver.begin_close(code, reason)?;
-        while self.recv()?.is_some() {}
+        self.whole.drain()?;
         self.whole.driver.outcome()
     }
 
@@ -273,7 +273,7 @@ impl<S: Stream> WebSocket<S> {
     where
         S: CloneStream + Send + 'static,
     {
-        let read_timeout = self.whole.stream.own_read_timeout;
+        let read_timeout = self.whole.read_timeout;
         let (sender, mut receiver) =
             split::split(self.whole.driver, self.whole.stream.stream, self.negotiated)?;
         receiver.set_read_timeout(read_timeout);
@@ -329,12 +329,12 @@ impl<S: Stream> WebSocket<S> {
         self.whole.driver.connection.set_tap(None);
     }
 
-    /// Bounds each wait for input where no deadline does: a [`recv`](Self::recv) in which nothing arrives for so long
-    /// fails, and may be [called again](Self#streams-that-do-not-block). `None`, the default, waits as long as the
-    /// connection lives, and less than a millisecond is taken for one. Timeouts set on the stream itself do not last:
-    /// deadlines replace them.
+    /// Bounds each wait for input: a [`recv`](Self::recv) in which nothing arrives for so long fails, and may be
+    /// [called again](Self#streams-that-do-not-block). `None`, the default, waits as long as the connection lives, and
+    /// less than a millisecond is taken for one. What a [`close`](Self::close) waits for is bounded by
+    /// `Config::close_timeout` instead. Timeouts set on the stream itself do not last: deadlines replace them.
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
-        self.whole.stream.own_read_timeout = timeout.map(|timeout| timeout.max(SHORTEST_WAIT));
+        self.whole.read_timeout = timeout.map(|timeout| timeout.max(SHORTEST_WAIT));
     }
 
     /// Bounds each wait for a peer that does not read: a [`send`](Self::send) or [`flush`](Self::flush) that gets

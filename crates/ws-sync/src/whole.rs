@@ -10,7 +10,7 @@ use crate::driver::{Driver, Job, LOOK_AROUND, MAX_CHUNKS, WRITE_PATIENCE, WRITE_
 use crate::read_buffer::ReadBuffer;
 use crate::sync::now;
 use crate::timed::{
-    SHORTEST_WAIT, Timed, has_passed, is_timeout, remaining, wait_out, was_wait_until,
+    SHORTEST_WAIT, Silence, Timed, has_passed, is_timeout, remaining, wait_out, was_wait_until,
 };
 use crate::{Error, Stream};
 
@@ -35,6 +35,8 @@ pub(crate) struct Whole<S> {
     pub(crate) driver: Driver,
     buffer: ReadBuffer,
     pub(crate) stream: Timed<S>,
+    /// The silence that the caller bears.
+    pub(crate) read_timeout: Option<Duration>,
 }
 
 impl<S: Stream> Whole<S> {
@@ -43,11 +45,30 @@ impl<S: Stream> Whole<S> {
             driver,
             buffer: ReadBuffer::default(),
             stream,
+            read_timeout: None,
         }
     }
 
     /// The next event for the application; `None` at the end.
     pub(crate) fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        self.next_event_within(Silence::new(self.read_timeout))
+    }
+
+    /// Drops what still arrives, until the end.
+    pub(crate) fn drain(&mut self) -> Result<(), Error> {
+        loop {
+            // The closing handshake has a deadline of its own.
+            let bearable = match self.driver.deadline() {
+                Some(_) => None,
+                None => self.read_timeout,
+            };
+            if self.next_event_within(Silence::new(bearable))?.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn next_event_within(&mut self, mut silence: Silence) -> Result<Option<Event>, Error> {
         loop {
             if let Some(event) = self.driver.next_event() {
                 // A Pong does not wait until the application, which may be busy with this message, calls again.
@@ -65,7 +86,7 @@ impl<S: Stream> Whole<S> {
             }
             match stalled {
                 Some(error) if self.driver.has_ended() => self.wait_ended(error)?,
-                stalled => self.read(stalled.is_some())?,
+                stalled => self.read(stalled.is_some(), &mut silence)?,
             }
         }
     }
@@ -172,7 +193,7 @@ impl<S: Stream> Whole<S> {
             self.driver.connection.park();
             let until = Some(now() + SHORTEST_WAIT);
             let limit = self.driver.read_limit();
-            match self.buffer.read(&mut self.stream, until, limit) {
+            match self.buffer.read(&mut self.stream, until, None, limit) {
                 Ok(received) => {
                     self.driver.received(received);
                     heard = true;
@@ -281,7 +302,7 @@ impl<S: Stream> Whole<S> {
     }
 
     /// Reads once. If writing has `stalled`, it waits only until that is to be tried again.
-    fn read(&mut self, stalled: bool) -> Result<(), Error> {
+    fn read(&mut self, stalled: bool, silence: &mut Silence) -> Result<(), Error> {
         // The wait may be long: a partial frame keeps what it needs and no more.
         self.driver.connection.park();
         let deadline = self.driver.deadline();
@@ -291,10 +312,16 @@ impl<S: Stream> Whole<S> {
             until = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
         }
         let limit = self.driver.read_limit();
-        match self.buffer.read(&mut self.stream, until, limit) {
-            Ok(received) => self.driver.received(received),
+        match self
+            .buffer
+            .read(&mut self.stream, until, silence.left(), limit)
+        {
+            Ok(received) => {
+                self.driver.received(received);
+                silence.end();
+            }
             Err(error) if is_timeout(&error) && was_wait_until(until) => {}
-            // The stream does not block, or has timeouts of its own.
+            // The stream does not block, or the caller waits no longer.
             Err(error) if is_timeout(&error) => return Err(Error::Io(error)),
             Err(error) => self.driver.read_failed(error),
         }

@@ -13,7 +13,7 @@ use bytes::BytesMut;
 use ws_sync::handshake::client::HandshakeError;
 use ws_sync::{
     AcceptError, Acceptor, CloseCode, Config, ConnectError, Connector, Error, Event, Message,
-    ProtocolError, Stream, WebSocket,
+    ProtocolError, Receiver, Sender, State, Stream, WebSocket,
 };
 use ws_testkit::chopped_script::{REQUEST_LINES, RESPONSE, Script, opcodes};
 use ws_testkit::{ChoppedIo, Frame, vectors};
@@ -490,4 +490,145 @@ fn what_the_close_deadline_cuts_off_was_not_sent() {
             );
         }
     }
+}
+
+/// A server in one hand or two that waits for input.
+enum Waiting {
+    Whole(Box<WebSocket<TcpStream>>),
+    Split(Sender, Receiver),
+}
+
+impl Waiting {
+    /// Both kinds, and their peers. The bound is set before the split, or after it.
+    fn servers(config: &Config, read_timeout: Option<Duration>) -> [(Self, TcpStream); 3] {
+        [0, 1, 2].map(|kind| {
+            let (client, stream) = tcp_pair();
+            let mut ws = server(stream, config.clone());
+            if kind < 2 {
+                ws.set_read_timeout(read_timeout);
+            }
+            if kind == 0 {
+                return (Self::Whole(Box::new(ws)), client);
+            }
+            let (sender, mut receiver) = ws.split().expect("cloned");
+            if kind == 2 {
+                receiver.set_read_timeout(read_timeout);
+            }
+            (Self::Split(sender, receiver), client)
+        })
+    }
+
+    fn feed(&mut self, message: Vec<u8>) -> Result<(), Error> {
+        match self {
+            Self::Whole(ws) => ws.feed(message),
+            Self::Split(sender, _) => sender.feed(message),
+        }
+    }
+
+    fn recv(&mut self) -> Result<Option<Message>, Error> {
+        match self {
+            Self::Whole(ws) => ws.recv(),
+            Self::Split(_, receiver) => receiver.recv(),
+        }
+    }
+
+    fn state(&self) -> State {
+        match self {
+            Self::Whole(ws) => ws.state(),
+            Self::Split(_, receiver) => receiver.state(),
+        }
+    }
+}
+
+/// The caller's bound holds although a deadline bounds the wait too, and costs nothing but the wait.
+///
+/// spec: CD-04
+#[test]
+fn a_read_timeout_of_the_caller_holds_beside_a_deadline() {
+    let config = quiet().with_idle_timeout(Some(50 * SHORT));
+    for (mut server, mut client) in Waiting::servers(&config, Some(SHORT / 4)) {
+        let started = Instant::now();
+        let result = server.recv();
+        assert!(is_cut_short(&result), "{result:?}");
+        assert!(started.elapsed() >= SHORT / 5);
+        assert_eq!(server.state(), State::Open);
+        let (half, rest) = vectors::CLIENT_TEXT.split_at(4);
+        client.write_all(half).expect("written");
+        let result = server.recv();
+        assert!(is_cut_short(&result), "{result:?}");
+        client.write_all(rest).expect("written");
+        assert_eq!(
+            server.recv().expect("received"),
+            Some(Message::text("Hello"))
+        );
+    }
+}
+
+/// While the peer does not take what it is owed, a wait for input is made of many short ones.
+///
+/// spec: CD-04
+#[test]
+fn a_read_timeout_of_the_caller_is_for_all_that_it_waits() {
+    let config = quiet()
+        .with_write_buffer_high(usize::MAX)
+        .with_write_buffer_limit(usize::MAX)
+        .with_write_timeout(Some(50 * SHORT));
+    for (mut server, client) in Waiting::servers(&config, Some(SHORT)) {
+        // More than the buffers of the kernel hold.
+        server.feed(vec![0; 16 << 20]).expect("queued");
+        let started = Instant::now();
+        let result = server.recv();
+        assert!(is_cut_short(&result), "{result:?}");
+        assert!(started.elapsed() >= SHORT * 9 / 10);
+        drop(client);
+    }
+}
+
+/// Another thread has the stream in a read without any bound.
+///
+/// spec: CD-04
+#[test]
+fn a_read_timeout_of_the_caller_holds_while_another_thread_reads() {
+    let (mut client, stream) = tcp_pair();
+    let (sender, mut receiver) = server(stream, quiet()).split().expect("cloned");
+    let watcher = thread::spawn(move || sender.closed());
+    receiver.set_read_timeout(Some(SHORT / 4));
+    for _ in 0..3 {
+        // It is the watcher who answers, and goes on to read.
+        client.write_all(vectors::CLIENT_PING).expect("written");
+        client.read_exact(&mut [0; 7]).expect("a Pong");
+        assert!(matches!(receiver.recv_event(), Ok(Some(Event::Ping(_)))));
+        thread::yield_now();
+        let result = receiver.recv();
+        assert!(is_cut_short(&result), "{result:?}");
+    }
+    drop(client);
+    watcher.join().expect("no panic").expect("it is over");
+}
+
+/// What a close waits for has a deadline of its own, and a caller with less patience for messages waits for it.
+///
+/// spec: C-28
+#[test]
+fn a_read_timeout_of_the_caller_does_not_cut_a_close_short() {
+    let (client, stream) = tcp_pair();
+    let mut ws = server(stream, quiet());
+    ws.set_read_timeout(Some(Duration::ZERO));
+    let closing = thread::spawn(move || ws.close(CloseCode::NORMAL, ""));
+    thread::park_timeout(SHORT / 4);
+    let mut client = WebSocket::client(client, quiet(), BytesMut::new());
+    assert!(matches!(client.recv(), Ok(None)));
+    drop(client);
+    let info = closing.join().expect("no panic").expect("it was answered");
+    assert!(info.clean);
+}
+
+fn is_cut_short<T>(result: &Result<T, Error>) -> bool {
+    let Err(Error::Io(error)) = result else {
+        return false;
+    };
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
