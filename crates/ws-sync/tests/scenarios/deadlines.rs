@@ -623,6 +623,28 @@ fn a_read_timeout_of_the_caller_does_not_cut_a_close_short() {
     assert!(info.clean);
 }
 
+/// Nobody says anything, and that is no error: the connection ends in good order, whoever waits for input and however
+/// patiently.
+///
+/// spec: S-08
+#[test]
+fn an_idle_connection_is_closed() {
+    let config = quiet().with_idle_timeout(Some(SHORT));
+    for read_timeout in [None, Some(50 * SHORT)] {
+        for (mut server, client) in Waiting::servers(&config, read_timeout) {
+            let started = Instant::now();
+            let serving = thread::spawn(move || server.recv());
+            let mut client = WebSocket::client(client, quiet(), BytesMut::new());
+            assert!(matches!(client.recv(), Ok(None)));
+            assert!(started.elapsed() >= SHORT);
+            let info = client.close_info().expect("it is over");
+            assert_eq!(info.code(), CloseCode::GOING_AWAY);
+            drop(client);
+            assert!(matches!(serving.join().expect("no panic"), Ok(None)));
+        }
+    }
+}
+
 fn is_cut_short<T>(result: &Result<T, Error>) -> bool {
     let Err(Error::Io(error)) = result else {
         return false;
