@@ -340,6 +340,29 @@ async fn a_peer_that_nobody_listens_to_is_not_given_up() {
     ));
 }
 
+/// Who makes room also looks at what has arrived, and the answer to that may take the room again.
+#[tokio::test]
+async fn the_answer_to_a_ping_takes_no_room_from_a_message() {
+    // Room for a message, and for half an answer behind it.
+    let (stream, mut peer) = duplex(11);
+    let config = Config::default().with_write_buffer_limit(1);
+    let mut server = WebSocket::server(stream, config, BytesMut::new());
+    peer.write_all(vectors::CLIENT_PING).await.expect("written");
+    let mut received = [0; 7];
+    for _ in 0..2 {
+        server.feed("Hello").await.expect("room");
+    }
+    peer.read_exact(&mut received).await.expect("the first");
+    let reading = async {
+        for expected in [Frame::text("Hello"), Frame::pong("Hello")] {
+            peer.read_exact(&mut received).await.expect("a frame");
+            assert_eq!(received.as_slice(), expected.bytes());
+        }
+    };
+    let feeding = async { server.feed("Hello").await.expect("room") };
+    tokio::join!(feeding, reading);
+}
+
 /// A receiver that waits flushes what a sender left behind.
 #[tokio::test]
 async fn a_cancelled_send_strands_nothing() {

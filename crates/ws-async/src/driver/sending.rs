@@ -19,10 +19,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         cx: &mut Context<'_>,
         receiver_waits: bool,
     ) -> Poll<Result<(), Error>> {
-        if self.connection.has_room() {
-            return Poll::Ready(Ok(()));
+        while !self.connection.has_room() {
+            ready!(
+                self.poll_writing(cx, receiver_waits, |driver, _| driver.connection.has_room())
+            )?;
+            // Meanwhile it may have looked aside, and the answer to a Ping may have taken the room.
         }
-        self.poll_writing(cx, receiver_waits, |driver, _| driver.connection.has_room())
+        Poll::Ready(Ok(()))
     }
 
     /// Queues a Ping. Room is kept for it in front of what waits to be framed: a connection that is stuck, or busy with
