@@ -97,7 +97,7 @@ fn only_so_many_are_told_that_there_is_no_place() {
 #[test]
 fn ends_are_counted_by_code_and_by_who_began() {
     let mut registry = Registry::new(10);
-    let ends: [fn(&mut Connection); 5] = [
+    let ends: [fn(&mut Connection); 6] = [
         // The peer closes with 1000, with 4000, and without a code.
         |server| {
             server
@@ -123,6 +123,13 @@ fn ends_are_counted_by_code_and_by_who_began() {
                 .receive_buffer()
                 .extend_from_slice(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]);
         },
+        // It was closed here, and the peer says nothing and leaves.
+        |server| {
+            server.close(CloseCode::TRY_AGAIN_LATER, "").expect("open");
+            let owed = server.transmit().remaining();
+            server.transmit().advance(owed);
+            server.handle_eof();
+        },
     ];
     for end in ends {
         let id = open(&mut registry, "");
@@ -137,21 +144,29 @@ fn ends_are_counted_by_code_and_by_who_began() {
     let (stats, _) = registry.stats();
     adds_up(&stats);
     let expected = [
-        (1000, Initiator::Local),
-        (1000, Initiator::Remote),
-        (1005, Initiator::Remote),
-        (1006, Initiator::Local),
-        (1006, Initiator::Remote),
-        (4000, Initiator::Remote),
+        (1000, Initiator::Local, 1),
+        (1000, Initiator::Remote, 1),
+        (1005, Initiator::Remote, 1),
+        // The silent one, and the one that was dropped.
+        (1006, Initiator::Local, 2),
+        (1006, Initiator::Remote, 1),
+        (4000, Initiator::Remote, 1),
     ];
     let closes: Vec<_> = stats
         .closes
         .iter()
-        .map(|((code, initiator), count)| ((code.get(), *initiator), *count))
+        .map(|((code, initiator), count)| (code.get(), *initiator, *count))
         .collect();
-    assert_eq!(closes, expected.map(|how| (how, 1)));
-    assert_eq!(stats.received.messages, 5);
-    assert_eq!(stats.received.bytes, 5 * 7 + 8 + 8 + 6 + 8);
+    assert_eq!(closes, expected);
+    // What this end said: a Close is answered with the same code (§5.5.1).
+    let sent: Vec<_> = stats
+        .closes_sent
+        .iter()
+        .map(|(code, count)| (code.get(), *count))
+        .collect();
+    assert_eq!(sent, [(1000, 2), (1005, 1), (1013, 1), (4000, 1)]);
+    assert_eq!(stats.received.messages, 6);
+    assert_eq!(stats.received.bytes, 6 * 7 + 8 + 8 + 6 + 8);
 }
 
 #[test]

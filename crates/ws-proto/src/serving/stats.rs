@@ -49,6 +49,9 @@ pub struct ServerStats {
     /// How many WebSocket connections ended with which connection close code (RFC 6455 §7.1.5,
     /// [`CloseInfo::code`]), and who began to end them.
     pub closes: BTreeMap<(CloseCode, Initiator), u64>,
+    /// How many WebSocket connections that are over were sent a Close frame with which code, whatever the peer said or did
+    /// not say; 1005 where it had none. A peer that never answered a 1013 counts above as 1006 and here as 1013.
+    pub closes_sent: BTreeMap<CloseCode, u64>,
 }
 
 impl ServerStats {
@@ -71,6 +74,10 @@ impl ServerStats {
             None => (CloseCode::ABNORMAL, Initiator::Local),
         };
         count(self.closes.entry(how).or_default());
+        if let Some(sent) = info.and_then(|info| info.sent) {
+            let code = sent.unwrap_or(CloseCode::NO_STATUS);
+            count(self.closes_sent.entry(code).or_default());
+        }
     }
 }
 
