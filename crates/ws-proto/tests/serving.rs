@@ -206,6 +206,31 @@ fn a_server_that_ends_gives_nobody_a_place_and_counts_who_leaves() {
     adds_up(&registry.stats().0);
 }
 
+/// What waits is what waits now; what was dropped stays dropped.
+#[test]
+fn what_waits_and_what_was_dropped_is_summed_up() {
+    let mut registry = Registry::new(10);
+    let (over, still) = (open(&mut registry, "over"), open(&mut registry, "still"));
+    let [over_stats, first, second] = [(1, 300), (2, 200), (4, 100)].map(|(share, millis)| {
+        let mut stats = Connection::server(Config::default()).stats();
+        (stats.queued, stats.backlog, stats.dropped) = (share, share * 10, share as u64 * 100);
+        stats.rtt = Some(Duration::from_millis(millis));
+        stats
+    });
+    registry.closed(over, None, &over_stats);
+    let (mut stats, held) = registry.stats();
+    assert_eq!(held, ["still"]);
+    assert_eq!((stats.queued, stats.backlog, stats.dropped), (0, 0, 100));
+    assert_eq!(stats.longest_rtt, None);
+    stats.add_open(&first);
+    stats.add_open(&second);
+    assert_eq!((stats.queued, stats.backlog, stats.dropped), (6, 60, 700));
+    assert_eq!(stats.longest_rtt, Some(Duration::from_millis(200)));
+    registry.closed(still, None, &first);
+    let (stats, _) = registry.stats();
+    assert_eq!((stats.queued, stats.backlog, stats.dropped), (0, 0, 300));
+}
+
 #[test]
 fn connections_are_told_apart() {
     let mut registry = Registry::new(10);

@@ -165,7 +165,7 @@ impl<S> Registry<S> {
     pub fn closed(&mut self, id: u64, info: Option<&CloseInfo>, stats: &Stats) {
         self.forget(id);
         self.past.count_close(info);
-        self.past.add_traffic(stats);
+        self.past.add_past(stats);
         let number = match self.stage {
             _ if info.is_some_and(|info| info.clean) => &mut self.drained.closed,
             Stage::Cutting => &mut self.drained.aborted,
@@ -216,8 +216,8 @@ impl<S: Clone> Registry<S> {
         self.held()
     }
 
-    /// Everything but the traffic of the connections that are open: that is for the caller to add with
-    /// [`ServerStats::add_traffic`], from what is held of them.
+    /// Everything but what the connections that are open have carried: that is for the caller to add with
+    /// [`ServerStats::add_open`], from what is held of them.
     pub fn stats(&self) -> (ServerStats, Vec<S>) {
         let held = self.held();
         let mut stats = self.past.clone();

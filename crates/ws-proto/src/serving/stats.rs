@@ -46,6 +46,16 @@ pub struct ServerStats {
     pub received: Traffic,
     /// What went over all WebSocket connections, those that are over included.
     pub sent: Traffic,
+    /// Bytes owed now to the WebSocket connections that are open, headers included ([`Stats::queued`]).
+    pub queued: usize,
+    /// Messages that wait now for room in the WebSocket connections that are open ([`Stats::backlog`]).
+    pub backlog: usize,
+    /// Offered messages that were dropped because a peer was too slow ([`Stats::dropped`]), over all WebSocket
+    /// connections, those that are over included.
+    pub dropped: u64,
+    /// The longest round trip of the WebSocket connections that are open, each by its newest keepalive Ping that was
+    /// answered ([`Stats::rtt`]); `None` where no Ping has been.
+    pub longest_rtt: Option<Duration>,
     /// How many WebSocket connections ended with which connection close code (RFC 6455 §7.1.5,
     /// [`CloseInfo::code`]), and who began to end them.
     pub closes: BTreeMap<(CloseCode, Initiator), u64>,
@@ -55,8 +65,17 @@ pub struct ServerStats {
 }
 
 impl ServerStats {
-    /// Adds what one connection has carried.
-    pub fn add_traffic(&mut self, stats: &Stats) {
+    /// Adds what a connection that is open has carried, and what waits in it.
+    pub fn add_open(&mut self, stats: &Stats) {
+        self.add_past(stats);
+        self.queued = self.queued.saturating_add(stats.queued);
+        self.backlog = self.backlog.saturating_add(stats.backlog);
+        self.longest_rtt = self.longest_rtt.max(stats.rtt);
+    }
+
+    /// Adds what a connection that is over has carried.
+    pub(super) fn add_past(&mut self, stats: &Stats) {
+        self.dropped = self.dropped.saturating_add(stats.dropped);
         for (sum, traffic) in [
             (&mut self.received, &stats.received),
             (&mut self.sent, &stats.sent),

@@ -45,7 +45,7 @@ impl ServerHandle {
     pub fn stats(&self) -> ServerStats {
         let (mut stats, open) = self.shared.books().registry.stats();
         for sender in open {
-            stats.add_traffic(&sender.stats());
+            stats.add_open(&sender.stats());
         }
         stats
     }
