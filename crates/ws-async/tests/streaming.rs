@@ -250,6 +250,11 @@ async fn text_that_is_none_is_refused_and_an_unfinished_message_ends_all() {
     let (closed, received) = tokio::join!(closing, server.recv());
     assert!(closed.expect("closed").clean);
     assert!(matches!(received, Ok(None)));
+    let error = client
+        .writer(MessageKind::Text)
+        .await
+        .expect_err("it is over");
+    assert!(matches!(error, Error::Send(SendError::Closed)), "{error}");
 }
 
 #[tokio::test]

@@ -376,9 +376,9 @@ impl Driver {
 
     /// Takes the turn to send a message in fragments, when nobody has it.
     pub(crate) fn take_turn(&mut self) -> Result<(), SendError> {
-        match (self.turn, self.connection.state()) {
-            (Turn::Forfeited, _) => Err(SendError::MessageUnfinished),
-            (_, State::Open) => {
+        match (self.connection.state(), self.turn) {
+            (State::Open, Turn::Forfeited) => Err(SendError::MessageUnfinished),
+            (State::Open, _) => {
                 self.turn = Turn::Taken;
                 Ok(())
             }

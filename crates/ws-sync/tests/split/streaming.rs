@@ -206,6 +206,9 @@ fn text_that_is_none_is_refused_and_an_unfinished_message_ends_all() {
     let receiving = thread::spawn(move || server.recv());
     let closed = client.close(CloseCode::INTERNAL_ERROR, "gave up");
     assert!(closed.expect("closed").clean);
+    let writer = client.writer(MessageKind::Text).map(drop);
+    let error = writer.expect_err("it is over");
+    assert!(matches!(error, Error::Send(SendError::Closed)), "{error}");
     assert!(matches!(receiving.join().expect("no panic"), Ok(None)));
 }
 
