@@ -172,6 +172,7 @@ impl Hub {
                 .await;
             match offered {
                 None => self.put_out(topic, member, &mut published),
+                Some((Offered::Closed, _)) => self.shared.leave(topic, member.id),
                 Some((offered, flushed)) => published.count(offered, flushed),
             }
         }
@@ -230,8 +231,9 @@ impl Member {
         &self.topic.name
     }
 
-    /// Whether the connection is still in the topic: it is put out when it closes, and when it is too slow under
-    /// [`SlowConsumer::Disconnect`], or beyond what [`SlowConsumer::Wait`] waits for.
+    /// Whether the connection is still in the topic. One that has closed is put out by the next message that is published
+    /// there, and one that is too slow under [`SlowConsumer::Disconnect`], or beyond what [`SlowConsumer::Wait`] waits
+    /// for, by the message that is too much.
     pub fn is_in(&self) -> bool {
         self.topic.members().iter().any(|entry| entry.id == self.id)
     }

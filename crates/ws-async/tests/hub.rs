@@ -95,6 +95,28 @@ async fn a_connection_that_closes_leaves() {
     assert_eq!(hub.members("lobby"), 0);
 }
 
+#[tokio::test]
+async fn a_connection_that_closes_while_it_is_waited_for_leaves() {
+    let hub = Hub::with_backlog(SlowConsumer::Wait, 1);
+    let [busy, mut other] = [1000, 1000].map(link);
+    let member = hub.join("lobby", &busy.sender);
+    let _other = hub.join("lobby", &other.sender);
+    let writer = begun(&busy.sender).await;
+    assert_eq!(counts(hub.publish("lobby", "1").await), [1, 1, 0, 0]);
+    let leaving = async {
+        // By the time the other hears of it, there was no room for the first.
+        for expected in ["1", "2"] {
+            assert_eq!(heard(&mut other.client).await, expected);
+        }
+        assert!(member.is_in());
+        busy.sender.abort();
+    };
+    let (published, ()) = tokio::join!(hub.publish("lobby", "2"), leaving);
+    assert_eq!(counts(published), [1, 0, 0, 0]);
+    assert!(!member.is_in());
+    drop(writer);
+}
+
 /// Publishes until the transport, the write buffer and a backlog of two are full, and returns the number of the first
 /// message that was not simply taken, and what became of it.
 async fn fill(hub: &Hub) -> (usize, Published) {

@@ -115,6 +115,33 @@ fn a_connection_that_closes_leaves() {
     assert_eq!(hub.members("lobby"), 0);
 }
 
+#[test]
+fn a_connection_that_closes_while_it_is_waited_for_leaves() {
+    let hub = Hub::with_backlog(SlowConsumer::Wait, 1);
+    let busy = link(1000);
+    let mut other = link(1000);
+    let member = hub.join("lobby", &busy.sender);
+    let _other = hub.join("lobby", &other.sender);
+    let mut writer = busy.sender.writer(MessageKind::Text).expect("open");
+    writer.write(b"piece").expect("collected");
+    writer.flush().expect("sent as a fragment");
+    assert_eq!(counts(hub.publish("lobby", "1")), [1, 1, 0, 0]);
+    let publisher = thread::spawn({
+        let hub = hub.clone();
+        move || hub.publish("lobby", "2")
+    });
+    // By the time the other hears of it, there was no room for the first.
+    for expected in ["1", "2"] {
+        assert_eq!(heard(&mut other.client), expected);
+    }
+    assert!(member.is_in());
+    busy.sender.abort();
+    let published = publisher.join().expect("no panic");
+    assert_eq!(counts(published), [1, 0, 0, 0]);
+    assert!(!member.is_in());
+    drop(writer);
+}
+
 /// Publishes until the transport, the write buffer and a backlog of two are full, and returns the number of the first
 /// message that was not simply taken, and what became of it.
 fn fill(hub: &Hub) -> (usize, Published) {
