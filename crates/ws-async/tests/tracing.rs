@@ -23,6 +23,13 @@ fn builder() -> ServerBuilder {
         .route("/echo", echo)
         .route("/error", |_| async { Err("a mistake".into()) })
         .route("/panic", |_| async { panic!("a bug") })
+        .route("/late", |mut session: Session| async move {
+            while session.recv().await?.is_some() {}
+            assert!(session.send("tardy").await.is_err());
+            assert!(session.feed("tardy").await.is_err());
+            assert!(session.try_send("tardy").is_err());
+            Ok(())
+        })
         .http(|request| (request.path() == "/").then(|| HttpResponse::text("a page")))
 }
 
@@ -145,6 +152,8 @@ async fn payloads_are_told_when_asked_for_and_cut() {
         ws.send(vec![0, b'x', 0xff]).await.expect("sent");
         ws.recv().await.expect("received");
         ws.close(CloseCode::NORMAL, "").await.expect("closed");
+        let mut ws = open(address, "/late").await;
+        ws.close(CloseCode::NORMAL, "").await.expect("closed");
     })
     .await;
     for message in [
@@ -155,4 +164,6 @@ async fn payloads_are_told_when_asked_for_and_cut() {
         line(&told, message);
     }
     assert!(told.iter().all(|line| !line.contains("secret")));
+    // What could not be sent is not told as sent.
+    assert!(told.iter().all(|line| !line.contains("tardy")), "{told:#?}");
 }

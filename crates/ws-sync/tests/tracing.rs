@@ -47,6 +47,13 @@ fn a_connections_life_is_told_in_its_span() {
         .route("/echo", echo)
         .route("/error", |_| Err("a mistake".into()))
         .route("/panic", |_| panic!("a bug"))
+        .route("/late", |mut session: Session| {
+            while session.recv()?.is_some() {}
+            assert!(session.send("tardy").is_err());
+            assert!(session.feed("tardy").is_err());
+            assert!(session.try_send("tardy").is_err());
+            Ok(())
+        })
         .http(|request| (request.path() == "/").then(|| HttpResponse::text("a page")))
         .with_logged_payloads(5)
         .bind("127.0.0.1:0")
@@ -65,6 +72,8 @@ fn a_connections_life_is_told_in_its_span() {
     for path in ["/error", "/panic"] {
         assert_eq!(open(address, path).recv().expect("a clean end"), None);
     }
+    let mut ws = open(address, "/late");
+    ws.close(CloseCode::NORMAL, "").expect("closed");
     handle.drain(Drain::default().with_window(Duration::ZERO));
     running.join().expect("no panic");
 
@@ -100,7 +109,8 @@ fn a_connections_life_is_told_in_its_span() {
     ] {
         assert!(line(&told, frame).starts_with("TRACE connection{id=1 "));
     }
-    for secret in ["hush", "secret"] {
+    // What could not be sent is not told as sent.
+    for secret in ["hush", "secret", "tardy"] {
         assert!(told.iter().all(|line| !line.contains(secret)), "{told:#?}");
     }
 }

@@ -88,8 +88,10 @@ impl Session {
     /// As [`Sender::send`].
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let message = message.into();
-        self.payloads.sent(&message);
-        self.sender.send(message).await
+        let sending = self.payloads.sending(&message);
+        self.sender.send(message).await?;
+        sending.done();
+        Ok(())
     }
 
     /// Sends a message that was framed before. Otherwise as [`send`](Self::send).
@@ -116,8 +118,10 @@ impl Session {
     /// As [`Sender::feed`].
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
         let message = message.into();
-        self.payloads.sent(&message);
-        self.sender.feed(message).await
+        let sending = self.payloads.sending(&message);
+        self.sender.feed(message).await?;
+        sending.done();
+        Ok(())
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back.
@@ -127,8 +131,10 @@ impl Session {
     /// As [`Sender::try_send`].
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Unsent> {
         let message = message.into();
-        self.payloads.sent(&message);
-        self.sender.try_send(message)
+        let sending = self.payloads.sending(&message);
+        self.sender.try_send(message)?;
+        sending.done();
+        Ok(())
     }
 
     /// Writes everything that is queued.

@@ -74,8 +74,10 @@ impl Session {
     /// As [`Sender::send`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let message = message.into();
-        self.payloads.sent(&message);
-        self.sender.send(message)
+        let sending = self.payloads.sending(&message);
+        self.sender.send(message)?;
+        sending.done();
+        Ok(())
     }
 
     /// Sends a message that was framed before. Otherwise as [`send`](Self::send).
@@ -94,8 +96,10 @@ impl Session {
     /// As [`Sender::send`].
     pub fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
         let message = message.into();
-        self.payloads.sent(&message);
-        self.sender.feed(message)
+        let sending = self.payloads.sending(&message);
+        self.sender.feed(message)?;
+        sending.done();
+        Ok(())
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back.
@@ -105,8 +109,10 @@ impl Session {
     /// As [`Sender::try_send`].
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Unsent> {
         let message = message.into();
-        self.payloads.sent(&message);
-        self.sender.try_send(message)
+        let sending = self.payloads.sending(&message);
+        self.sender.try_send(message)?;
+        sending.done();
+        Ok(())
     }
 
     /// Writes everything that is queued.

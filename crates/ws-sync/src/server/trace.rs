@@ -209,16 +209,28 @@ impl Payloads {
         self.tell("received", message);
     }
 
-    /// Tells of a message that a handler sends.
+    /// Keeps what there will be to tell of a message that a handler sends, once it has been sent.
     #[inline]
-    pub(super) fn sent(self, message: &Message) {
-        self.tell("sent", message);
+    pub(super) fn sending(self, message: &Message) -> Sending {
+        #[cfg(not(feature = "tracing"))]
+        {
+            _ = message;
+        }
+        Sending {
+            #[cfg(feature = "tracing")]
+            to_tell: self.are_wanted().then(|| (self, message.clone())),
+        }
+    }
+
+    #[cfg(feature = "tracing")]
+    fn are_wanted(self) -> bool {
+        self.max > 0 && tracing::enabled!(tracing::Level::TRACE)
     }
 
     #[inline]
     fn tell(self, direction: &str, message: &Message) {
         #[cfg(feature = "tracing")]
-        if self.max > 0 && tracing::enabled!(tracing::Level::TRACE) {
+        if self.are_wanted() {
             let bytes = message.as_bytes();
             let seen = bytes.get(..self.max).unwrap_or(bytes);
             let length = bytes.len();
@@ -236,6 +248,24 @@ impl Payloads {
         #[cfg(not(feature = "tracing"))]
         {
             _ = (direction, message);
+        }
+    }
+}
+
+/// A message that a handler is sending. If that fails, there is nothing to tell.
+#[must_use]
+pub(super) struct Sending {
+    #[cfg(feature = "tracing")]
+    to_tell: Option<(Payloads, Message)>,
+}
+
+impl Sending {
+    /// The message has been sent, or was taken to be.
+    #[inline]
+    pub(super) fn done(self) {
+        #[cfg(feature = "tracing")]
+        if let Some((payloads, message)) = self.to_tell {
+            payloads.tell("sent", &message);
         }
     }
 }
