@@ -316,7 +316,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Lets `tap` see each frame from now on, both ways: its header, its sizes, and the time at which its header was
-    /// accepted or queued. Without a tap nothing of this is done.
+    /// accepted or queued. Without a tap nothing of this is done. There is one tap: this one takes
+    /// the place of the one before.
     pub fn set_tap(&mut self, mut tap: impl FnMut(&TappedFrame, Instant) + Send + Sync + 'static) {
         let tap = Box::new(move |frame: &TappedFrame| tap(frame, Instant::now()));
         self.driver.connection.set_tap(Some(tap));

@@ -237,6 +237,9 @@ impl Sender {
     /// Lets `tap` see each frame from now on, both ways: its header, its sizes, and the time at which its header was
     /// accepted or queued. Without a tap nothing of this is done.
     ///
+    /// There is one tap: this one takes the place of the one before. On a connection of a [`Server`](crate::Server) that is
+    /// the server's own, with the feature `tracing` while somebody listens at the level `trace`: it tells of no frame then.
+    ///
     /// The connection is locked meanwhile: a tap that uses one of its halves would wait for itself.
     /// If it panics, the connection is over for every half; one that waits for input learns of that at its next deadline,
     /// or when another half is used.
