@@ -1,6 +1,8 @@
 //! Where a server listens.
 
 use std::io;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use ws_async::{Connector, Listener, Server};
@@ -54,6 +56,24 @@ async fn a_socket_that_listens_already_is_taken_over() {
         drop(ws);
         within(handle.drain(at_once())).await;
         within(running).await.expect("no panic");
+    }
+}
+
+/// A page that reloads on many screens at once is a burst, and all of it finds room while nobody accepts. A client that has
+/// left again keeps its place in the backlog, and no file descriptor.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_burst_fits_into_the_backlog() {
+    const BACKLOG: usize = 1_024;
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("Linux has it");
+    if most.trim().parse::<usize>().expect("a number") < BACKLOG {
+        return;
+    }
+    let server = Server::builder().bind("127.0.0.1:0").await.expect("free");
+    let address = server.local_addr().expect("it listens");
+    for count in 0..BACKLOG {
+        let connected = std::net::TcpStream::connect_timeout(&address, Duration::from_secs(1));
+        assert!(connected.is_ok(), "{connected:?} after {count}");
     }
 }
 

@@ -78,6 +78,30 @@ fn everybody_is_told_and_newcomers_get_503() {
     server.end();
 }
 
+/// Each is told at its time, the oldest first: not all at once, or they would all come back at once.
+/// spec: CC-42
+#[test]
+fn close_frames_are_spread_over_the_window() {
+    const CONNECTIONS: u32 = 5;
+    let window = Duration::from_millis(250);
+    let server = Running::start(Server::builder().route("/echo", echo));
+    let clients: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let ws = server.open("/echo");
+            thread::spawn(|| (closed(ws).clean, Instant::now()))
+        })
+        .collect();
+    server.has_open(clients.len());
+    let begun = Instant::now();
+    let drained = server.drain(Drain::default().with_window(window));
+    assert_eq!(drained.closed, clients.len());
+    for (index, client) in (0..).zip(clients) {
+        let (clean, ended) = client.join().expect("no panic");
+        // A busy machine may be later, and must not be earlier.
+        assert!(clean && ended - begun >= window / CONNECTIONS * index);
+    }
+}
+
 /// Who waits to be accepted when the server begins to end is told so: here nobody accepts before that.
 #[test]
 fn who_waits_in_the_backlog_gets_503() {
