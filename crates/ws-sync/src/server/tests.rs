@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ws_proto::CloseCode;
 use ws_proto::serving::{Backoff, Drain};
@@ -23,6 +23,8 @@ use crate::{Connector, WebSocket};
 struct Script {
     steps: Mutex<VecDeque<io::Result<UnixStream>>>,
     waiting: Mutex<VecDeque<io::Result<UnixStream>>>,
+    /// How often somebody else is woken, who has the same socket.
+    others: Mutex<u32>,
     wake: Mutex<Option<mpsc::Sender<()>>>,
     woken: Mutex<Receiver<()>>,
 }
@@ -33,6 +35,7 @@ impl Script {
         Self {
             steps: Mutex::new(steps.into_iter().collect()),
             waiting: Mutex::default(),
+            others: Mutex::default(),
             wake: Mutex::new(Some(wake)),
             woken: Mutex::new(woken),
         }
@@ -71,7 +74,11 @@ impl Accept for Script {
     }
 
     fn wake(&self) {
-        *lock(&self.wake) = None;
+        let mut others = lock(&self.others);
+        match others.checked_sub(1) {
+            Some(left) => *others = left,
+            None => *lock(&self.wake) = None,
+        }
     }
 }
 
@@ -172,6 +179,25 @@ fn who_waits_behind_one_that_has_gone_is_told_too() {
         (stats.accept_errors, stats.refused.get(&503)),
         (2, Some(&1))
     );
+}
+
+/// What was to wake it may be taken by others who accept from the same socket.
+#[test]
+fn who_waits_to_accept_is_woken_until_it_is() {
+    let (client, accepted) = pair();
+    let script = Script::new([Ok(accepted)]);
+    *lock(&script.others) = 3;
+    let (handle, running) = start(script);
+    // It waits for another now, or will.
+    let client = open(client);
+    let reading = thread::spawn(move || {
+        let mut client = client;
+        client.recv().expect("a clean end")
+    });
+    let drained = handle.drain(Drain::default().with_window(Duration::ZERO));
+    running.join().expect("no panic");
+    assert_eq!(reading.join().expect("no panic"), None);
+    assert_eq!((drained.closed, drained.left), (1, 0));
 }
 
 #[test]
