@@ -6,11 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_proto::{CloseCode, Message, MessageKind};
+use ws_proto::{CloseCode, CloseInfo, Message, MessageKind};
 
-use crate::WebSocket;
 use crate::streaming::hand_out;
 use crate::streaming::sealed::Receiving as _;
+use crate::{Error, WebSocket};
 
 /// The largest message that one write makes.
 const WRITE_MAX: usize = 64 * 1024;
@@ -26,7 +26,8 @@ const NO_TEXT: &str = "this stream is binary";
 /// without one is an error.
 ///
 /// `shutdown` sends a Close frame with 1000, after which what the peer still has to say can be read until its Close
-/// frame. Dropping the stream drops the connection without one.
+/// frame; [`close`](Self::close) waits for that and drops what arrives. Dropping the stream drops the connection
+/// without a Close frame.
 #[derive(Debug)]
 pub struct ByteStream<S> {
     ws: WebSocket<S>,
@@ -53,6 +54,24 @@ impl<S> ByteStream<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
+    /// Carries out the whole closing handshake, as [`WebSocket::close`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::close`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, so is the connection, perhaps without a Close frame.
+    pub async fn close(mut self) -> Result<CloseInfo, Error> {
+        if self.inside {
+            self.ws.discard();
+        }
+        self.ws.close(CloseCode::NORMAL, "").await
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -60,10 +79,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        while this.rest.is_empty() && !this.ended {
+        while this.rest.is_empty() && !this.ended && buffer.remaining() > 0 {
             // The stream has no messages, so it has no limit on them either.
             let begin = (!this.inside).then_some(Some(u64::MAX));
-            match ready!(this.ws.poll_chunk(cx, begin))? {
+            let polled = this.ws.poll_chunk(cx, begin);
+            this.ws.driver.reader_stays();
+            match ready!(polled)? {
                 Some(chunk) if chunk.kind == MessageKind::Text => {
                     this.ended = true;
                     this.ws
@@ -104,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
             .driver
             .connection
             .send(message)
-            .map_err(crate::Error::from)?;
+            .map_err(Error::from)?;
         // What the transport takes at once should not wait for a flush: few writers of streams call one.
         this.ws.driver.write_and_shut_down(cx);
         Poll::Ready(Ok(len))

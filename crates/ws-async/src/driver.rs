@@ -306,6 +306,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Poll::Ready(chunk)
     }
 
+    /// Who waits for a chunk does not give it up: others may read it ahead.
+    pub(crate) const fn reader_stays(&mut self) {
+        self.reader_waits = false;
+    }
+
     /// The rest of the message that is being read is not wanted; if nothing of it was handed out, it comes whole.
     pub(crate) fn discard_message(&mut self) {
         self.reader_waits = false;

@@ -110,7 +110,7 @@ impl<R: ReceivingHalf> AsyncRead for MessageReader<'_, R> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        while this.rest.is_empty() {
+        while this.rest.is_empty() && buffer.remaining() > 0 {
             match ready!(this.poll_chunk(cx))? {
                 Some(chunk) => this.rest = chunk.data,
                 None => return Poll::Ready(Ok(())),

@@ -1,9 +1,11 @@
 //! Messages in pieces, larger than any buffer, and connections as streams of bytes.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::timeout;
 use ws_async::{
     CloseCode, Config, Error, Event, Message, MessageKind, PreparedMessage, ProtocolError,
     SendError, WebSocket,
@@ -371,4 +373,69 @@ async fn a_stream_of_bytes_takes_no_text_and_tells_a_lost_connection_from_an_end
     client.abort();
     let error = server.read(&mut [0]).await.expect_err("no Close came");
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+}
+
+/// What of the peer's was not read is dropped, also the rest of a message.
+#[tokio::test]
+async fn a_stream_of_bytes_can_be_closed_and_tells_how() {
+    let (mut client, server) = pair(1000, &Config::default());
+    let mut server = server.into_byte_stream();
+    let sending = tokio::spawn(async move {
+        client.send(vec![7; 5000]).await.expect("sent");
+        client.recv().await
+    });
+    assert_eq!(server.read_u8().await.expect("read"), 7);
+    let info = server.close().await.expect("closed");
+    assert!(info.clean);
+    assert_eq!(info.code(), CloseCode::NORMAL);
+    assert!(matches!(sending.await.expect("no panic"), Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_into_no_room_does_not_wait() {
+    const MOMENT: Duration = Duration::from_millis(1);
+    let (server, mut peer) = duplex(1000);
+    let begun = Frame::binary("begun").not_fin().masked(vectors::KEY);
+    peer.write_all(&begun.bytes()).await.expect("written");
+    let mut server = WebSocket::server(server, Config::default(), BytesMut::new());
+    let mut reader = server.reader().await.expect("received").expect("one");
+    assert!(reader.chunk().await.expect("received").is_some());
+    let read = timeout(MOMENT, reader.read(&mut [])).await;
+    assert_eq!(read.expect("at once").expect("nothing"), 0);
+    drop(reader);
+    let mut stream = server.into_byte_stream();
+    let read = timeout(MOMENT, stream.read(&mut [])).await;
+    assert_eq!(read.expect("at once").expect("nothing"), 0);
+}
+
+/// Somebody who reads and writes by turns has begun to read, and goes on to write for long.
+///
+/// spec: C-03
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_bytes_hears_pings_while_it_is_written() {
+    let (server, mut peer) = duplex(100);
+    let config = Config::default().with_write_buffer_high(100);
+    let server = WebSocket::server(server, config, BytesMut::new());
+    let mut server = server.into_byte_stream();
+    let mut byte = [0];
+    let nothing = timeout(Duration::from_secs(1), server.read(&mut byte)).await;
+    nothing.expect_err("the peer is silent");
+    peer.write_all(vectors::CLIENT_PING).await.expect("written");
+    peer.write_all(&Frame::binary("!").masked(vectors::KEY).bytes())
+        .await
+        .expect("written");
+    let pong = Frame::pong("Hello").bytes();
+    let listening = async {
+        let mut heard = vec![0; 2000];
+        peer.read_exact(&mut heard).await.expect("read");
+        assert!(heard.windows(pong.len()).any(|window| window == pong));
+    };
+    let writing = async {
+        for _ in 0..40 {
+            server.write_all(&[b'x'; 50]).await.expect("written");
+        }
+        server.flush().await.expect("written");
+    };
+    tokio::join!(listening, writing);
+    assert_eq!(server.read_u8().await.expect("it was kept"), b'!');
 }
