@@ -38,6 +38,13 @@ pub struct Sender {
 
 /// The half of a connection that receives; [`WebSocket::split`](crate::WebSocket::split) makes it.
 ///
+/// A request and the peer's Close often arrive together, and nothing can be sent once a frame that ends the connection
+/// has been looked at, as the next [`recv`](Self::recv) does, or a [`Sender`] that is at work. No thread is waited for
+/// meanwhile: a reply that another thread sends may come too late, and fails with
+/// [`SendError::Closed`](crate::SendError::Closed). Where every reply counts, send it from the thread that receives,
+/// before it receives again, and from no other. (`ws-async` lets other tasks run once before it looks; threads know
+/// nothing of the kind.)
+///
 /// When it is dropped, messages that still arrive are read and discarded by whichever [`Sender`] is at work.
 pub struct Receiver {
     shared: Arc<Shared>,

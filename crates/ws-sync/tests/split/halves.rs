@@ -107,6 +107,23 @@ fn what_arrives_after_our_close_is_for_the_receiver() {
     assert_eq!(messages, expected);
 }
 
+/// A request and the Close behind it in one read, and the answer comes before the next look.
+#[test]
+fn a_reply_goes_out_before_the_end_and_none_after_it() {
+    for last in [vectors::CLIENT_CLOSE_EMPTY, b"\x83\x80\0\0\0\0"] {
+        let (io, remote) = ChoppedIo::scripted(&[vectors::CLIENT_TEXT, last].concat());
+        let server = WebSocket::server(Pipe(io), quiet(), BytesMut::new());
+        let (sender, mut receiver) = server.split().expect("it can");
+        let request = receiver.recv().expect("received").expect("a message");
+        sender.send(request).expect("sent before the end");
+        _ = receiver.recv();
+        let late = sender.send("late").expect_err("the end was looked at");
+        assert!(matches!(late, Error::Send(SendError::Closed)), "{late}");
+        let written = remote.written();
+        assert!(written.starts_with(vectors::SERVER_TEXT), "{written:x?}");
+    }
+}
+
 #[test]
 fn a_dropped_receiver_lets_its_sender_go_on() {
     let (client, mut server) = pair(64);
