@@ -1,0 +1,18 @@
+//! The DEFLATE implementation (RFC 1951), behind what the rest of this crate asks of it.
+
+mod zlib;
+
+pub(crate) use zlib::{Deflater, Inflater};
+
+/// What an empty stored block ends with: "an empty DEFLATE block with no compression" (RFC 7692 section 7.2.1) ends each
+/// message, and these bytes of it are left out.
+pub(crate) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// What one step of an [`Inflater`] did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub(crate) consumed: usize,
+    pub(crate) produced: usize,
+    /// Whether a block marked as the last one has ended.
+    pub(crate) is_end: bool,
+}

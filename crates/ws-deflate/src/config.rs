@@ -1,0 +1,135 @@
+//! How messages are compressed, and what that may cost.
+
+use crate::{Level, Terms, WindowBits};
+
+/// How messages are compressed, and what that may cost. [`Default`], [`ultra`](Self::ultra) and [`tiny`](Self::tiny) are
+/// meant to be used as they are.
+///
+/// | | sends 1 KiB of JSON as | memory of a connection | memory of all together |
+/// |---|---|---|---|
+/// | default | 248 bytes | 2 KiB, and what the peer's window takes: 4 KiB if it can be limited, else up to 32 KiB | about 0.2 MB for each thread |
+/// | ultra | 229 bytes | 2 KiB, and up to 32 KiB for the peer's window | up to 64 MiB |
+/// | tiny | 417 bytes | none | about 0.2 MB for each thread |
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeflateConfig {
+    /// What is offered or accepted.
+    pub terms: Terms,
+    /// The level for messages of 512 bytes and more. Shorter ones are compressed with [`Level::FAST`]: for them it
+    /// saves two thirds of the time, and costs a tenth more bytes.
+    pub level: Level,
+    /// With takeover, the bytes kept of what was sent, for the next message to refer to. They are a connection's whole
+    /// memory for sending; the compressor belongs to all of them. Beyond 2 KiB bytes hardly get fewer, and each message
+    /// takes longer.
+    pub history: usize,
+    /// How many connections may have a compressor of their own, with all of its window, as long as no others are
+    /// busier: 280 KB each with a window of 15 bits. 0 for none.
+    pub live_contexts: usize,
+    /// The shortest message that is compressed on a connection that has sent something already. The first one, and any
+    /// without takeover, has to be twice as long, or four times if it is binary: with nothing to refer to, shorter
+    /// messages hardly shrink.
+    pub min_len: usize,
+}
+
+impl Default for DeflateConfig {
+    /// Takeover in both directions out of a little history: about the bytes of a context of its own for each connection,
+    /// for a hundredth of the memory.
+    fn default() -> Self {
+        Self {
+            terms: Terms {
+                send_max_window: FOUR_KIB,
+                ..Terms::default()
+            },
+            level: Level::DEFAULT,
+            history: 2048,
+            live_contexts: 0,
+            min_len: 64,
+        }
+    }
+}
+
+/// A window of 4 KiB: 2 to 8 % more bytes than with 32 KiB, and for 64 KiB of text two thirds of the time.
+const FOUR_KIB: WindowBits = match WindowBits::new(12) {
+    Some(bits) => bits,
+    None => WindowBits::MAX,
+};
+
+impl DeflateConfig {
+    /// The fewest bytes: windows of 32 KiB, and compressors of their own for the 239 busiest connections.
+    #[must_use]
+    pub fn ultra() -> Self {
+        Self {
+            terms: Terms::default(),
+            live_contexts: 239,
+            ..Self::default()
+        }
+    }
+
+    /// The least memory and time: nothing is kept between messages.
+    #[must_use]
+    pub fn tiny() -> Self {
+        Self {
+            terms: Terms {
+                send_takeover: false,
+                receive_takeover: false,
+                send_max_window: FOUR_KIB,
+                ..Terms::default()
+            },
+            level: Level::FAST,
+            history: 0,
+            ..Self::default()
+        }
+    }
+
+    /// Sets [`terms`](Self::terms).
+    #[must_use]
+    pub const fn with_terms(mut self, terms: Terms) -> Self {
+        self.terms = terms;
+        self
+    }
+
+    /// Sets [`level`](Self::level).
+    #[must_use]
+    pub const fn with_level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Sets [`history`](Self::history).
+    #[must_use]
+    pub const fn with_history(mut self, history: usize) -> Self {
+        self.history = history;
+        self
+    }
+
+    /// Sets [`live_contexts`](Self::live_contexts).
+    #[must_use]
+    pub const fn with_live_contexts(mut self, live_contexts: usize) -> Self {
+        self.live_contexts = live_contexts;
+        self
+    }
+
+    /// Sets [`min_len`](Self::min_len).
+    #[must_use]
+    pub const fn with_min_len(mut self, min_len: usize) -> Self {
+        self.min_len = min_len;
+        self
+    }
+}
+
+/// Whether a message is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the decision is made by the library, or by its user one way or the other"
+)]
+pub enum Compress {
+    /// If it is long enough, has not been found to be incompressible, and gets shorter.
+    #[default]
+    Auto,
+    /// Even if it gets longer.
+    Always,
+    /// Not at all, and nothing that is sent later refers to it: for what is compressed already, and for secrets next to
+    /// what an attacker can choose (RFC 7692 section 8).
+    Never,
+}

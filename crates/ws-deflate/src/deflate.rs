@@ -1,0 +1,65 @@
+//! What the connections of a server or a client have in common.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::pool::Pool;
+use crate::{DeflateConfig, Terms};
+
+/// How to compress, and the codecs for it. Clones share the codecs: make one for all connections of a program.
+#[derive(Clone)]
+pub struct Deflate {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: DeflateConfig,
+    pool: Pool,
+}
+
+impl Deflate {
+    /// Compression by this configuration.
+    #[must_use]
+    pub fn new(config: DeflateConfig) -> Self {
+        let pool = Pool::new(config.live_contexts);
+        Self {
+            shared: Arc::new(Shared { config, pool }),
+        }
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &DeflateConfig {
+        &self.shared.config
+    }
+
+    /// What is offered or accepted.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        &self.shared.config.terms
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+}
+
+impl Default for Deflate {
+    fn default() -> Self {
+        Self::new(DeflateConfig::default())
+    }
+}
+
+impl From<DeflateConfig> for Deflate {
+    fn from(config: DeflateConfig) -> Self {
+        Self::new(config)
+    }
+}
+
+impl fmt::Debug for Deflate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deflate")
+            .field("config", self.config())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,346 @@
+//! The vectors of RFC 7692 section 7.2.3, and what no peer may send.
+
+use std::iter;
+
+use ws_deflate::{
+    Agreement, Compress, Compressor, Context, Decompressor, Deflate, DeflateConfig, InflateError,
+    Inflated, Piece, Terms, WindowBits,
+};
+
+fn decompressor(context: Context) -> Decompressor {
+    Decompressor::new(context, &Deflate::default())
+}
+
+/// Reads one message in pieces of so many bytes.
+fn inflate_in(
+    decompressor: &mut Decompressor,
+    payload: &[u8],
+    size: usize,
+) -> Result<Vec<u8>, InflateError> {
+    let mut plain = Vec::new();
+    let mut chunks: Vec<&[u8]> = payload.chunks(size).collect();
+    if chunks.is_empty() {
+        chunks.push(&[]);
+    }
+    let end = chunks.len() - 1;
+    for (at, mut input) in chunks.into_iter().enumerate() {
+        loop {
+            match decompressor.inflate(&mut input, at == end)? {
+                Inflated::Output(piece) => plain.extend_from_slice(piece),
+                Inflated::NeedInput => {
+                    assert!(input.is_empty() && at < end);
+                    break;
+                }
+                Inflated::Done => {
+                    assert!(input.is_empty() && at == end);
+                    break;
+                }
+            }
+        }
+    }
+    Ok(plain)
+}
+
+fn inflate(decompressor: &mut Decompressor, payload: &[u8]) -> Result<Vec<u8>, InflateError> {
+    inflate_in(decompressor, payload, usize::MAX)
+}
+
+const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+
+/// spec: PA-02, PA-04, PA-06, PA-07, PA-08, PA-18
+#[test]
+fn every_form_of_a_message_is_read_however_it_is_cut() {
+    let cases: [(&str, &[&[u8]], &[&str]); 10] = [
+        ("one block", &[HELLO], &["Hello"]),
+        (
+            "takeover",
+            &[HELLO, b"\xf2\x00\x11\x00\x00"],
+            &["Hello", "Hello"],
+        ),
+        (
+            "stored",
+            &[b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"],
+            &["Hello"],
+        ),
+        (
+            "a last block",
+            &[b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00"],
+            &["Hello"],
+        ),
+        (
+            "a last block and nothing",
+            &[b"\xf3\x48\xcd\xc9\xc9\x07\x00", HELLO],
+            &["Hello", "Hello"],
+        ),
+        (
+            "two blocks",
+            &[b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"],
+            &["Hello"],
+        ),
+        (
+            "empty",
+            &[b"\x00", HELLO, b"\x00", b"\x00", HELLO],
+            &["", "Hello", "", "", "Hello"],
+        ),
+        (
+            "empty, a fixed block",
+            &[b"\x02\x00", HELLO],
+            &["", "Hello"],
+        ),
+        (
+            "empty, a last block",
+            &[b"\x03\x00\x00", HELLO],
+            &["", "Hello"],
+        ),
+        (
+            "takeover across a last block",
+            &[
+                b"\xf3\x48\xcd\xc9\xc9\xd7\x51\xc8\x00\x51\x0a\xe5\xf9\x45\x39\x29\x8a\x0a\x00\x00",
+                b"\xf2\xc0\x22\x06\x00",
+            ],
+            &["Hello, hello world! ", "Hello, hello world! "],
+        ),
+    ];
+    for (name, payloads, expected) in cases {
+        for size in [1, 2, 3, 5, usize::MAX] {
+            let mut decompressor = decompressor(Context::default());
+            for (payload, expected) in payloads.iter().zip(expected) {
+                let plain = inflate_in(&mut decompressor, payload, size);
+                assert_eq!(plain.as_deref(), Ok(expected.as_bytes()), "{name}, {size}");
+            }
+        }
+    }
+}
+
+/// spec: PA-09, PA-13, PA-15, PA-17, PA-19
+#[test]
+fn what_is_no_message_is_an_error_for_ever() {
+    let cases: [(&str, &[u8], InflateError); 9] = [
+        ("nothing", b"", InflateError::Empty),
+        ("block type 3", b"\x06", InflateError::Data),
+        ("block type 3, last", b"\x07", InflateError::Data),
+        (
+            "a stored length that is none",
+            b"\x00\x05\x00\x00\x00",
+            InflateError::Data,
+        ),
+        (
+            "a past that there is not",
+            b"\xf2\x00\x11\x00\x00",
+            InflateError::Data,
+        ),
+        ("cut", b"\xf2\x48\xcd", InflateError::Truncated),
+        (
+            "cut in a stored block",
+            b"\x00\x05\x00\xfa\xff\x48",
+            InflateError::Truncated,
+        ),
+        (
+            "the end of a stored block left out",
+            b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f",
+            InflateError::Truncated,
+        ),
+        ("cut in a header", b"\x00\x05", InflateError::Truncated),
+    ];
+    for (name, payload, error) in cases {
+        for size in [1, usize::MAX] {
+            let mut decompressor = decompressor(Context::default());
+            let read = inflate_in(&mut decompressor, payload, size);
+            // Where it is cut decides only whether it is found to be none or too short.
+            assert!(read.is_err(), "{name}, {size}: {read:x?}");
+            if size > 1 {
+                assert_eq!(read, Err(error), "{name}");
+            }
+            assert_eq!(inflate(&mut decompressor, HELLO), read, "{name}, {size}");
+        }
+    }
+}
+
+/// Every vector cut at every byte is refused: zlib takes a prefix for a message and lets the next one suffer.
+///
+/// spec: PA-15
+#[test]
+fn no_prefix_of_a_message_is_a_message() {
+    let long: Vec<u8> = (0..3000_u32)
+        .map(|at| b'a' + (at * at >> 7) as u8 % 20)
+        .collect();
+    let mut compressor = Compressor::new(Context::default(), &Deflate::default());
+    let piece = whole(&long);
+    let long = compressor
+        .compress(piece, Compress::Always)
+        .expect("always");
+    for payload in [
+        HELLO,
+        b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00",
+        &long,
+    ] {
+        for cut in 1..payload.len() {
+            let read = inflate(&mut decompressor(Context::default()), &payload[..cut]);
+            // Where the header of an empty stored block is whole it may end: that is what an end looks like.
+            let between = payload.len() == 13 && cut == 4;
+            assert_eq!(
+                read.is_ok(),
+                between,
+                "{cut} of {}: {read:x?}",
+                payload.len()
+            );
+        }
+    }
+}
+
+/// The window is that of the agreement, not that of the codec, which takes any.
+///
+/// spec: PA-10
+#[test]
+fn a_reference_beyond_the_window_is_refused() {
+    let first: Vec<u8> = iter::successors(Some(1_u32), |x| {
+        Some(x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223))
+    })
+    .map(|x| (x >> 24) as u8)
+    .take(700)
+    .collect();
+    let mut compressor = Compressor::new(
+        Context::default(),
+        &DeflateConfig::default().with_history(4096).into(),
+    );
+    let mut payloads = vec![];
+    for plain in [&first[..], &first[..40]] {
+        let compressed = compressor.compress(whole(plain), Compress::Always);
+        payloads.push(compressed.expect("always"));
+    }
+    assert!(payloads[1].len() < 10, "it refers back");
+    for bits in 8..=15 {
+        let window = WindowBits::new(bits).expect("8 to 15");
+        let mut decompressor = decompressor(Context {
+            takeover: true,
+            window,
+        });
+        assert_eq!(
+            inflate(&mut decompressor, &payloads[0]).as_ref(),
+            Ok(&first)
+        );
+        let second = inflate(&mut decompressor, &payloads[1]);
+        let expected = if bits < 10 {
+            Err(InflateError::Data)
+        } else {
+            Ok(first[..40].to_vec())
+        };
+        assert_eq!(second, expected, "{bits} bits");
+    }
+}
+
+/// spec: PA-09
+#[test]
+fn without_takeover_nothing_is_remembered() {
+    let context = Context {
+        takeover: false,
+        window: WindowBits::MAX,
+    };
+    let mut decompressor = decompressor(context);
+    assert_eq!(
+        inflate(&mut decompressor, HELLO).as_deref(),
+        Ok(&b"Hello"[..])
+    );
+    let again = inflate(&mut decompressor, b"\xf2\x00\x11\x00\x00");
+    assert_eq!(again, Err(InflateError::Data));
+}
+
+/// Each costs a microsecond, for two bytes.
+#[test]
+fn last_blocks_are_counted() {
+    let blocks = |count: usize| [&b"\x03\x00".repeat(count)[..], b"\x00"].concat();
+    assert_eq!(
+        inflate(&mut decompressor(Context::default()), &blocks(8)),
+        Ok(vec![])
+    );
+    let refused = inflate(&mut decompressor(Context::default()), &blocks(9000));
+    assert_eq!(refused, Err(InflateError::TooManyBlocks));
+}
+
+/// spec: PA-16, PA-20
+#[test]
+fn empty_and_tiny_messages_between_others() {
+    for config in [
+        DeflateConfig::default(),
+        DeflateConfig::ultra(),
+        DeflateConfig::tiny(),
+    ] {
+        let (mut compressor, mut decompressor) = ends(config, Agreement::default().server);
+        let hello = "Hello, and hello again. ".repeat(9);
+        for plain in ["", "", "a", &hello, "", "b", &hello, &hello, ""] {
+            let compressed = compressor.compress(whole(plain.as_bytes()), Compress::Always);
+            let compressed = compressed.expect("always");
+            assert_eq!(
+                inflate(&mut decompressor, &compressed).as_deref(),
+                Ok(plain.as_bytes())
+            );
+            if plain.is_empty() {
+                assert_eq!(compressed, [0]);
+            }
+        }
+    }
+}
+
+/// A peer that asks for 256 bytes gets no further reference.
+///
+/// spec: PN-14, PA-14
+#[test]
+fn messages_keep_to_every_window() {
+    let words = ["alpha ", "beta ", "gamma ", "delta ", "epsilon "];
+    let mut x = 7_u32;
+    for bits in 8..=15 {
+        for takeover in [false, true] {
+            for config in [DeflateConfig::default(), DeflateConfig::ultra()] {
+                let window = WindowBits::new(bits).expect("8 to 15");
+                let (mut compressor, mut decompressor) = ends(config, Context { takeover, window });
+                for len in [3, 30, 300, 3000] {
+                    let mut plain = String::new();
+                    for _ in 0..len {
+                        x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        plain.push_str(words[(x >> 16) as usize % words.len()]);
+                    }
+                    // In pieces, as long messages are sent: each refers to those before it.
+                    let mut read = Vec::new();
+                    let end = plain.len().div_ceil(500) - 1;
+                    for (at, part) in plain.as_bytes().chunks(500).enumerate() {
+                        let piece = Piece {
+                            plain: part,
+                            is_text: true,
+                            is_first: at == 0,
+                            is_last: at == end,
+                        };
+                        let compressed = compressor
+                            .compress(piece, Compress::Always)
+                            .expect("always");
+                        let mut input = &compressed[..];
+                        // The decompressor may refer no further than agreed across messages; within one a scan is needed.
+                        loop {
+                            match decompressor.inflate(&mut input, at == end).expect("good") {
+                                Inflated::Output(piece) => read.extend_from_slice(piece),
+                                Inflated::NeedInput | Inflated::Done => break,
+                            }
+                        }
+                    }
+                    assert_eq!(read, plain.as_bytes(), "{bits} bits");
+                }
+            }
+        }
+    }
+}
+
+fn whole(plain: &[u8]) -> Piece<'_> {
+    Piece {
+        plain,
+        is_text: true,
+        is_first: true,
+        is_last: true,
+    }
+}
+
+fn ends(config: DeflateConfig, context: Context) -> (Compressor, Decompressor) {
+    let deflate = Deflate::new(config.with_terms(Terms::default()));
+    (
+        Compressor::new(context, &deflate),
+        Decompressor::new(context, &deflate),
+    )
+}
