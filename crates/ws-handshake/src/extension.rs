@@ -99,6 +99,27 @@ impl<'a> Extension<'a> {
     }
 }
 
+/// The parameters of an extension that is permessage-deflate, read by `parse`; `None` if it is another.
+pub(crate) fn deflate<T>(
+    extension: &Extension<'_>,
+    parse: impl for<'p> FnOnce(&mut dyn Iterator<Item = (&'p str, Option<&'p str>)>) -> T,
+) -> Option<T> {
+    if extension.name() != ws_deflate::EXTENSION_NAME {
+        return None;
+    }
+    // Names and values are borrowed from what is kept here; of more than there are
+    // parameters one is too much, whatever comes behind it.
+    let mut parameters = [const { None }; 5];
+    for (slot, parameter) in parameters.iter_mut().zip(extension.parameters()) {
+        *slot = Some(parameter);
+    }
+    let mut parameters = parameters
+        .iter()
+        .flatten()
+        .map(|parameter: &Parameter<'_>| (parameter.name(), parameter.value()));
+    Some(parse(&mut parameters))
+}
+
 impl fmt::Display for Extension<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;

@@ -48,6 +48,8 @@ mod scan;
 mod subprotocol;
 mod uri;
 
+pub use ws_deflate as deflate;
+
 pub use head::Headers;
 pub use key::{AcceptKey, GUID, encode_key, is_key};
 pub use limits::Limits;

@@ -111,7 +111,8 @@ pub enum HandshakeError {
     /// There is not exactly one `Sec-WebSocket-Accept`, or it does not answer our key: what answered
     /// did not understand the request, or it is an old answer from a cache.
     InvalidAccept,
-    /// The server chose an extension, and none was offered (RFC 6455 section 4.1).
+    /// The server chose an extension that was not offered, or answered an offer with parameters that do not fit it
+    /// (RFC 6455 section 4.1, RFC 7692 section 5.1).
     InvalidExtensions,
     /// The server chose a subprotocol that was not offered, or more than one (RFC 6455 section 4.1).
     InvalidSubprotocol,
@@ -160,7 +161,7 @@ impl fmt::Display for HandshakeError {
             Self::InvalidUpgrade => "the Upgrade field of the response is not `websocket`",
             Self::InvalidConnection => "the Connection field of the response lacks `Upgrade`",
             Self::InvalidAccept => "Sec-WebSocket-Accept does not answer the key",
-            Self::InvalidExtensions => "the server chose an extension that was not offered",
+            Self::InvalidExtensions => "the server chose an extension that was not offered, or not as it was offered",
             Self::InvalidSubprotocol => "the server chose a subprotocol that was not offered",
             Self::MissingSubprotocol => "the server chose no subprotocol",
         };

@@ -3,8 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use ws_deflate::{Agreement, Answer};
+
 use super::{HandshakeError, Refusal, Response};
 use crate::Negotiated;
+use crate::extension;
 use crate::fields::list_contains;
 use crate::head::{Head, Name, Occurrence};
 use crate::key::AcceptKey;
@@ -15,6 +18,7 @@ pub struct Expectation {
     accept: AcceptKey,
     subprotocols: Vec<String>,
     require_subprotocol: bool,
+    deflate: Option<ws_deflate::Offer>,
 }
 
 impl Expectation {
@@ -27,7 +31,13 @@ impl Expectation {
             accept,
             subprotocols,
             require_subprotocol,
+            deflate: None,
         }
+    }
+
+    pub(super) const fn with_deflate(mut self, offered: Option<ws_deflate::Offer>) -> Self {
+        self.deflate = offered;
+        self
     }
 
     /// The answer that the key demands.
@@ -66,13 +76,30 @@ impl Expectation {
             Occurrence::Once(value) if self.accept.matches(value) => {}
             _ => return Err(HandshakeError::InvalidAccept),
         }
-        // No extension is ever offered, so any that the server names was not.
-        if head.values(Name::Extensions).next().is_some() {
-            return Err(HandshakeError::InvalidExtensions);
-        }
         Ok(Negotiated {
+            deflate: self.verify_extensions(head)?,
             subprotocol: self.verify_subprotocol(head)?,
         })
+    }
+
+    /// No extension but permessage-deflate is ever offered, and that once at most.
+    fn verify_extensions(&self, head: &Head) -> Result<Option<Agreement>, HandshakeError> {
+        if head.values(Name::Extensions).next().is_none() {
+            return Ok(None);
+        }
+        let mut extensions = extension::parse(head.values(Name::Extensions))
+            .map_err(|_| HandshakeError::InvalidExtensions)?;
+        let (Some(extension), None) = (extensions.next(), extensions.next()) else {
+            return Err(HandshakeError::InvalidExtensions);
+        };
+        let answer = extension::deflate(&extension, |parameters| Answer::parse(parameters));
+        match (answer, self.deflate) {
+            (Some(Ok(answer)), Some(offered)) => answer
+                .confirm(&offered)
+                .map(Some)
+                .map_err(|_| HandshakeError::InvalidExtensions),
+            _ => Err(HandshakeError::InvalidExtensions),
+        }
     }
 
     fn verify_subprotocol(&self, head: &Head) -> Result<Option<String>, HandshakeError> {

@@ -20,6 +20,7 @@ pub struct Request {
     subprotocols: Vec<String>,
     require_subprotocol: bool,
     origin: Option<Origin>,
+    deflate: Option<ws_deflate::Offer>,
     fields: Vec<u8>,
 }
 
@@ -38,6 +39,7 @@ impl Request {
             subprotocols: Vec::new(),
             require_subprotocol: false,
             origin: None,
+            deflate: None,
             fields,
         }
     }
@@ -72,6 +74,13 @@ impl Request {
     pub fn origin(mut self, origin: &str) -> Result<Self, RequestError> {
         self.origin = Some(Origin::parse(origin).map_err(|_| RequestError::InvalidOrigin)?);
         Ok(self)
+    }
+
+    /// Offers permessage-deflate (RFC 7692). The server accepts it or not.
+    #[must_use]
+    pub fn deflate(mut self, offer: ws_deflate::Offer) -> Self {
+        self.deflate = Some(offer);
+        self
     }
 
     /// Adds a field, such as Cookie or User-Agent. It may be called several times with the same name.
@@ -120,6 +129,10 @@ impl Request {
                 self.subprotocols.join(", ").as_bytes(),
             );
         }
+        if let Some(offer) = &self.deflate {
+            let offer = alloc::format!("{offer}");
+            write_field(&mut out, "Sec-WebSocket-Extensions", offer.as_bytes());
+        }
         if let Some(origin) = &self.origin {
             write_field(&mut out, "Origin", alloc::format!("{origin}").as_bytes());
         }
@@ -128,7 +141,8 @@ impl Request {
         let accept = AcceptKey::from_key(&key);
         (
             out,
-            Expectation::new(accept, self.subprotocols.clone(), self.require_subprotocol),
+            Expectation::new(accept, self.subprotocols.clone(), self.require_subprotocol)
+                .with_deflate(self.deflate),
         )
     }
 }

@@ -5,6 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use ws_deflate::{Answer, Terms};
+
 use super::{Offer, Rejection};
 use crate::Negotiated;
 use crate::fields::{FieldError, check_outgoing, is_protocol_field, write_field};
@@ -14,6 +16,7 @@ use crate::fields::{FieldError, check_outgoing, is_protocol_field, write_field};
 pub struct Acceptance {
     offer: Offer,
     subprotocol: Option<String>,
+    deflate: Option<Answer>,
     fields: Vec<u8>,
 }
 
@@ -22,6 +25,7 @@ impl Acceptance {
         Self {
             offer,
             subprotocol: None,
+            deflate: None,
             fields: Vec::new(),
         }
     }
@@ -37,6 +41,14 @@ impl Acceptance {
         }
         self.subprotocol = Some(name.to_owned());
         Ok(self)
+    }
+
+    /// Agrees on permessage-deflate (RFC 7692) if the client made an offer that fits the terms. Without this call, or
+    /// without such an offer, messages are not compressed.
+    #[must_use]
+    pub fn deflate(mut self, terms: &Terms) -> Self {
+        self.deflate = terms.accept(self.offer.deflate_offers());
+        self
     }
 
     /// Adds a field, such as Set-Cookie. It may be called several times with the same name.
@@ -61,6 +73,7 @@ impl Acceptance {
     pub fn negotiated(&self) -> Negotiated {
         Negotiated {
             subprotocol: self.subprotocol.clone(),
+            deflate: self.deflate.map(|answer| answer.agreement()),
         }
     }
 
@@ -84,6 +97,10 @@ impl Acceptance {
         );
         if let Some(name) = &self.subprotocol {
             write_field(out, "Sec-WebSocket-Protocol", name.as_bytes());
+        }
+        if let Some(answer) = &self.deflate {
+            let answer = alloc::format!("{answer}");
+            write_field(out, "Sec-WebSocket-Extensions", answer.as_bytes());
         }
         out.extend_from_slice(&self.fields);
         out.extend_from_slice(b"\r\n");

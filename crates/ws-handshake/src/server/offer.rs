@@ -118,6 +118,15 @@ impl Offer {
         extension::checked(self.head.values(Name::Extensions))
     }
 
+    /// What the client offers of permessage-deflate, in its order of preference (RFC 7692 section 5.1). An offer that
+    /// breaks the rules is not among them: it is to be declined, and the handshake goes on.
+    pub fn deflate_offers(&self) -> impl Iterator<Item = ws_deflate::Offer> {
+        let offers = self.extensions().filter_map(|extension| {
+            extension::deflate(&extension, |parameters| ws_deflate::Offer::parse(parameters))
+        });
+        offers.filter_map(Result::ok)
+    }
+
     /// The Origin field, see [`Request::origin`].
     #[must_use]
     pub fn origin(&self) -> Option<&[u8]> {
