@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::codec::TAIL;
 use crate::history::History;
 use crate::pool::Owner;
-use crate::{Compress, Context, Deflate, Level, WindowBits};
+use crate::{Compress, Context, Deflate, Level, Piece, WindowBits};
 
 /// Shorter messages are compressed with [`Level::FAST`], and refer to the newest [`SHORT_HISTORY`] bytes only.
 const SHORT: usize = 512;
@@ -33,23 +33,6 @@ pub struct Compressor {
     owner: Option<Owner>,
     text: Skip,
     binary: Skip,
-}
-
-/// A message to be compressed, or a piece of it.
-#[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "a piece is bytes and its place in a message"
-)]
-pub struct Piece<'a> {
-    /// The plain bytes.
-    pub plain: &'a [u8],
-    /// Whether the message is text.
-    pub is_text: bool,
-    /// Whether it is the message's first piece.
-    pub is_first: bool,
-    /// Whether it is the message's last piece.
-    pub is_last: bool,
 }
 
 /// Messages of one kind that do not shrink are tried ever less often.

@@ -6,7 +6,7 @@ use core::fmt;
 
 use crate::codec::{Inflater, TAIL};
 use crate::history::History;
-use crate::{Context, Deflate};
+use crate::{Context, Deflate, InflateError, Inflated};
 
 /// Compressed bytes that are kept as they are until the message is complete, or more of it comes: whoever stops in the
 /// middle of a message holds up so much, and not a codec of 64 KB. It also makes one step of many tiny fragments.
@@ -61,48 +61,6 @@ struct Inflating {
     /// Whether there may be more to produce without more input.
     is_full: bool,
 }
-
-/// What one step of a [`Decompressor`] led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a step produces something, or needs something, or is the last"
-)]
-pub enum Inflated<'a> {
-    /// The next plain bytes of the message, perhaps none: ask again.
-    Output(&'a [u8]),
-    /// All input was taken, and there is more to come.
-    NeedInput,
-    /// The message is complete.
-    Done,
-}
-
-/// Why a compressed message cannot be read. The peer wrote it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum InflateError {
-    /// It has no bytes at all; even an empty message has one.
-    Empty,
-    /// It is no DEFLATE data, or refers further back than was agreed.
-    Data,
-    /// It ends inside a block.
-    Truncated,
-    /// It has too many last blocks.
-    TooManyBlocks,
-}
-
-impl fmt::Display for InflateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "a compressed message has no bytes",
-            Self::Data => "a compressed message is not valid DEFLATE data",
-            Self::Truncated => "a compressed message ends inside a block",
-            Self::TooManyBlocks => "a compressed message has too many final blocks",
-        })
-    }
-}
-
-impl core::error::Error for InflateError {}
 
 impl Decompressor {
     /// What reads messages sent within `context`.

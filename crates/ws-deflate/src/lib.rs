@@ -65,19 +65,21 @@ mod deflate;
 mod history;
 mod level;
 mod params;
+mod piece;
 #[cfg(feature = "zlib")]
 mod pool;
 mod terms;
 mod window;
 
 #[cfg(feature = "zlib")]
-pub use compressor::{Compressor, Piece};
+pub use compressor::Compressor;
 pub use config::{Compress, DeflateConfig};
 #[cfg(feature = "zlib")]
-pub use decompressor::{Decompressor, InflateError, Inflated};
+pub use decompressor::Decompressor;
 #[cfg(feature = "zlib")]
 pub use deflate::Deflate;
 pub use level::Level;
 pub use params::{Agreement, Answer, ClientWindow, Context, EXTENSION_NAME, Offer, ParameterError};
+pub use piece::{InflateError, Inflated, Piece};
 pub use terms::{AnswerError, Terms};
 pub use window::WindowBits;

@@ -22,6 +22,10 @@ pub(crate) struct Assembler {
     /// Payload that the headers of the message have announced so far.
     admitted: u64,
     continuations: u32,
+    /// Whether the message in progress is compressed.
+    compressed: bool,
+    /// How many bytes of it have been decompressed.
+    inflated: u64,
     utf8: Utf8Validator,
     max_message_size: usize,
     max_fragments: u32,
@@ -36,6 +40,8 @@ impl Assembler {
             buffer: BytesMut::new(),
             admitted: 0,
             continuations: 0,
+            compressed: false,
+            inflated: 0,
             utf8: Utf8Validator::new(),
             max_message_size: config.max_message_size,
             max_fragments: config.max_fragments,
@@ -54,8 +60,8 @@ impl Assembler {
             (Opcode::Text | Opcode::Binary, Some(_)) => {
                 return Err(ProtocolError::ExpectedContinuation);
             }
-            (Opcode::Text, None) => self.start(MessageKind::Text),
-            (Opcode::Binary, None) => self.start(MessageKind::Binary),
+            (Opcode::Text, None) => self.start(MessageKind::Text, header),
+            (Opcode::Binary, None) => self.start(MessageKind::Binary, header),
             (_, Some(_)) => {}
             (_, None) => return Err(ProtocolError::UnexpectedContinuation),
         }
@@ -65,6 +71,11 @@ impl Assembler {
             // A fragment that brings something is paid for by the limit on the size, which may be lifted for a message
             // of any number of fragments.
             Some(streaming) => (streaming.max_size, payload_len == 0),
+        };
+        let max_size = match self.compressed {
+            false => max_size,
+            // What cannot be compressed gets longer, by a ninth at the worst. What comes out is limited for itself.
+            true => max_size.saturating_add(max_size / 8).saturating_add(1024),
         };
         if self.admitted > max_size {
             return Err(ProtocolError::MessageTooLarge);
@@ -78,8 +89,10 @@ impl Assembler {
         Ok(())
     }
 
-    fn start(&mut self, kind: MessageKind) {
+    fn start(&mut self, kind: MessageKind, header: &FrameHeader) {
         self.kind = Some(kind);
+        self.compressed = !header.rsv.is_empty();
+        self.inflated = 0;
         self.admitted = 0;
         self.continuations = 0;
         self.utf8 = Utf8Validator::new();
@@ -117,6 +130,63 @@ impl Assembler {
         }
         self.buffer.extend_from_slice(payload);
         Ok(())
+    }
+
+    /// Whether the message in progress is compressed.
+    pub(crate) const fn is_compressed(&self) -> bool {
+        self.compressed && self.kind.is_some()
+    }
+
+    /// Takes what a piece of a compressed message came to, and tells what to hand out of it.
+    pub(crate) fn take_inflated(&mut self, piece: &[u8]) -> Result<Option<Chunk>, ProtocolError> {
+        self.inflated = self.inflated.saturating_add(to_u64(piece.len()));
+        let streaming = self.streaming.as_ref();
+        let max_size = streaming.map_or(self.max_message_size(), |streaming| streaming.max_size);
+        if self.inflated > max_size {
+            return Err(ProtocolError::MessageTooLarge);
+        }
+        let validated = self.validate(piece);
+        if !self.is_streaming() {
+            validated.map_err(|_| ProtocolError::InvalidUtf8)?;
+            self.append_inflated(piece);
+            return Ok(None);
+        }
+        let valid = match &validated {
+            Ok(()) => piece,
+            Err(error) => {
+                let valid = error.position().unwrap_or_default();
+                piece.get(..valid).unwrap_or_default()
+            }
+        };
+        let chunk = match self.is_discarding() {
+            true => None,
+            false => self.chunk(Bytes::copy_from_slice(valid), false),
+        };
+        if validated.is_err() {
+            self.note_invalid();
+        }
+        Ok(chunk)
+    }
+
+    /// Grows in steps that end at the limit: halves of it, halves of these, and so on. While the old half is copied the
+    /// two together are no more than the limit.
+    fn append_inflated(&mut self, piece: &[u8]) {
+        let needed = self.buffer.len().saturating_add(piece.len());
+        if needed > self.buffer.capacity() {
+            let mut capacity = self.max_message_size;
+            while capacity / 2 >= needed && !self.buffer.is_empty() {
+                capacity /= 2;
+            }
+            // The first piece is often all there is.
+            let capacity = if self.buffer.is_empty() {
+                needed
+            } else {
+                capacity
+            };
+            self.buffer
+                .reserve(capacity.max(needed).saturating_sub(self.buffer.len()));
+        }
+        self.buffer.extend_from_slice(piece);
     }
 
     /// The last fragment is complete.

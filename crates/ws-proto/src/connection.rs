@@ -4,14 +4,19 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use ws_deflate::Compress;
 use ws_frame::{CloseCode, ClosePayload};
 
+#[cfg(feature = "deflate")]
+use crate::deflate::{Compressor, Decompressor};
 use crate::inbound::{Inbound, Received};
 use crate::keepalive::{Due, Keepalive, View};
 use crate::outbound::{Outbound, Reply};
 use crate::side::Side;
 use crate::tap::TapSlot;
 use crate::transmit::to_u64;
+#[cfg(feature = "deflate")]
+use crate::{Agreement, Deflate};
 use crate::{
     CloseInfo, Config, Event, FlushMark, Initiator, MaskKeys, Message, MessageKind, Offered,
     OverflowPolicy, PreparedMessage, ProtocolError, Role, SendError, State, Stats, Tap, Transmit,
@@ -95,6 +100,21 @@ impl Connection {
     #[must_use]
     pub fn with_vectored_writes(mut self, vectored: bool) -> Self {
         self.outbound.set_vectored(vectored);
+        self
+    }
+
+    /// Compresses messages within what was agreed in the opening handshake (RFC 7692), by the policy of `deflate`, and
+    /// reads compressed ones.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, agreed: Agreement, deflate: &Deflate) -> Self {
+        let (sent, received) = match self.role() {
+            Role::Server => (agreed.server, agreed.client),
+            Role::Client => (agreed.client, agreed.server),
+        };
+        self.inbound
+            .set_decompressor(Decompressor::new(received, deflate));
+        self.outbound.set_compressor(Compressor::new(sent, deflate));
         self
     }
 
@@ -222,7 +242,17 @@ impl Connection {
     /// wait to be written, [`SendError::MessageUnfinished`] between the pieces of a message that
     /// [`send_fragment`](Self::send_fragment) began. The message comes back each time.
     pub fn send(&mut self, message: Message) -> Result<(), Unsent> {
-        self.outbound.send(message)
+        self.outbound.send(message, Compress::Auto)
+    }
+
+    /// As [`send`](Self::send), saying whether the message is compressed. It makes no difference where compression was
+    /// not agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_with(&mut self, message: Message, compress: Compress) -> Result<(), Unsent> {
+        self.outbound.send(message, compress)
     }
 
     /// Queues a message that was framed before, which a server does without copying it. Otherwise as
@@ -563,6 +593,7 @@ impl Connection {
         match received {
             Received::Message(message) => Event::Message(message),
             Received::Chunk(chunk) => Event::Chunk(chunk),
+            Received::Part => Event::Part,
             Received::Ping(data) => {
                 self.outbound.answer(Reply::Pong(&data));
                 Event::Ping(data)

@@ -33,6 +33,8 @@ pub enum ProtocolError {
     TooManyFragments,
     /// Text that is not UTF-8 (§8.1).
     InvalidUtf8,
+    /// A compressed message that is no DEFLATE data, or refers further back than was agreed (RFC 7692 §7.2.2).
+    InvalidDeflate,
     /// A Close frame with a forbidden code, a body of one byte, or a reason that is not UTF-8 (§5.5.1, §7.4, §8.1).
     ClosePayload(ClosePayloadError),
     /// The transport ended without a Close frame: local status 1006 (§7.1.5).
@@ -58,7 +60,7 @@ impl ProtocolError {
             Self::FrameTooLarge | Self::MessageTooLarge | Self::TooManyFragments => {
                 Some(CloseCode::MESSAGE_TOO_BIG)
             }
-            Self::InvalidUtf8 => Some(CloseCode::INVALID_PAYLOAD),
+            Self::InvalidUtf8 | Self::InvalidDeflate => Some(CloseCode::INVALID_PAYLOAD),
             Self::ClosePayload(error) => Some(error.close_code()),
             Self::ConnectionLost | Self::PongTimeout | Self::WriteTimeout | Self::CloseTimeout => {
                 None
@@ -85,6 +87,7 @@ impl fmt::Display for ProtocolError {
             Self::MessageTooLarge => "the peer sent a message over the size limit",
             Self::TooManyFragments => "the peer sent a message in too many fragments",
             Self::InvalidUtf8 => "the peer sent text that is not UTF-8",
+            Self::InvalidDeflate => "the peer sent a compressed message that cannot be read",
             Self::ConnectionLost => "the peer left without a Close frame",
             Self::PongTimeout => "the peer did not answer a Ping in time",
             Self::WriteTimeout => "the peer did not take what it was sent in time",

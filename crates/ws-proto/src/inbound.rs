@@ -3,9 +3,11 @@
 use alloc::boxed::Box;
 
 use bytes::{Buf, Bytes, BytesMut};
-use ws_frame::{ClosePayload, FrameHeader, Opcode};
+use ws_deflate::Inflated;
+use ws_frame::{ClosePayload, FrameHeader, Opcode, Rsv};
 
 use crate::assembler::Assembler;
+use crate::deflate::Decompressor;
 use crate::tap::TapSlot;
 use crate::transmit::to_u64;
 use crate::{
@@ -41,6 +43,13 @@ const CARRY_MAX: usize = 4 * 1024;
 /// A waiting connection's own buffer of up to this size is not worth a smaller one.
 const PARKED_MIN: usize = 256;
 
+/// A compressed message is decompressed until it has given so much, and then the caller gets to do something else: a
+/// millisecond's work at the worst.
+const INFLATE_OUTPUT: usize = 256 * 1024;
+
+/// The same, in compressed bytes: blocks that give nothing cost time too.
+const INFLATE_INPUT: usize = 64 * 1024;
+
 /// The receiving direction.
 #[derive(Debug)]
 pub(crate) struct Inbound {
@@ -52,6 +61,8 @@ pub(crate) struct Inbound {
     /// The frame whose payload is arriving.
     frame: Option<Frame>,
     assembler: Assembler,
+    /// Reads compressed messages, if that was agreed.
+    decompressor: Option<Box<Decompressor>>,
     role: Role,
     max_frame_size: usize,
     reception: Reception,
@@ -75,7 +86,7 @@ struct Frame {
     /// Whether the payload stays where it was received until it is complete: that of a message in one frame, unless it
     /// is delivered in pieces.
     in_place: bool,
-    /// How much unmasked and validated payload lies at the front of the buffer.
+    /// How much unmasked and, unless it is compressed, validated payload lies at the front of the buffer.
     digested: usize,
 }
 
@@ -102,6 +113,8 @@ enum Reception {
 pub(crate) enum Received {
     Message(Message),
     Chunk(Chunk),
+    /// Part of a compressed message, and nothing to see of it yet.
+    Part,
     Ping(Bytes),
     Pong(Bytes),
     Close(Option<CloseFrame>),
@@ -114,6 +127,7 @@ impl Inbound {
             shared: false,
             frame: None,
             assembler: Assembler::new(config),
+            decompressor: None,
             role,
             max_frame_size: config.max_frame_size,
             reception: Reception::Open,
@@ -123,6 +137,11 @@ impl Inbound {
             frames: 0,
             messages: 0,
         }
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) fn set_decompressor(&mut self, decompressor: Decompressor) {
+        self.decompressor = Some(Box::new(decompressor));
     }
 
     /// Takes what a binding read into a buffer of its own.
@@ -270,6 +289,7 @@ impl Inbound {
 
     /// The next thing that the peer said; `None` when that takes more bytes.
     pub(crate) fn poll(&mut self, tap: &mut TapSlot) -> Result<Option<Received>, ProtocolError> {
+        let mut work = Work::default();
         while self.is_open() {
             if self.assembler.is_streaming()
                 && let Some(chunk) = self.begin_streaming()?
@@ -286,7 +306,7 @@ impl Inbound {
             let progress = if frame.header.opcode.is_control() {
                 self.control(frame)?
             } else {
-                self.data(frame)?
+                self.data(frame, &mut work)?
             };
             match progress {
                 Progress::Received(received) => return Ok(Some(received)),
@@ -358,7 +378,9 @@ impl Inbound {
         let frame = Frame {
             header,
             left: header.payload_len,
-            in_place: is_whole_message && !self.assembler.is_streaming(),
+            in_place: is_whole_message
+                && !self.assembler.is_streaming()
+                && !self.assembler.is_compressed(),
             digested: 0,
         };
         self.frame = Some(frame);
@@ -367,7 +389,11 @@ impl Inbound {
 
     /// What no frame may have, whatever came before it.
     const fn judge(&self, header: &FrameHeader) -> Result<(), ProtocolError> {
-        if !header.rsv.is_empty() {
+        // RSV1 says that a message is compressed, on its first frame and if that was agreed (RFC 7692 §6).
+        let is_first = matches!(header.opcode, Opcode::Text | Opcode::Binary);
+        let is_compressed = header.rsv.bits() == Rsv::RSV1.bits() && is_first;
+        let is_allowed = header.rsv.is_empty() || is_compressed && self.decompressor.is_some();
+        if !is_allowed {
             return Err(ProtocolError::ReservedBits);
         }
         match (self.role, header.mask) {
@@ -412,8 +438,11 @@ impl Inbound {
         Ok(Progress::Received(received))
     }
 
-    fn data(&mut self, mut frame: Frame) -> Result<Progress, ProtocolError> {
+    fn data(&mut self, mut frame: Frame, work: &mut Work) -> Result<Progress, ProtocolError> {
         self.active |= frame.arrived(self.buffer.len()) > 0;
+        if self.assembler.is_compressed() {
+            return self.data_compressed(frame, work);
+        }
         if self.assembler.is_streaming() {
             return self.data_streamed(frame);
         }
@@ -502,6 +531,83 @@ impl Inbound {
         }
     }
 
+    /// The payload of a compressed message is unmasked and decompressed as it arrives.
+    fn data_compressed(
+        &mut self,
+        mut frame: Frame,
+        work: &mut Work,
+    ) -> Result<Progress, ProtocolError> {
+        let end = frame
+            .digested
+            .saturating_add(frame.arrived(self.buffer.len()));
+        if let Some(fresh) = self.buffer.get_mut(frame.digested..end) {
+            unmask(&frame, fresh);
+            frame.left = frame.left.saturating_sub(to_u64(fresh.len()));
+            frame.digested = end;
+        }
+        let is_complete = frame.left == 0;
+        let last = is_complete && frame.header.fin;
+        let Some(decompressor) = &mut self.decompressor else {
+            return Err(ProtocolError::ReservedBits);
+        };
+        let mut input = self.buffer.get(..frame.digested).unwrap_or_default();
+        let available = input.len();
+        let mut is_done = false;
+        let progress = loop {
+            if work.is_enough() {
+                break Some(Progress::Received(Received::Part));
+            }
+            let before = input.len();
+            let inflated = decompressor.inflate(&mut input, last);
+            let inflated = inflated.map_err(|_| ProtocolError::InvalidDeflate)?;
+            work.consumed = work
+                .consumed
+                .saturating_add(before.saturating_sub(input.len()));
+            match inflated {
+                Inflated::Output(piece) => {
+                    work.produced = work.produced.saturating_add(piece.len());
+                    if let Some(chunk) = self.assembler.take_inflated(piece)? {
+                        break Some(Progress::Received(Received::Chunk(chunk)));
+                    }
+                    if self.assembler.is_invalid() {
+                        break Some(Progress::Fragment);
+                    }
+                }
+                Inflated::NeedInput => {
+                    is_done = is_complete;
+                    break Some(match is_complete {
+                        true => Progress::Fragment,
+                        false => Progress::Incomplete,
+                    });
+                }
+                Inflated::Done => {
+                    is_done = true;
+                    break None;
+                }
+            }
+        };
+        let consumed = available.saturating_sub(input.len());
+        self.consume(consumed);
+        frame.digested = frame.digested.saturating_sub(consumed);
+        self.frame = (!is_done).then_some(frame);
+        progress.map_or_else(|| self.finish_inflated(), Ok)
+    }
+
+    /// The end of a compressed message.
+    fn finish_inflated(&mut self) -> Result<Progress, ProtocolError> {
+        let received = if self.assembler.is_streaming() {
+            let chunk = self.assembler.chunk(Bytes::new(), true);
+            chunk.map(Received::Chunk)
+        } else {
+            let message = self.assembler.finish_fragmented()?;
+            Some(Received::Message(message))
+        };
+        if !self.assembler.is_invalid() {
+            self.messages = self.messages.wrapping_add(1);
+        }
+        Ok(received.map_or(Progress::Fragment, Progress::Received))
+    }
+
     /// What was received of a message before it was to be delivered in pieces is its first piece.
     fn begin_streaming(&mut self) -> Result<Option<Chunk>, ProtocolError> {
         if self.assembler.is_invalid() {
@@ -545,6 +651,19 @@ impl Inbound {
     }
 }
 
+/// What one call has decompressed.
+#[derive(Debug, Default)]
+struct Work {
+    consumed: usize,
+    produced: usize,
+}
+
+impl Work {
+    const fn is_enough(&self) -> bool {
+        self.consumed >= INFLATE_INPUT || self.produced >= INFLATE_OUTPUT
+    }
+}
+
 /// How far one look at the current frame got.
 enum Progress {
     Received(Received),
@@ -558,11 +677,7 @@ enum Progress {
 fn digest(assembler: &mut Assembler, frame: &mut Frame, fresh: &mut [u8]) -> Result<(), usize> {
     let mut valid: usize = 0;
     for block in fresh.chunks_mut(DIGEST_BLOCK) {
-        if let Some(key) = frame.header.mask {
-            // The key is four bytes long.
-            let phase = frame.header.payload_len.wrapping_sub(frame.left) % 4;
-            key.apply(usize::try_from(phase).unwrap_or_default(), block);
-        }
+        unmask(frame, block);
         if let Err(error) = assembler.validate(block) {
             return Err(valid.saturating_add(error.position().unwrap_or_default()));
         }
@@ -570,6 +685,15 @@ fn digest(assembler: &mut Assembler, frame: &mut Frame, fresh: &mut [u8]) -> Res
         frame.left = frame.left.saturating_sub(to_u64(block.len()));
     }
     Ok(())
+}
+
+/// Unmasks the next bytes of the frame.
+fn unmask(frame: &Frame, block: &mut [u8]) {
+    if let Some(key) = frame.header.mask {
+        // The key is four bytes long.
+        let phase = frame.header.payload_len.wrapping_sub(frame.left) % 4;
+        key.apply(usize::try_from(phase).unwrap_or_default(), block);
+    }
 }
 
 #[cfg(test)]

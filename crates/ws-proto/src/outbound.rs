@@ -3,8 +3,10 @@
 use alloc::boxed::Box;
 
 use bytes::{Buf, Bytes};
+use ws_deflate::{Compress, Piece};
 use ws_frame::{CloseCode, ClosePayload, FrameHeader, Opcode, Rsv, Utf8Validator};
 
+use crate::deflate::Compressor;
 use crate::side::Side;
 use crate::tap::TapSlot;
 use crate::transmit::to_u64;
@@ -36,6 +38,13 @@ const PONG_RESERVE: usize = 8 * 1024;
 /// Room for Pings where `Config::write_buffer_limit` leaves none: a connection that is stuck is one to be pinged.
 const PING_RESERVE: usize = 1024;
 
+/// Longer messages are compressed and framed in pieces of this size: each takes half a millisecond, a whole one at the
+/// worst, and then what else there is to do gets its turn.
+const COMPRESS_PIECE: usize = 32 * 1024;
+
+/// What one call compresses at most, in pieces.
+const COMPRESS_BURST: u8 = 2;
+
 /// The sending direction.
 #[derive(Debug)]
 pub(crate) struct Outbound {
@@ -57,6 +66,16 @@ pub(crate) struct Outbound {
     abandoned: bool,
     /// Whether payloads may be queued apart from their header.
     vectored: bool,
+    /// Compresses messages, if that was agreed.
+    compressor: Option<Box<Compressor>>,
+    /// Whether the message whose fragments are being framed is compressed.
+    compressing: bool,
+    /// How many pieces the call has compressed.
+    compressed: u8,
+    /// Whether that message is text.
+    is_text: bool,
+    /// Whether what is framed now is not to be compressed if that can be avoided.
+    hurried: bool,
     fragment_size: usize,
     buffer_high: usize,
     buffer_limit: usize,
@@ -133,6 +152,11 @@ impl Outbound {
             reserved: Reserved::default(),
             abandoned: false,
             vectored: true,
+            compressor: None,
+            compressing: false,
+            compressed: 0,
+            is_text: false,
+            hurried: false,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX).max(1),
             // Something may always be queued on an empty buffer, and the mark lies at the limit at most: whatever the
             // configuration says, Pings and their answers find room.
@@ -149,6 +173,11 @@ impl Outbound {
         }
     }
 
+    #[cfg(feature = "deflate")]
+    pub(crate) fn set_compressor(&mut self, compressor: Compressor) {
+        self.compressor = Some(Box::new(compressor));
+    }
+
     pub(crate) const fn set_vectored(&mut self, vectored: bool) {
         self.vectored = vectored;
     }
@@ -161,12 +190,13 @@ impl Outbound {
         &mut self.tap
     }
 
-    pub(crate) fn send(&mut self, message: Message) -> Result<(), Unsent> {
+    pub(crate) fn send(&mut self, message: Message, compress: Compress) -> Result<(), Unsent> {
         if let Err(error) = self.admit_message() {
             return Err(Unsent { error, message });
         }
         let kind = message.kind();
-        self.data(Data::message(kind, message.into_bytes()));
+        self.compressed = 0;
+        self.data(Data::message(kind, message.into_bytes(), compress));
         Ok(())
     }
 
@@ -183,6 +213,7 @@ impl Outbound {
         fin: bool,
     ) -> Result<(), SendError> {
         self.admit()?;
+        self.compressed = 0;
         let (opcode, mut utf8) = match self.unfinished {
             None => (kind.opcode(), Utf8Validator::new()),
             Some(unfinished) if unfinished.kind == kind => (Opcode::Continuation, unfinished.utf8),
@@ -199,6 +230,7 @@ impl Outbound {
             opcode,
             fin,
             payload,
+            compress: Compress::Auto,
         });
         self.unfinished = (!fin).then_some(Unfinished { kind, utf8 });
         if fin && let Some(waiting) = &mut self.waiting {
@@ -269,8 +301,10 @@ impl Outbound {
     }
 
     fn prepared(&mut self, message: &PreparedMessage) {
-        if self.has_ready() || message.len() > self.fragment_size {
-            self.data(Data::message(message.kind(), message.payload()));
+        let size = self.piece_size(message.kind().opcode(), message.compress());
+        if self.has_ready() || message.len() > size {
+            let compress = message.compress();
+            self.data(Data::message(message.kind(), message.payload(), compress));
         } else {
             self.prepared_frame(message);
         }
@@ -278,7 +312,8 @@ impl Outbound {
 
     /// Frames `data` now, or behind what waits, or fragment by fragment as the write buffer gets room.
     fn data(&mut self, data: Data) {
-        if self.has_ready() || data.payload.len() > self.fragment_size {
+        let size = self.piece_size(data.opcode, data.compress);
+        if self.has_ready() || data.payload.len() > size {
             self.waiting.get_or_insert_default().accept(data);
             self.refill();
         } else {
@@ -288,7 +323,18 @@ impl Outbound {
 
     /// Frames what waits, until that fills the write buffer up to its mark.
     fn refill(&mut self) {
-        while !self.is_above_high() && self.frame_next() {}
+        while !self.is_above_high() && self.compressed < COMPRESS_BURST && self.frame_next() {}
+    }
+
+    /// How much of a message is framed at once.
+    fn piece_size(&self, opcode: Opcode, compress: Compress) -> usize {
+        piece_size(
+            self.fragment_size,
+            self.compressor.is_some(),
+            self.compressing,
+            opcode,
+            compress,
+        )
     }
 
     /// Frames what waits first; `false` if nothing does.
@@ -297,7 +343,11 @@ impl Outbound {
             return false;
         };
         let before = waiting.accepted();
-        let next = waiting.next(self.fragment_size);
+        let (fragment_size, compressing) = (self.fragment_size, self.compressing);
+        let can_compress = self.compressor.is_some();
+        let next = waiting.next(|opcode, compress| {
+            piece_size(fragment_size, can_compress, compressing, opcode, compress)
+        });
         let framed = before.saturating_sub(waiting.accepted());
         self.framed = self.framed.saturating_add(to_u64(framed));
         if waiting.is_forgettable() {
@@ -321,7 +371,7 @@ impl Outbound {
             return Err(SendError::PingTooLong);
         }
         if self.transmit.remaining() < self.buffer_limit {
-            self.frame(true, Opcode::Ping, data);
+            self.frame(true, Rsv::NONE, Opcode::Ping, data);
         } else if self.reserved.len(self.written()) < PING_RESERVE {
             self.reserved_frame(Opcode::Ping, data);
         } else {
@@ -333,7 +383,7 @@ impl Outbound {
     /// Queues a Ping of our own, whatever else waits, and tells where it ends in the stream of all bytes sent. There is
     /// one in the queue at most.
     pub(crate) fn keepalive_ping(&mut self, data: &[u8]) -> u64 {
-        self.frame(true, Opcode::Ping, data);
+        self.frame(true, Rsv::NONE, Opcode::Ping, data);
         self.transmit.end()
     }
 
@@ -384,6 +434,7 @@ impl Outbound {
 
     /// Bytes owed to the wire.
     pub(crate) fn transmit(&mut self) -> &mut Transmit {
+        self.compressed = 0;
         if self.unanswered_ping.is_some() {
             self.answer_ping();
         }
@@ -544,7 +595,7 @@ impl Outbound {
     /// Queues a control frame in the room that is kept for such.
     fn reserved_frame(&mut self, opcode: Opcode, data: &[u8]) {
         let before = self.transmit.remaining();
-        self.frame(true, opcode, data);
+        self.frame(true, Rsv::NONE, opcode, data);
         let len = self.transmit.remaining().saturating_sub(before);
         self.reserved.add(len, self.transmit.end(), self.written());
     }
@@ -562,60 +613,143 @@ impl Outbound {
         if let Some(waiting) = &mut self.waiting {
             waiting.drop_offered();
         }
+        // All of it at once: no time to compress what has not begun to be.
+        self.hurried = true;
         while self.frame_next() {}
+        self.hurried = false;
     }
 
     fn close_frame(&mut self, payload: &ClosePayload) {
         self.settle();
-        self.frame(true, Opcode::Close, payload.as_bytes());
+        self.frame(true, Rsv::NONE, Opcode::Close, payload.as_bytes());
         self.sent_close = Some(payload.code());
         self.close_end = self.transmit.end();
     }
 
     fn prepared_frame(&mut self, message: &PreparedMessage) {
+        if self.compressor.is_some() {
+            self.prepared_frame_deflated(message);
+            return;
+        }
+        match message.frame() {
+            Some(frame) if self.may_share(frame) => {
+                self.shared_frame(Rsv::NONE, message.kind().opcode(), frame, message.len());
+            }
+            _ => self.plain_frame(message.kind().opcode(), true, message.payload()),
+        }
+    }
+
+    /// Whether a frame is queued by reference.
+    fn may_share(&self, frame: &Bytes) -> bool {
         // Without vectored writes each chunk is a write of its own, so only a lonely frame stays one.
         let is_lonely = !self.transmit.has_remaining();
-        match message.frame() {
-            Some(frame)
-                if self.role() == Role::Server
-                    && (is_lonely || self.vectored && frame.len() >= SHARE_FRAME_MIN) =>
-            {
-                let header = FrameHeader {
-                    fin: true,
-                    rsv: Rsv::NONE,
-                    opcode: message.kind().opcode(),
-                    mask: None,
-                    payload_len: to_u64(message.len()),
-                };
-                self.note_frame(&header, frame.len());
-                self.transmit.share(frame.clone());
+        self.role() == Role::Server
+            && (is_lonely || self.vectored && frame.len() >= SHARE_FRAME_MIN)
+    }
+
+    /// The same where compression was agreed: what was compressed for all serves this one too, if it keeps to its window.
+    #[cold]
+    fn prepared_frame_deflated(&mut self, message: &PreparedMessage) {
+        let opcode = message.kind().opcode();
+        let Some(compressor) = &mut self.compressor else {
+            return;
+        };
+        let deflated = message.deflated().filter(|deflated| {
+            deflated.window <= compressor.window() && deflated.payload_len <= self.fragment_size
+        });
+        match deflated {
+            Some(deflated) => {
+                compressor.adopt(message.as_bytes());
+                if self.may_share(&deflated.frame) {
+                    self.shared_frame(Rsv::RSV1, opcode, &deflated.frame, deflated.payload_len);
+                } else {
+                    self.frame(true, Rsv::RSV1, opcode, deflated.payload());
+                }
             }
-            _ => self.data_frame(Data::message(message.kind(), message.payload())),
+            None => self.data_frame(Data::message(
+                message.kind(),
+                message.payload(),
+                message.compress(),
+            )),
         }
+    }
+
+    /// Queues a server's whole frame, which others may share.
+    fn shared_frame(&mut self, rsv: Rsv, opcode: Opcode, frame: &Bytes, payload_len: usize) {
+        let header = FrameHeader {
+            fin: true,
+            rsv,
+            opcode,
+            mask: None,
+            payload_len: to_u64(payload_len),
+        };
+        self.note_frame(&header, frame.len());
+        self.transmit.share(frame.clone());
     }
 
     // Of the 1027 instructions that a small message takes, there and back, this saves 26.
     #[inline(always)]
     fn data_frame(&mut self, data: Data) {
-        let Data {
-            opcode,
-            fin,
-            payload,
-        } = data;
+        if self.compressor.is_some() && self.compressed_frames(&data) {
+            return;
+        }
+        self.plain_frame(data.opcode, data.fin, data.payload);
+    }
+
+    fn plain_frame(&mut self, opcode: Opcode, fin: bool, payload: Bytes) {
         if self.vectored && self.role() == Role::Server && payload.len() > COPY_PAYLOAD_MAX {
-            self.header(fin, opcode, payload.len(), None);
+            self.header(fin, Rsv::NONE, opcode, payload.len(), None);
             self.transmit.share(payload);
         } else {
-            self.frame(fin, opcode, &payload);
+            self.frame(fin, Rsv::NONE, opcode, &payload);
         }
     }
 
+    /// Compresses a piece of a message and frames it; `false` if the message goes as it is.
+    #[cold]
+    fn compressed_frames(&mut self, data: &Data) -> bool {
+        let is_first = data.opcode != Opcode::Continuation;
+        if is_first {
+            self.is_text = data.opcode == Opcode::Text;
+        } else if !self.compressing {
+            return false;
+        }
+        let compress = match self.hurried {
+            true => Compress::Never,
+            false => data.compress,
+        };
+        let piece = Piece {
+            plain: &data.payload,
+            is_text: self.is_text,
+            is_first,
+            is_last: data.fin,
+        };
+        let compressor = self.compressor.as_mut();
+        let compressed = compressor.and_then(|compressor| compressor.compress(piece, compress));
+        self.compressing = compressed.is_some();
+        let Some(compressed) = compressed else {
+            return false;
+        };
+        self.compressed = self.compressed.saturating_add(1);
+        // What is compressed may be cut anywhere (RFC 7692 §6.1).
+        let mut rsv = if is_first { Rsv::RSV1 } else { Rsv::NONE };
+        let mut opcode = data.opcode;
+        let mut rest = &compressed[..];
+        while rest.len() > self.fragment_size {
+            let (fragment, behind) = rest.split_at(self.fragment_size);
+            self.frame(false, rsv, opcode, fragment);
+            (rsv, opcode, rest) = (Rsv::NONE, Opcode::Continuation, behind);
+        }
+        self.frame(data.fin, rsv, opcode, rest);
+        true
+    }
+
     /// Queues a frame whose payload is copied and, by a client, masked (§5.3).
-    fn frame(&mut self, fin: bool, opcode: Opcode, payload: &[u8]) {
+    fn frame(&mut self, fin: bool, rsv: Rsv, opcode: Opcode, payload: &[u8]) {
         let mask = self.side.next_key();
         self.transmit
             .reserve(payload.len().saturating_add(FrameHeader::MAX_LEN));
-        self.header(fin, opcode, payload.len(), mask);
+        self.header(fin, rsv, opcode, payload.len(), mask);
         let Some(key) = mask else {
             self.transmit.copy(payload);
             return;
@@ -644,13 +778,14 @@ impl Outbound {
     fn header(
         &mut self,
         fin: bool,
+        rsv: Rsv,
         opcode: Opcode,
         payload_len: usize,
         mask: Option<ws_frame::MaskKey>,
     ) {
         let header = FrameHeader {
             fin,
-            rsv: Rsv::NONE,
+            rsv,
             opcode,
             mask,
             payload_len: to_u64(payload_len),
@@ -659,5 +794,23 @@ impl Outbound {
         let len = header.encode(&mut encoded);
         self.note_frame(&header, len.saturating_add(payload_len));
         self.transmit.copy_beginning(&encoded, len);
+    }
+}
+
+/// How much of a message is framed at once.
+fn piece_size(
+    fragment_size: usize,
+    can_compress: bool,
+    compressing: bool,
+    opcode: Opcode,
+    compress: Compress,
+) -> usize {
+    let may_compress = match opcode {
+        Opcode::Continuation => compressing,
+        _ => compress != Compress::Never,
+    };
+    match can_compress && may_compress {
+        true => fragment_size.min(COMPRESS_PIECE),
+        false => fragment_size,
     }
 }

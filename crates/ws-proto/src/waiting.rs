@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
+use ws_deflate::Compress;
 use ws_frame::Opcode;
 
 use crate::transmit::to_u64;
@@ -75,15 +76,18 @@ pub(crate) struct Data {
     pub(crate) opcode: Opcode,
     pub(crate) fin: bool,
     pub(crate) payload: Bytes,
+    /// Whether the message is compressed; of no meaning behind its first piece.
+    pub(crate) compress: Compress,
 }
 
 impl Data {
     /// A whole message.
-    pub(crate) const fn message(kind: MessageKind, payload: Bytes) -> Self {
+    pub(crate) const fn message(kind: MessageKind, payload: Bytes, compress: Compress) -> Self {
         Self {
             opcode: kind.opcode(),
             fin: true,
             payload,
+            compress,
         }
     }
 
@@ -97,6 +101,7 @@ impl Data {
             opcode,
             fin: false,
             payload: self.payload.split_to(size),
+            compress: self.compress,
         })
     }
 }
@@ -131,22 +136,24 @@ impl Waiting {
         self.ready.extend(self.held.drain(..).map(Entry::Offered));
     }
 
-    /// Takes out what is to be framed next, `fragment_size` bytes at most.
-    pub(crate) fn next(&mut self, fragment_size: usize) -> Option<Next> {
+    /// Takes out what is to be framed next, at most so many bytes as `piece_size` tells of it.
+    pub(crate) fn next(&mut self, piece_size: impl Fn(Opcode, Compress) -> usize) -> Option<Next> {
         let (mut data, was_accepted) = match self.ready.pop_front()? {
             Entry::Offered(message) => {
                 self.offered = self.offered.saturating_sub(1);
-                if message.len() <= fragment_size {
+                let opcode = message.kind().opcode();
+                if message.len() <= piece_size(opcode, message.compress()) {
                     return Some(Next::Prepared(message));
                 }
-                let data = Data::message(message.kind(), message.payload());
+                let data = Data::message(message.kind(), message.payload(), message.compress());
                 self.owed_len = self.owed_len.saturating_add(data.payload.len());
                 (data, false)
             }
             Entry::Begun(data) => (data, false),
             Entry::Accepted(data) => (data, true),
         };
-        let Some(first) = data.split_first(fragment_size) else {
+        let size = piece_size(data.opcode, data.compress);
+        let Some(first) = data.split_first(size) else {
             self.owed_len = self.owed_len.saturating_sub(data.payload.len());
             self.accepted = self.accepted.saturating_sub(usize::from(was_accepted));
             return Some(Next::Frame(data));

@@ -161,7 +161,9 @@ impl fmt::Display for HandshakeError {
             Self::InvalidUpgrade => "the Upgrade field of the response is not `websocket`",
             Self::InvalidConnection => "the Connection field of the response lacks `Upgrade`",
             Self::InvalidAccept => "Sec-WebSocket-Accept does not answer the key",
-            Self::InvalidExtensions => "the server chose an extension that was not offered, or not as it was offered",
+            Self::InvalidExtensions => {
+                "the server chose an extension that was not offered, or not as it was offered"
+            }
             Self::InvalidSubprotocol => "the server chose a subprotocol that was not offered",
             Self::MissingSubprotocol => "the server chose no subprotocol",
         };

@@ -122,7 +122,9 @@ impl Offer {
     /// breaks the rules is not among them: it is to be declined, and the handshake goes on.
     pub fn deflate_offers(&self) -> impl Iterator<Item = ws_deflate::Offer> {
         let offers = self.extensions().filter_map(|extension| {
-            extension::deflate(&extension, |parameters| ws_deflate::Offer::parse(parameters))
+            extension::deflate(&extension, |parameters| {
+                ws_deflate::Offer::parse(parameters)
+            })
         });
         offers.filter_map(Result::ok)
     }
