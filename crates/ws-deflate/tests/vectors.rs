@@ -162,7 +162,7 @@ fn what_is_no_message_is_an_error_for_ever() {
 #[test]
 fn no_prefix_of_a_message_is_a_message() {
     let long: Vec<u8> = (0..3000_u32)
-        .map(|at| b'a' + (at * at >> 7) as u8 % 20)
+        .map(|at| b'a' + ((at * at) >> 7) as u8 % 20)
         .collect();
     let mut compressor = Compressor::new(Context::default(), &Deflate::default());
     let piece = whole(&long);

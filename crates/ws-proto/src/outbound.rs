@@ -690,10 +690,11 @@ impl Outbound {
     // Of the 1027 instructions that a small message takes, there and back, this saves 26.
     #[inline(always)]
     fn data_frame(&mut self, data: Data) {
-        if self.compressor.is_some() && self.compressed_frames(&data) {
-            return;
+        if self.compressor.is_some() {
+            self.data_frames(data);
+        } else {
+            self.plain_frame(data.opcode, data.fin, data.payload);
         }
-        self.plain_frame(data.opcode, data.fin, data.payload);
     }
 
     fn plain_frame(&mut self, opcode: Opcode, fin: bool, payload: Bytes) {
@@ -705,43 +706,55 @@ impl Outbound {
         }
     }
 
-    /// Compresses a piece of a message and frames it; `false` if the message goes as it is.
+    /// Compresses a piece of a message, if that is worth it, and frames it.
     #[cold]
-    fn compressed_frames(&mut self, data: &Data) -> bool {
-        let is_first = data.opcode != Opcode::Continuation;
+    fn data_frames(&mut self, data: Data) {
+        let Data {
+            opcode,
+            fin,
+            mut payload,
+            compress,
+        } = data;
+        let is_first = opcode != Opcode::Continuation;
         if is_first {
-            self.is_text = data.opcode == Opcode::Text;
-        } else if !self.compressing {
-            return false;
+            self.is_text = opcode == Opcode::Text;
+            self.compressing = true;
         }
-        let compress = match self.hurried {
-            true => Compress::Never,
-            false => data.compress,
-        };
         let piece = Piece {
-            plain: &data.payload,
+            plain: &payload,
             is_text: self.is_text,
             is_first,
-            is_last: data.fin,
+            is_last: fin,
         };
-        let compressor = self.compressor.as_mut();
-        let compressed = compressor.and_then(|compressor| compressor.compress(piece, compress));
-        self.compressing = compressed.is_some();
-        let Some(compressed) = compressed else {
-            return false;
+        let compress = if self.hurried {
+            Compress::Never
+        } else {
+            compress
         };
-        self.compressed = self.compressed.saturating_add(1);
-        // What is compressed may be cut anywhere (RFC 7692 §6.1).
-        let mut rsv = if is_first { Rsv::RSV1 } else { Rsv::NONE };
-        let mut opcode = data.opcode;
-        let mut rest = &compressed[..];
-        while rest.len() > self.fragment_size {
-            let (fragment, behind) = rest.split_at(self.fragment_size);
-            self.frame(false, rsv, opcode, fragment);
-            (rsv, opcode, rest) = (Rsv::NONE, Opcode::Continuation, behind);
+        let mut rsv = Rsv::NONE;
+        if self.compressing
+            && let Some(compressor) = &mut self.compressor
+        {
+            let compressed = compressor.compress(piece, compress);
+            self.compressing = compressed.is_some();
+            if let Some(compressed) = compressed {
+                self.compressed = self.compressed.saturating_add(1);
+                payload = Bytes::from(compressed);
+                rsv = if is_first { Rsv::RSV1 } else { Rsv::NONE };
+            }
         }
-        self.frame(data.fin, rsv, opcode, rest);
-        true
+        // Compressed or not, what is no frame yet may be cut anywhere (RFC 7692 §6.1).
+        let mut opcode = opcode;
+        while payload.len() > self.fragment_size {
+            let fragment = payload.split_to(self.fragment_size);
+            self.frame(false, rsv, opcode, &fragment);
+            (rsv, opcode) = (Rsv::NONE, Opcode::Continuation);
+        }
+        if rsv == Rsv::NONE {
+            self.plain_frame(opcode, fin, payload);
+        } else {
+            self.frame(fin, rsv, opcode, &payload);
+        }
     }
 
     /// Queues a frame whose payload is copied and, by a client, masked (§5.3).
@@ -810,7 +823,8 @@ fn piece_size(
         _ => compress != Compress::Never,
     };
     match can_compress && may_compress {
-        true => fragment_size.min(COMPRESS_PIECE),
+        // What comes of it is cut into fragments.
+        true => COMPRESS_PIECE,
         false => fragment_size,
     }
 }

@@ -1,0 +1,529 @@
+//! Compressed messages: RFC 7692 on a connection.
+
+#![cfg(feature = "deflate")]
+
+use std::io::Write;
+
+use bytes::{Buf, Bytes};
+use proptest::prelude::*;
+use ws_proto::{
+    Agreement, CloseCode, Compress, Config, Connection, Context, Deflate, DeflateConfig, Event,
+    Message, MessageKind, PreparedMessage, ProtocolError, Terms, WindowBits,
+};
+use ws_testkit::{Alone, Chunks, Frame, Pair, Prng, vectors};
+
+/// "Hello", compressed.
+const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+
+const MIB: usize = 1024 * 1024;
+
+fn agreement() -> Agreement {
+    Agreement::default()
+}
+
+fn pair_with(config: &Config, agreed: Agreement, deflate: &Deflate) -> Pair {
+    let mut pair = Pair::with_configs(config.clone(), config.clone());
+    for end in [&mut pair.client, &mut pair.server] {
+        let plain = std::mem::replace(&mut end.connection, Connection::server(Config::default()));
+        end.connection = plain.with_deflate(agreed, deflate);
+    }
+    pair
+}
+
+fn pair() -> Pair {
+    pair_with(&Config::default(), agreement(), &Deflate::default())
+}
+
+fn server_with(config: Config) -> Alone {
+    let deflate = Deflate::default();
+    Alone::new(Connection::server(config).with_deflate(agreement(), &deflate))
+}
+
+fn server() -> Alone {
+    server_with(Config::default())
+}
+
+fn compressed(payload: &[u8]) -> Frame {
+    Frame::text(payload).with_rsv(0b100).masked(vectors::KEY)
+}
+
+/// The opcodes, reserved bits and FINs of what was written.
+fn headers(mut wire: &[u8]) -> Vec<(u8, bool, bool)> {
+    let mut seen = Vec::new();
+    while let Ok(Some((header, len))) = ws_proto::FrameHeader::parse(wire) {
+        seen.push((header.opcode.bits(), !header.rsv.is_empty(), header.fin));
+        wire = &wire[len + header.payload_len as usize..];
+    }
+    seen
+}
+
+/// Payload of the frames that were written, by a server.
+fn payload_len(mut wire: &[u8]) -> usize {
+    let mut sum = 0;
+    while let Ok(Some((header, len))) = ws_proto::FrameHeader::parse(wire) {
+        sum += header.payload_len as usize;
+        wire = &wire[len + header.payload_len as usize..];
+    }
+    sum
+}
+
+/// spec: PA-01, PA-02, PA-04
+#[test]
+fn messages_travel_compressed_if_that_makes_them_shorter() {
+    let mut pair = pair();
+    let long = "to be or not to be, that is the question. ".repeat(20);
+    let random = Prng::new(5).bytes(1000);
+    let messages = [
+        Message::text("short"),
+        Message::text(long.as_str()),
+        Message::binary(random),
+        Message::text(""),
+        Message::binary(long.clone().into_bytes()),
+        Message::text(long.as_str()),
+    ];
+    for message in &messages {
+        pair.server.connection.send(message.clone()).expect("sent");
+    }
+    pair.drive();
+    assert_eq!(pair.client.messages(), messages);
+    let compressed: Vec<_> = headers(&pair.server.written)
+        .into_iter()
+        .map(|(_, rsv, _)| rsv)
+        .collect();
+    // After one that cannot be compressed the next binary message is not tried.
+    assert_eq!(compressed, [false, true, false, false, false, true]);
+    // The last one refers to the ones before it.
+    assert!(payload_len(&pair.server.written) < 5 + 60 + 1000 + long.len() + 20);
+}
+
+/// spec: PA-01, PA-03, PA-11
+#[test]
+fn the_first_reserved_bit_is_for_first_frames_only() {
+    let cases: [(&[Frame], &str); 5] = [
+        (&[Frame::ping("").with_rsv(0b100)], "a Ping"),
+        (&[Frame::close(1000, "").with_rsv(0b100)], "a Close"),
+        (
+            &[
+                Frame::text("a").not_fin(),
+                Frame::continuation("b").with_rsv(0b100),
+            ],
+            "a continuation",
+        ),
+        (&[Frame::text("a").with_rsv(0b010)], "RSV2"),
+        (&[Frame::text("a").with_rsv(0b110)], "RSV1 and RSV2"),
+    ];
+    for (frames, name) in cases {
+        let mut server = server();
+        for frame in frames {
+            server.receive(&frame.clone().masked(vectors::KEY).bytes());
+        }
+        assert_eq!(server.error, Some(ProtocolError::ReservedBits), "{name}");
+    }
+    let mut plain = Alone::server();
+    plain.receive(&compressed(HELLO).bytes());
+    assert_eq!(plain.error, Some(ProtocolError::ReservedBits), "not agreed");
+}
+
+/// spec: PA-06, PA-11
+#[test]
+fn fragments_are_read_as_they_arrive_with_pings_between_them() {
+    for cut in 1..HELLO.len() {
+        let mut server = server();
+        let (first, rest) = HELLO.split_at(cut);
+        let frames = [
+            compressed(first).not_fin(),
+            Frame::ping("between").masked(vectors::KEY),
+            Frame::continuation("").masked(vectors::KEY).not_fin(),
+            Frame::continuation(rest).masked(vectors::KEY),
+        ];
+        let mut events = Vec::new();
+        for frame in &frames {
+            for byte in frame.bytes() {
+                events.extend(server.receive(&[byte]));
+            }
+        }
+        assert_eq!(server.error, None);
+        let expected = [
+            Event::Ping(Bytes::from_static(b"between")),
+            Event::Message(Message::text("Hello")),
+        ];
+        assert_eq!(events, expected, "cut at {cut}");
+    }
+}
+
+/// spec: PA-12, PA-13, PA-15, PA-17, PA-19
+#[test]
+fn what_cannot_be_read_fails_the_connection_with_1007() {
+    let cases: [(&[u8], ProtocolError); 5] = [
+        (b"", ProtocolError::InvalidDeflate),
+        (b"\x06", ProtocolError::InvalidDeflate),
+        (b"\xf2\x48\xcd", ProtocolError::InvalidDeflate),
+        (b"\xf2\x00\x11\x00\x00", ProtocolError::InvalidDeflate),
+        // 0xff in a stored block.
+        (b"\x00\x01\x00\xfe\xff\xff\x00", ProtocolError::InvalidUtf8),
+    ];
+    for (payload, error) in cases {
+        let mut server = server();
+        let events = server.receive(&compressed(payload).bytes());
+        assert_eq!(
+            (events, server.error),
+            (vec![], Some(error)),
+            "{payload:x?}"
+        );
+        assert_eq!(error.close_code(), Some(CloseCode::INVALID_PAYLOAD));
+        let mut after = server.receive(&compressed(HELLO).bytes());
+        assert_eq!(after.pop(), None);
+    }
+}
+
+/// Zeros, compressed.
+fn zeros(count: usize) -> Vec<u8> {
+    let deflate = Deflate::new(DeflateConfig::default().with_terms(Terms::default()));
+    let mut client = Connection::server(Config::default().with_write_buffer_limit(usize::MAX))
+        .with_deflate(agreement(), &deflate);
+    client
+        .send_with(Message::binary(vec![0; count]), Compress::Always)
+        .expect("sent");
+    let mut wire = Vec::new();
+    while client.transmit().has_remaining() {
+        let transmit = client.transmit();
+        let chunk = transmit.chunk().to_vec();
+        transmit.advance(chunk.len());
+        wire.write_all(&chunk).expect("a vector");
+    }
+    let mut payload = Vec::new();
+    let mut rest = &wire[..];
+    while let Ok(Some((header, len))) = ws_proto::FrameHeader::parse(rest) {
+        let end = len + header.payload_len as usize;
+        payload.extend_from_slice(&rest[len..end]);
+        rest = &rest[end..];
+    }
+    payload
+}
+
+/// spec: PM-01, PM-02, PM-03
+#[test]
+fn a_bomb_ends_at_the_limit_however_it_comes() {
+    let limit = MIB;
+    let config = Config::default().with_max_message_size(limit);
+    let bomb = zeros(20 * MIB);
+    assert!(bomb.len() < 64 * 1024, "{}", bomb.len());
+    let frames: [Vec<u8>; 2] = [
+        compressed(&bomb).bytes(),
+        bomb.chunks(100)
+            .enumerate()
+            .flat_map(|(at, chunk)| {
+                let frame = match at {
+                    0 => Frame::binary(chunk).with_rsv(0b100),
+                    _ => Frame::continuation(chunk),
+                };
+                frame.not_fin().masked(vectors::KEY).bytes()
+            })
+            .collect(),
+    ];
+    for wire in frames {
+        let mut server = server_with(config.clone());
+        let events = server.receive(&wire);
+        assert!(
+            events.iter().all(|event| *event == Event::Part),
+            "no message"
+        );
+        assert_eq!(server.error, Some(ProtocolError::MessageTooLarge));
+        assert_eq!(
+            server.error.and_then(|error| error.close_code()),
+            Some(CloseCode::MESSAGE_TOO_BIG)
+        );
+    }
+    // The last byte that fits.
+    for (size, fits) in [(limit, true), (limit + 1, false)] {
+        let mut server = server_with(config.clone());
+        let frame = Frame::binary(zeros(size))
+            .with_rsv(0b100)
+            .masked(vectors::KEY);
+        let events = server.receive(&frame.bytes());
+        let message = events.into_iter().find_map(|event| match event {
+            Event::Message(message) => Some(message.len()),
+            _ => None,
+        });
+        assert_eq!(message, fits.then_some(size));
+        assert_eq!(server.error.is_none(), fits);
+    }
+}
+
+/// A call does a bounded amount of work, and says that it is not done.
+///
+/// spec: PM-04, PM-08
+#[test]
+fn a_long_message_is_read_in_many_calls() {
+    let mut server = server();
+    let frame = Frame::binary(zeros(4 * MIB))
+        .with_rsv(0b100)
+        .masked(vectors::KEY);
+    let events = server.receive(&frame.bytes());
+    let parts = events.iter().filter(|event| **event == Event::Part).count();
+    assert!((15..=16).contains(&parts), "{parts}");
+    assert_eq!(server.error, None);
+}
+
+/// spec: PM-01
+#[test]
+fn a_message_in_pieces_is_decompressed_without_being_held() {
+    let mut server = server_with(Config::default().with_max_message_size(MIB));
+    server.connection.stream_message(100 * MIB as u64);
+    let frame = Frame::binary(zeros(20 * MIB))
+        .with_rsv(0b100)
+        .masked(vectors::KEY);
+    let events = server.receive(&frame.bytes());
+    assert_eq!(server.error, None);
+    let mut len = 0;
+    let mut ends = 0;
+    for event in events {
+        match event {
+            Event::Chunk(chunk) => {
+                assert!(chunk.data.len() <= 16 * 1024);
+                len += chunk.data.len();
+                ends += usize::from(chunk.last);
+            }
+            other => assert_eq!(other, Event::Part),
+        }
+    }
+    assert_eq!((len, ends), (20 * MIB, 1));
+    // What was asked for once is over.
+    let events = server.receive(&compressed(HELLO).bytes());
+    assert_eq!(events, [Event::Message(Message::text("Hello"))]);
+}
+
+/// spec: PA-12
+#[test]
+fn text_in_pieces_is_cut_between_characters_and_ends_where_it_is_wrong() {
+    let text = "Größe 多 \u{1f600} ".repeat(3000);
+    let mut pair = pair();
+    pair.server.connection.stream_message(u64::MAX);
+    pair.client
+        .connection
+        .send(Message::text(text.as_str()))
+        .expect("sent");
+    pair.drive();
+    let mut read = String::new();
+    for event in &pair.server.events {
+        if let Event::Chunk(chunk) = event {
+            read.push_str(chunk.as_text().expect("whole characters"));
+        }
+    }
+    assert_eq!(read, text);
+
+    let mut server = server();
+    server.connection.stream_message(u64::MAX);
+    let events = server.receive(&compressed(b"\x00\x03\x00\xfc\xffab\xff\x00").bytes());
+    assert!(
+        matches!(&events[..], [Event::Chunk(chunk)] if &chunk.data[..] == b"ab" && !chunk.last)
+    );
+    assert_eq!(server.error, Some(ProtocolError::InvalidUtf8));
+}
+
+/// spec: PM-07
+#[test]
+fn never_and_always_are_obeyed() {
+    let mut pair = pair();
+    let secret = "a secret that must not be compared with anything else. ".repeat(4);
+    for compress in [Compress::Always, Compress::Never, Compress::Always] {
+        let message = Message::text(secret.as_str());
+        pair.server
+            .connection
+            .send_with(message, compress)
+            .expect("sent");
+    }
+    pair.server
+        .connection
+        .send_with(Message::text(""), Compress::Always)
+        .expect("sent");
+    pair.drive();
+    assert_eq!(pair.client.messages().len(), 4);
+    let seen: Vec<_> = headers(&pair.server.written)
+        .iter()
+        .map(|header| header.1)
+        .collect();
+    assert_eq!(seen, [true, false, true, true]);
+    assert!(
+        pair.server.written.ends_with(b"\xc1\x01\x00"),
+        "an empty message is one byte"
+    );
+}
+
+/// spec: PA-05
+#[test]
+fn long_messages_and_messages_in_fragments_go_out_in_pieces() {
+    let text = "one two three four five six seven eight nine ten eleven twelve. ".repeat(4000);
+    for fragment_size in [None, Some(50)] {
+        let config = Config::default().with_fragment_size(fragment_size);
+        let mut pair = pair_with(&config, agreement(), &Deflate::default());
+        pair.server
+            .connection
+            .send(Message::text(text.as_str()))
+            .expect("sent");
+        for (at, piece) in text.as_bytes().chunks(10_001).enumerate() {
+            let fin = (at + 1) * 10_001 >= text.len();
+            let piece = Bytes::copy_from_slice(piece);
+            pair.client
+                .connection
+                .send_fragment(MessageKind::Text, piece, fin)
+                .expect("sent");
+        }
+        pair.drive();
+        let expected = [Message::text(text.as_str())];
+        assert_eq!(pair.client.messages(), expected);
+        assert_eq!(pair.server.messages(), expected);
+        for written in [&pair.client.written, &pair.server.written] {
+            assert!(written.len() < text.len() / 10, "{}", written.len());
+            let seen = headers(written);
+            assert!(seen.len() > 5);
+            assert!(
+                seen.iter()
+                    .enumerate()
+                    .all(|(at, header)| header.1 == (at == 0))
+            );
+        }
+    }
+}
+
+/// spec: PA-02, PA-20
+#[test]
+fn a_message_compressed_once_goes_to_every_connection() {
+    let text = "a broadcast about nothing in particular, which is quite long and long. ".repeat(3);
+    let deflate = Deflate::default();
+    let prepared = PreparedMessage::text(text.as_str()).compressed(&deflate);
+    let small = WindowBits::new(9).expect("9 bits");
+    let context = Context {
+        takeover: false,
+        window: WindowBits::MAX,
+    };
+    let agreements = [
+        (Some(agreement()), true),
+        (
+            Some(Agreement {
+                server: context,
+                client: context,
+            }),
+            true,
+        ),
+        // It may refer further back than this one takes, so this one compresses for itself.
+        (
+            Some(Agreement {
+                server: Context {
+                    takeover: true,
+                    window: small,
+                },
+                ..agreement()
+            }),
+            true,
+        ),
+        (None, false),
+    ];
+    for (agreed, is_compressed) in agreements {
+        let mut pair = match agreed {
+            Some(agreed) => pair_with(&Config::default(), agreed, &deflate),
+            None => Pair::new(),
+        };
+        for _ in 0..2 {
+            pair.server
+                .connection
+                .send(Message::text(text.as_str()))
+                .expect("sent");
+            pair.server
+                .connection
+                .send_prepared(&prepared)
+                .expect("sent");
+        }
+        pair.drive();
+        assert_eq!(
+            pair.client.messages(),
+            vec![Message::text(text.as_str()); 4]
+        );
+        assert!(
+            headers(&pair.server.written)
+                .iter()
+                .all(|header| header.1 == is_compressed)
+        );
+    }
+}
+
+/// What waits when a Close is sent goes out before it, and is not compressed first.
+#[test]
+fn a_close_does_not_wait_for_the_compressor() {
+    let config = Config::default().with_write_buffer_limit(usize::MAX);
+    let mut pair = pair_with(&config, agreement(), &Deflate::default());
+    let text = "what was accepted is never lost. ".repeat(40_000);
+    pair.server
+        .connection
+        .send(Message::text(text.as_str()))
+        .expect("sent");
+    pair.server
+        .connection
+        .send(Message::text(text.as_str()))
+        .expect("sent");
+    pair.server
+        .connection
+        .close(CloseCode::NORMAL, "")
+        .expect("closed");
+    pair.drive();
+    assert_eq!(
+        pair.client.messages(),
+        vec![Message::text(text.as_str()); 2]
+    );
+    assert!(
+        pair.server
+            .connection
+            .close_info()
+            .expect("it is closed")
+            .clean
+    );
+}
+
+proptest! {
+    /// Chunking is invisible: whatever is agreed, however it is cut.
+    #[test]
+    fn what_arrives_is_what_was_sent(
+        seed: u64,
+        lens in prop::collection::vec((0_usize..6000, 0..3_u8), 1..8),
+        bits in (8_u8..=15, 8_u8..=15),
+        takeover: (bool, bool),
+        preset in 0..3_u8,
+        max_chunk in 1_usize..5000,
+        fragment_size in prop::option::of(1_usize..3000),
+    ) {
+        let context = |takeover, bits| Context {
+            takeover,
+            window: WindowBits::new(bits).expect("8 to 15"),
+        };
+        let agreed = Agreement {
+            server: context(takeover.0, bits.0),
+            client: context(takeover.1, bits.1),
+        };
+        let deflate = Deflate::new(match preset {
+            0 => DeflateConfig::default(),
+            1 => DeflateConfig::ultra(),
+            _ => DeflateConfig::tiny(),
+        });
+        let config = Config::default().with_fragment_size(fragment_size);
+        let mut pair = pair_with(&config, agreed, &deflate)
+            .with_chunks(Chunks::random(seed, max_chunk), Chunks::random(!seed, max_chunk));
+        let mut prng = Prng::new(seed);
+        let mut sent = Vec::new();
+        for (len, kind) in lens {
+            let message = match kind {
+                0 => Message::text(prng.text(len / 3)),
+                1 => Message::binary(prng.bytes(len)),
+                _ => Message::text("again and again ".repeat(len / 16)),
+            };
+            let compress = if prng.chance(3) { Compress::Always } else { Compress::Auto };
+            pair.client.connection.send_with(message.clone(), compress).expect("sent");
+            pair.server.connection.send_with(message.clone(), compress).expect("sent");
+            pair.drive();
+            sent.push(message);
+        }
+        prop_assert_eq!(&pair.client.error, &None);
+        prop_assert_eq!(&pair.server.error, &None);
+        prop_assert_eq!(pair.client.messages(), sent.clone());
+        prop_assert_eq!(pair.server.messages(), sent);
+    }
+}
