@@ -198,6 +198,10 @@ impl Acceptor {
         if let Some(name) = selected {
             acceptance = acceptance.subprotocol(name)?;
         }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.config.deflate {
+            acceptance = acceptance.deflate(deflate.terms());
+        }
         for (name, value) in &self.headers {
             acceptance = acceptance.header(name, value)?;
         }
@@ -275,8 +279,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
             .write(&response)
             .await
             .map_err(AcceptError::from_io)?;
+        let negotiated = acceptance.negotiated();
+        let config = config.with_agreed(negotiated.deflate);
         let ws = WebSocket::server(self.exchange.stream, config, self.received);
-        Ok(ws.with_negotiated(acceptance.negotiated()))
+        Ok(ws.with_negotiated(negotiated))
     }
 
     /// Refuses the request: sends the answer, shuts the write side down and drains what the client still sends.

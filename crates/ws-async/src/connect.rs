@@ -202,6 +202,14 @@ impl Connector {
         if self.require_subprotocol {
             request = request.require_subprotocol();
         }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.config.deflate {
+            request = request.deflate(deflate.terms().offer());
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.config.deflate {
+            request = request.deflate(deflate.terms().offer());
+        }
         for (name, value) in &self.headers {
             request = request.header(name, value)?;
         }
@@ -260,7 +268,8 @@ impl Connector {
         let behind_head = received.split_off(response.head_len());
         match expectation.verify(&response) {
             Ok(negotiated) => {
-                let ws = WebSocket::client(exchange.stream, self.config.clone(), behind_head);
+                let config = self.config.clone().with_agreed(negotiated.deflate);
+                let ws = WebSocket::client(exchange.stream, config, behind_head);
                 Ok(ws.with_negotiated(negotiated))
             }
             Err(HandshakeError::Refused(_)) => {

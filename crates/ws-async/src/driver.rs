@@ -446,6 +446,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 return Poll::Pending;
             }
             if let Some(event) = self.next_event(cx) {
+                if matches!(event, Event::Part) {
+                    // A long message is being decompressed: others run before this goes on.
+                    self.burst = MAX_BURST;
+                    continue;
+                }
                 self.burst += 1;
                 self.delivered = self.yields_to_replies && matches!(event, Event::Message(_));
                 return Poll::Ready(Some(event));

@@ -136,9 +136,11 @@ pub use websocket::WebSocket;
 pub use ws_handshake as handshake;
 pub use ws_handshake::{Limits, OriginPolicy, Preference};
 /// What can be asked of a [`Server`], and what it answers.
+#[cfg(feature = "deflate")]
+pub use ws_proto::Deflate;
 pub use ws_proto::serving;
 pub use ws_proto::{
-    Chunk, CloseCode, CloseFrame, CloseInfo, Config, Direction, Event, Initiator, Message,
-    MessageKind, PreparedMessage, ProtocolError, Published, Role, SendError, SlowConsumer, State,
-    Stats, TappedFrame, Traffic, Unsent, Utf8Bytes,
+    Chunk, CloseCode, CloseFrame, CloseInfo, Compress, Config, DeflateConfig, Direction, Event,
+    Initiator, Message, MessageKind, PreparedMessage, ProtocolError, Published, Role, SendError,
+    SlowConsumer, State, Stats, TappedFrame, Traffic, Unsent, Utf8Bytes,
 };

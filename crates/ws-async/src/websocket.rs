@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_handshake::Negotiated;
 use ws_proto::{
-    Chunk, CloseCode, CloseInfo, Config, Connection, Event, Message, MessageKind, PreparedMessage,
-    Role, State, Stats, TappedFrame, Unsent,
+    Chunk, CloseCode, CloseInfo, Compress, Config, Connection, Event, Message, MessageKind,
+    PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
 use crate::Error;
@@ -108,6 +108,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.flush().await
     }
 
+    /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.feed_with(message, compress).await?;
+        self.flush().await
+    }
+
     /// Queues one message and writes only if `Config::write_buffer_high` is reached. Follow a batch with
     /// [`flush`](Self::flush); [`recv`](Self::recv) writes what is queued before it waits.
     ///
@@ -122,6 +140,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         poll_fn(|cx| self.driver.poll_room(cx, false)).await?;
         Ok(self.driver.connection.send(message.into())?)
+    }
+
+    /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`feed`](Self::feed).
+    pub async fn feed_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_room(cx, false)).await?;
+        Ok(self.driver.connection.send_with(message.into(), compress)?)
     }
 
     /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.

@@ -44,6 +44,15 @@ impl Deflate {
     }
 }
 
+/// Whether the codecs are shared.
+impl PartialEq for Deflate {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Eq for Deflate {}
+
 impl Default for Deflate {
     fn default() -> Self {
         Self::new(DeflateConfig::default())

@@ -2,6 +2,10 @@
 
 use core::time::Duration;
 
+use ws_deflate::Agreement;
+#[cfg(feature = "deflate")]
+use ws_deflate::Deflate;
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
@@ -66,6 +70,14 @@ pub struct Config {
     pub close_timeout: Option<Duration>,
     /// How long the opening handshake may take in all, not per read. Default 10 s.
     pub handshake_timeout: Option<Duration>,
+    /// How to compress messages if the peer agrees (RFC 7692): a client offers it, a server accepts it. Clones of a
+    /// configuration share the codecs. Default `None`: compression costs time and memory, and tells whoever can see the
+    /// length of messages something about what is in them (§8).
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Deflate>,
+    /// What was agreed on compression in this connection's opening handshake; a binding that carries it out sets this.
+    /// Default `None`: nothing, so that messages are not compressed.
+    pub agreed: Option<Agreement>,
 }
 
 impl Default for Config {
@@ -83,6 +95,9 @@ impl Default for Config {
             write_timeout: Some(Duration::from_secs(30)),
             close_timeout: Some(Duration::from_secs(10)),
             handshake_timeout: Some(Duration::from_secs(10)),
+            #[cfg(feature = "deflate")]
+            deflate: None,
+            agreed: None,
         }
     }
 }
@@ -114,5 +129,14 @@ impl Config {
         with_write_timeout write_timeout: Option<Duration>,
         with_close_timeout close_timeout: Option<Duration>,
         with_handshake_timeout handshake_timeout: Option<Duration>,
+        with_agreed agreed: Option<Agreement>,
+    }
+
+    /// Sets [`deflate`](Self::deflate). [`DeflateConfig`](crate::DeflateConfig) has three presets.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, deflate: impl Into<Deflate>) -> Self {
+        self.deflate = Some(deflate.into());
+        self
     }
 }

@@ -72,6 +72,28 @@ impl Connection {
     }
 
     fn new(side: Side, config: &Config) -> Self {
+        let connection = Self::plain(side, config);
+        #[cfg(feature = "deflate")]
+        if let Some(agreed) = config.agreed {
+            return connection.deflating(agreed, config.deflate.clone().unwrap_or_default());
+        }
+        connection
+    }
+
+    #[cfg(feature = "deflate")]
+    fn deflating(mut self, agreed: Agreement, deflate: Deflate) -> Self {
+        let (sent, received) = match self.role() {
+            Role::Server => (agreed.server, agreed.client),
+            Role::Client => (agreed.client, agreed.server),
+        };
+        self.inbound
+            .set_decompressor(Decompressor::new(received, &deflate));
+        self.outbound
+            .set_compressor(Compressor::new(sent, &deflate));
+        self
+    }
+
+    fn plain(side: Side, config: &Config) -> Self {
         Self {
             inbound: Inbound::new(side.role(), config),
             keepalive: Keepalive::new(config),
@@ -100,21 +122,6 @@ impl Connection {
     #[must_use]
     pub fn with_vectored_writes(mut self, vectored: bool) -> Self {
         self.outbound.set_vectored(vectored);
-        self
-    }
-
-    /// Compresses messages within what was agreed in the opening handshake (RFC 7692), by the policy of `deflate`, and
-    /// reads compressed ones.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub fn with_deflate(mut self, agreed: Agreement, deflate: &Deflate) -> Self {
-        let (sent, received) = match self.role() {
-            Role::Server => (agreed.server, agreed.client),
-            Role::Client => (agreed.client, agreed.server),
-        };
-        self.inbound
-            .set_decompressor(Decompressor::new(received, deflate));
-        self.outbound.set_compressor(Compressor::new(sent, deflate));
         self
     }
 
@@ -347,6 +354,12 @@ impl Connection {
     /// remains: a Pong, a fragment or an offered message may have waited for room, and is queued by asking.
     pub fn transmit(&mut self) -> &mut Transmit {
         self.outbound.transmit()
+    }
+
+    /// Whether the last [`transmit`](Self::transmit) has compressed as much of a long message as one call does, and the
+    /// next would compress more: time for whoever has other things to do.
+    pub fn has_more_to_compress(&self) -> bool {
+        self.outbound.has_more_to_compress()
     }
 
     /// Notes whether the transport has taken bytes that it still holds back, as a TLS stream does that could not be

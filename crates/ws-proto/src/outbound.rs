@@ -511,6 +511,11 @@ impl Outbound {
         self.written() >= mark.end || !self.owes()
     }
 
+    /// Whether a call has compressed as much as it may, and not all.
+    pub(crate) fn has_more_to_compress(&self) -> bool {
+        self.compressed >= COMPRESS_BURST && self.has_ready()
+    }
+
     pub(crate) fn is_above_high(&self) -> bool {
         self.transmit.remaining() >= self.buffer_high
     }

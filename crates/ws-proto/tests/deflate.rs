@@ -22,12 +22,11 @@ fn agreement() -> Agreement {
 }
 
 fn pair_with(config: &Config, agreed: Agreement, deflate: &Deflate) -> Pair {
-    let mut pair = Pair::with_configs(config.clone(), config.clone());
-    for end in [&mut pair.client, &mut pair.server] {
-        let plain = std::mem::replace(&mut end.connection, Connection::server(Config::default()));
-        end.connection = plain.with_deflate(agreed, deflate);
-    }
-    pair
+    let config = config
+        .clone()
+        .with_deflate(deflate.clone())
+        .with_agreed(Some(agreed));
+    Pair::with_configs(config.clone(), config)
 }
 
 fn pair() -> Pair {
@@ -35,8 +34,7 @@ fn pair() -> Pair {
 }
 
 fn server_with(config: Config) -> Alone {
-    let deflate = Deflate::default();
-    Alone::new(Connection::server(config).with_deflate(agreement(), &deflate))
+    Alone::server_with(config.with_agreed(Some(agreement())))
 }
 
 fn server() -> Alone {
@@ -179,8 +177,11 @@ fn what_cannot_be_read_fails_the_connection_with_1007() {
 /// Zeros, compressed.
 fn zeros(count: usize) -> Vec<u8> {
     let deflate = Deflate::new(DeflateConfig::default().with_terms(Terms::default()));
-    let mut client = Connection::server(Config::default().with_write_buffer_limit(usize::MAX))
-        .with_deflate(agreement(), &deflate);
+    let config = Config::default()
+        .with_write_buffer_limit(usize::MAX)
+        .with_deflate(deflate)
+        .with_agreed(Some(agreement()));
+    let mut client = Connection::server(config);
     client
         .send_with(Message::binary(vec![0; count]), Compress::Always)
         .expect("sent");

@@ -186,6 +186,10 @@ impl Acceptor {
         if let Some(name) = selected {
             acceptance = acceptance.subprotocol(name)?;
         }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.config.deflate {
+            acceptance = acceptance.deflate(deflate.terms());
+        }
         for (name, value) in &self.headers {
             acceptance = acceptance.header(name, value)?;
         }
@@ -250,12 +254,14 @@ impl<S: Stream> Incoming<S> {
         self.exchange
             .write(&response)
             .map_err(AcceptError::from_io)?;
+        let negotiated = acceptance.negotiated();
+        let config = config.with_agreed(negotiated.deflate);
         let ws = WebSocket::new(
             self.exchange.stream,
             Connection::server(config),
             self.received,
         );
-        Ok(ws.with_negotiated(acceptance.negotiated()))
+        Ok(ws.with_negotiated(negotiated))
     }
 
     /// Refuses the request: sends the answer, shuts the write side down and drains what the client still sends.

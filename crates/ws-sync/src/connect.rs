@@ -201,6 +201,10 @@ impl Connector {
         if self.require_subprotocol {
             request = request.require_subprotocol();
         }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.config.deflate {
+            request = request.deflate(deflate.terms().offer());
+        }
         for (name, value) in &self.headers {
             request = request.header(name, value)?;
         }
@@ -259,9 +263,10 @@ impl Connector {
         let behind_head = received.split_off(response.head_len());
         match expectation.verify(&response) {
             Ok(negotiated) => {
+                let config = self.config.clone().with_agreed(negotiated.deflate);
                 let ws = WebSocket::new(
                     exchange.stream,
-                    Connection::client(self.config.clone(), OsMaskKeys),
+                    Connection::client(config, OsMaskKeys),
                     behind_head,
                 );
                 Ok(ws.with_negotiated(negotiated))

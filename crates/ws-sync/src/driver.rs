@@ -187,7 +187,17 @@ impl Driver {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        match self.connection.poll_event() {
+        loop {
+            match self.connection.poll_event() {
+                // A long message is being decompressed, and a thread has nothing better to do.
+                Ok(Some(Event::Part)) => {}
+                polled => return self.take_event(polled),
+            }
+        }
+    }
+
+    fn take_event(&mut self, polled: Result<Option<Event>, ProtocolError>) -> Option<Event> {
+        match polled {
             Ok(event) => {
                 match event {
                     Some(Event::Ping(_) | Event::Closed(_)) => self.owes_answer = true,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ws_handshake::Negotiated;
 use ws_proto::{
-    Chunk, CloseCode, CloseInfo, Event, Message, MessageKind, Offered, OverflowPolicy,
+    Chunk, CloseCode, CloseInfo, Compress, Event, Message, MessageKind, Offered, OverflowPolicy,
     PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
@@ -86,6 +86,16 @@ impl Sender {
         self.flush()
     }
 
+    /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_with(&self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
+        self.feed_with(message, compress)?;
+        self.flush()
+    }
+
     /// Queues one message as soon as less than `Config::write_buffer_high` bytes wait to be written. Follow a batch
     /// with [`flush`](Self::flush).
     ///
@@ -97,6 +107,18 @@ impl Sender {
         self.shared
             .handover
             .feed(|connection| connection.send(message))
+    }
+
+    /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn feed_with(&self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
+        let message = message.into();
+        self.shared
+            .handover
+            .feed(|connection| connection.send_with(message, compress))
     }
 
     /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.

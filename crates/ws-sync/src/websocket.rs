@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use ws_handshake::Negotiated;
 use ws_proto::{
-    Chunk, CloseCode, CloseInfo, Config, Connection, Event, Message, MessageKind, PreparedMessage,
-    Role, SendError, State, Stats, TappedFrame, Unsent,
+    Chunk, CloseCode, CloseInfo, Compress, Config, Connection, Event, Message, MessageKind,
+    PreparedMessage, Role, SendError, State, Stats, TappedFrame, Unsent,
 };
 
 use crate::byte_stream::ByteStream;
@@ -124,6 +124,20 @@ impl<S: Stream> WebSocket<S> {
         self.flush()
     }
 
+    /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.feed_with(message, compress)?;
+        self.flush()
+    }
+
     /// Queues one message and writes only if `Config::write_buffer_high` is reached. Follow a batch with
     /// [`flush`](Self::flush); [`recv`](Self::recv) writes what is queued before it waits.
     ///
@@ -137,6 +151,24 @@ impl<S: Stream> WebSocket<S> {
             .driver
             .connection
             .send(message.into())
+            .map_err(Error::from)
+    }
+
+    /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn feed_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.whole.make_room()?;
+        self.whole
+            .driver
+            .connection
+            .send_with(message.into(), compress)
             .map_err(Error::from)
     }
 

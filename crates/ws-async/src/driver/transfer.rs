@@ -79,6 +79,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             transmit.advance(written);
             self.unflushed = true;
+            if self.connection.has_more_to_compress() {
+                // Others run before this goes on.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
         if self.unflushed {
             ready!(self.poll_flush_stream(cx))?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, CloseInfo, FlushMark, Message, MessageKind, Offered, OverflowPolicy,
+    CloseCode, CloseInfo, Compress, FlushMark, Message, MessageKind, Offered, OverflowPolicy,
     PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
@@ -50,8 +50,26 @@ impl Sender {
     /// dropped while it writes, the message stays queued, and whichever half waits next writes it.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let mut message = Some(message.into());
-        self.queue_and_flush(|driver, visit| driver.poll_feed(visit, &mut message))
+        self.queue_and_flush(|driver, visit| driver.poll_feed(visit, &mut message, Compress::Auto))
             .await
+    }
+
+    /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_with(
+        &self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.feed_with(message, compress).await?;
+        self.flush().await
     }
 
     /// Queues one message as soon as less than `Config::write_buffer_high` bytes wait to be written. Follow a batch
@@ -67,7 +85,26 @@ impl Sender {
     /// whole.
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
         let mut message = Some(message.into());
-        self.wait(|driver, mut visit| driver.poll_feed(&mut visit, &mut message))
+        self.wait(|driver, mut visit| driver.poll_feed(&mut visit, &mut message, Compress::Auto))
+            .await
+    }
+
+    /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`feed`](Self::feed).
+    pub async fn feed_with(
+        &self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        let mut message = Some(message.into());
+        self.wait(|driver, mut visit| driver.poll_feed(&mut visit, &mut message, compress))
             .await
     }
 
@@ -372,10 +409,14 @@ impl Driver<Transport> {
         &mut self,
         visit: &mut Visit<'_, '_>,
         message: &mut Option<Message>,
+        compress: Compress,
     ) -> Poll<Result<(), Error>> {
         ready!(self.poll_turn(visit.cx, visit.receiver_waits))?;
         // There is one to take: once it is taken, this is ready.
-        let sent = message.take().map(|message| self.connection.send(message));
+        let connection = &mut self.connection;
+        let sent = message
+            .take()
+            .map(|message| connection.send_with(message, compress));
         Poll::Ready(sent.unwrap_or(Ok(())).map_err(Error::from))
     }
 }
