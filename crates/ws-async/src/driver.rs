@@ -62,6 +62,8 @@ pub(crate) struct Driver<S> {
     ended: bool,
     /// A deadline has passed. What had arrived by then is looked at first.
     due: bool,
+    /// A long message has been compressed for long enough; the rest of it waits for the next turn of this task.
+    rests: bool,
     /// Bytes were written that the stream may still hold back.
     unflushed: bool,
     /// Our Close frame, and so all data, was written and flushed.
@@ -133,6 +135,7 @@ impl<S> Driver<S> {
             shut_down: false,
             ended: false,
             due: false,
+            rests: false,
             unflushed: false,
             data_is_out: false,
             owes_answer: false,
@@ -165,6 +168,7 @@ impl<S> Driver<S> {
             shut_down: self.shut_down,
             ended: self.ended,
             due: self.due,
+            rests: self.rests,
             unflushed: self.unflushed,
             data_is_out: self.data_is_out,
             owes_answer: self.owes_answer,
@@ -266,6 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event>, Error>> {
         self.listened = true;
+        self.rests = false;
         if !self.ahead.is_empty() {
             // They are few.
             let event = self.ahead.remove(0);

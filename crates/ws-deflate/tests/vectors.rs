@@ -50,7 +50,8 @@ const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 /// spec: PA-02, PA-04, PA-06, PA-07, PA-08, PA-18
 #[test]
 fn every_form_of_a_message_is_read_however_it_is_cut() {
-    let cases: [(&str, &[&[u8]], &[&str]); 10] = [
+    type Case<'a> = (&'a str, &'a [&'a [u8]], &'a [&'a str]);
+    let cases: [Case<'_>; 10] = [
         ("one block", &[HELLO], &["Hello"]),
         (
             "takeover",
@@ -313,12 +314,10 @@ fn messages_keep_to_every_window() {
                             .compress(piece, Compress::Always)
                             .expect("always");
                         let mut input = &compressed[..];
-                        // The decompressor may refer no further than agreed across messages; within one a scan is needed.
-                        loop {
-                            match decompressor.inflate(&mut input, at == end).expect("good") {
-                                Inflated::Output(piece) => read.extend_from_slice(piece),
-                                Inflated::NeedInput | Inflated::Done => break,
-                            }
+                        while let Inflated::Output(piece) =
+                            decompressor.inflate(&mut input, at == end).expect("good")
+                        {
+                            read.extend_from_slice(piece);
                         }
                     }
                     assert_eq!(read, plain.as_bytes(), "{bits} bits");

@@ -207,6 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         receiver_waits: bool,
         mut enough: impl FnMut(&mut Self, &mut Context<'_>) -> bool,
     ) -> Poll<Result<(), Error>> {
+        self.rests = false;
         let mut listen = !std::mem::take(&mut self.listened) && !receiver_waits;
         loop {
             let written = self.poll_write_queued(cx);

@@ -61,6 +61,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let vectored = self.stream.is_write_vectored();
         loop {
+            if self.rests {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let transmit = self.connection.transmit();
             if !transmit.has_remaining() {
                 break;
@@ -79,11 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             transmit.advance(written);
             self.unflushed = true;
-            if self.connection.has_more_to_compress() {
-                // Others run before this goes on.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
+            self.rests = self.connection.has_more_to_compress();
         }
         if self.unflushed {
             ready!(self.poll_flush_stream(cx))?;
@@ -122,8 +122,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Whether nothing is left to be written and flushed.
-    pub(super) fn is_out(&mut self) -> bool {
-        !self.connection.transmit().has_remaining() && !self.unflushed
+    pub(super) fn is_out(&self) -> bool {
+        self.connection.is_flushed() && !self.unflushed
     }
 
     /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.
