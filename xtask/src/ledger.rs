@@ -13,7 +13,9 @@ pub(crate) const UNTESTED: &str = "conformance/UNTESTED.md";
 
 /// Rows of these parts must be cited by a test or have a reason. Rows of every other part (byte
 /// vectors, security aims, browser facts and the like) may be cited and need not be.
-const BINDING_PARTS: &[&str] = &["F", "M", "G", "C", "U", "H", "K", "X", "P", "CC", "CU"];
+const BINDING_PARTS: &[&str] = &[
+    "F", "M", "G", "C", "U", "H", "K", "X", "P", "CC", "CU", "PN", "PR", "PA", "PM",
+];
 
 /// How far above its function the comment with a citation may stand, in lines.
 const LINES_ABOVE_FUNCTION: usize = 12;

@@ -644,6 +644,7 @@ impl Inbound {
 
     fn forget(&mut self) {
         self.frame = None;
+        self.decompressor = None;
         self.assembler.discard();
         self.drained = self.drained.saturating_add(self.buffer.len());
         self.buffer = BytesMut::new();

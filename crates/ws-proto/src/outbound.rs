@@ -248,6 +248,7 @@ impl Outbound {
         if !self.is_open() {
             return Offered::Closed;
         }
+        self.compressed = 0;
         self.refill();
         let held = self.unfinished.is_some();
         let is_first = self

@@ -65,7 +65,7 @@ fn payload_len(mut wire: &[u8]) -> usize {
     sum
 }
 
-/// spec: PA-01, PA-02, PA-04
+/// spec: PA-01, PA-02, PA-04, PA-20, PA-21
 #[test]
 fn messages_travel_compressed_if_that_makes_them_shorter() {
     let mut pair = pair();
@@ -294,7 +294,7 @@ fn a_message_in_pieces_is_decompressed_without_being_held() {
     assert_eq!(events, [Event::Message(Message::text("Hello"))]);
 }
 
-/// spec: PA-12
+/// spec: PA-12, U-06
 #[test]
 fn text_in_pieces_is_cut_between_characters_and_ends_where_it_is_wrong() {
     let text = "Größe 多 \u{1f600} ".repeat(3000);
