@@ -3,7 +3,7 @@
 use std::env;
 use std::error::Error;
 
-use ws_async::{CloseCode, Message};
+use ws_async::{CloseCode, Config, Connector, DeflateConfig, Message};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -17,9 +17,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let count: u32 = count.trim().parse()?;
     ws.close(CloseCode::NORMAL, "").await?;
+    let config = Config::default().with_deflate(DeflateConfig::default());
+    let connector = Connector::new().with_config(config);
     for case in 1..=count {
         let uri = format!("{url}/runCase?case={case}&agent={agent}");
-        if let Err(error) = echo(&uri).await {
+        if let Err(error) = echo(&connector, &uri).await {
             // Most cases end the connection on purpose; the suite's report is the judge.
             println!("case {case}: {error}");
         }
@@ -29,8 +31,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn echo(uri: &str) -> Result<(), Box<dyn Error>> {
-    let mut ws = ws_async::connect(uri).await?;
+async fn echo(connector: &Connector, uri: &str) -> Result<(), Box<dyn Error>> {
+    let mut ws = connector.connect(uri).await?;
     while let Some(message) = ws.recv().await? {
         ws.send(message).await?;
     }

@@ -3,7 +3,7 @@
 use std::env;
 use std::error::Error;
 
-use ws_sync::{CloseCode, Message};
+use ws_sync::{CloseCode, Config, Connector, DeflateConfig, Message};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
@@ -16,9 +16,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let count: u32 = count.trim().parse()?;
     ws.close(CloseCode::NORMAL, "")?;
+    let config = Config::default().with_deflate(DeflateConfig::default());
+    let connector = Connector::new().with_config(config);
     for case in 1..=count {
         let uri = format!("{url}/runCase?case={case}&agent={agent}");
-        if let Err(error) = echo(&uri) {
+        if let Err(error) = echo(&connector, &uri) {
             // Most cases end the connection on purpose; the suite's report is the judge.
             println!("case {case}: {error}");
         }
@@ -28,8 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn echo(uri: &str) -> Result<(), Box<dyn Error>> {
-    let mut ws = ws_sync::connect(uri)?;
+fn echo(connector: &Connector, uri: &str) -> Result<(), Box<dyn Error>> {
+    let mut ws = connector.connect(uri)?;
     while let Some(message) = ws.recv()? {
         ws.send(message)?;
     }

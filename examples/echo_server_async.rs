@@ -1,14 +1,21 @@
-//! Task per connection, on tokio: `cargo run --example echo_server_async -- --port 9001`.
+//! Task per connection, on tokio: `cargo run --example echo_server_async -- --port 9001`, and `--deflate` to
+//! compress.
 
 use std::time::Duration;
 use std::{env, io};
 
 use tokio::net::{TcpListener, TcpStream};
+use ws_async::{Acceptor, Config, DeflateConfig};
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let port = env::args().skip_while(|arg| arg != "--port").nth(1);
     let port = port.and_then(|port| port.parse().ok()).unwrap_or(9001);
+    let config = match env::args().any(|arg| arg == "--deflate") {
+        true => Config::default().with_deflate(DeflateConfig::default()),
+        false => Config::default(),
+    };
+    let acceptor = Acceptor::new().with_config(config);
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on ws://{}", listener.local_addr()?);
     loop {
@@ -18,13 +25,21 @@ async fn main() -> io::Result<()> {
             continue;
         };
         // The opening handshake runs on the connection's own task: a slow client holds up nobody.
-        tokio::spawn(async move { echo(stream).await.inspect_err(|error| eprintln!("{error}")) });
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            echo(&acceptor, stream)
+                .await
+                .inspect_err(|error| eprintln!("{error}"))
+        });
     }
 }
 
-async fn echo(stream: TcpStream) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn echo(
+    acceptor: &Acceptor,
+    stream: TcpStream,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let mut ws = ws_async::accept(stream).await?;
+    let mut ws = acceptor.accept(stream).await?;
     while let Some(message) = ws.recv().await? {
         ws.send(message).await?;
     }

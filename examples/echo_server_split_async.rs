@@ -1,11 +1,12 @@
 //! An echo in two hands, a task that receives and one that sends:
-//! `cargo run --example echo_server_split_async -- --port 9001`.
+//! `cargo run --example echo_server_split_async -- --port 9001`, and `--deflate` to compress.
 
 use std::time::Duration;
 use std::{env, io};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use ws_async::{Acceptor, Config, DeflateConfig};
 
 /// Messages that the sending task may be behind; the peer is not read beyond that.
 const BACKLOG: usize = 16;
@@ -16,6 +17,11 @@ const BACKLOG: usize = 16;
 async fn main() -> io::Result<()> {
     let port = env::args().skip_while(|arg| arg != "--port").nth(1);
     let port = port.and_then(|port| port.parse().ok()).unwrap_or(9001);
+    let config = match env::args().any(|arg| arg == "--deflate") {
+        true => Config::default().with_deflate(DeflateConfig::default()),
+        false => Config::default(),
+    };
+    let acceptor = Acceptor::new().with_config(config);
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on ws://{}", listener.local_addr()?);
     loop {
@@ -24,13 +30,21 @@ async fn main() -> io::Result<()> {
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        tokio::spawn(async move { echo(stream).await.inspect_err(|error| eprintln!("{error}")) });
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            echo(&acceptor, stream)
+                .await
+                .inspect_err(|error| eprintln!("{error}"))
+        });
     }
 }
 
-async fn echo(stream: TcpStream) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn echo(
+    acceptor: &Acceptor,
+    stream: TcpStream,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let (sender, mut receiver) = ws_async::accept(stream).await?.split();
+    let (sender, mut receiver) = acceptor.accept(stream).await?.split();
     let (echoes, mut to_send) = mpsc::channel(BACKLOG);
     let sending = tokio::spawn(async move {
         while let Some(message) = to_send.recv().await {
