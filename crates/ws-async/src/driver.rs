@@ -17,7 +17,7 @@ mod transfer;
 
 /// Events and reads between two visits to the runtime. A peer that fills a read buffer with the smallest frames, or a
 /// stream that is always ready, would otherwise keep its task on the thread for as long as it likes.
-const MAX_BURST: u32 = 256;
+const MAX_BURST: u16 = 256;
 
 /// Control events kept for a receiver that is not there while somebody sends. A data message ends reading ahead
 /// anyway.
@@ -31,7 +31,8 @@ const MAX_AHEAD_PARTIAL: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct Driver<S> {
     pub(crate) connection: Connection,
-    pub(crate) negotiated: Negotiated,
+    /// What the opening handshake agreed on, if anything: mostly nothing.
+    pub(crate) negotiated: Option<Box<Negotiated>>,
     pub(crate) stream: S,
     opened: Instant,
     deadline: Deadline,
@@ -70,7 +71,7 @@ pub(crate) struct Driver<S> {
     data_is_out: bool,
     /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.
     owes_answer: bool,
-    burst: u32,
+    burst: u16,
     /// The first error of the transport: why the connection was lost, if it was.
     transport_error: Option<io::Error>,
     /// Why the connection failed. The receiver is told once its end has been carried out, whoever asks later at once.
@@ -118,7 +119,7 @@ impl<S> Driver<S> {
     pub(crate) fn new(connection: Connection, stream: S) -> Self {
         Self {
             connection,
-            negotiated: Negotiated::default(),
+            negotiated: None,
             stream,
             opened: Instant::now(),
             deadline: Deadline::default(),

@@ -31,7 +31,11 @@ where
 {
     driver.yields_to_replies = true;
     let shared = Arc::new(Shared {
-        subprotocol: driver.negotiated.subprotocol.as_deref().map(Box::from),
+        subprotocol: driver
+            .negotiated
+            .as_ref()
+            .and_then(|negotiated| negotiated.subprotocol.as_deref())
+            .map(Box::from),
         role: driver.connection.role(),
         handover: Handover::new(driver.map_stream(Transport::new)),
     });

@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_handshake::Negotiated;
 use ws_proto::{
-    Chunk, CloseCode, CloseInfo, Compress, Config, Connection, Event, Message, MessageKind,
-    PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
+    Agreement, Chunk, CloseCode, CloseInfo, Compress, Config, Connection, Event, Message,
+    MessageKind, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
 use crate::Error;
@@ -58,7 +58,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     pub(crate) fn with_negotiated(mut self, negotiated: Negotiated) -> Self {
-        self.driver.negotiated = negotiated;
+        let is_something = negotiated != Negotiated::default();
+        self.driver.negotiated = is_something.then(|| Box::new(negotiated));
         self
     }
 
@@ -323,7 +324,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
-        self.driver.negotiated.subprotocol.as_deref()
+        let negotiated = self.driver.negotiated.as_ref()?;
+        negotiated.subprotocol.as_deref()
+    }
+
+    /// What the opening handshake agreed on compression (RFC 7692), if anything.
+    pub fn deflate(&self) -> Option<Agreement> {
+        self.driver.negotiated.as_ref()?.deflate
     }
 
     /// How the connection ended or is ending; `None` while it is open.

@@ -53,6 +53,8 @@ async fn both_ends_compress_if_both_were_told_to() {
     ];
     for (client, server, compresses) in cases {
         let (mut client, mut server) = pair(client, server).await;
+        assert_eq!(client.deflate().is_some(), compresses);
+        assert_eq!(client.deflate(), server.deflate());
         let message = text(2000);
         for _ in 0..3 {
             client.send(message.as_str()).await.expect("sent");

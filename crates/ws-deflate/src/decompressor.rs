@@ -53,8 +53,9 @@ struct Inflating {
     /// What was held, up to `held_done` of it done.
     held: Vec<u8>,
     held_done: usize,
-    /// How much of the message was consumed.
+    /// How much of the message was consumed, and what came out.
     consumed: u64,
+    produced: u64,
     restarts: u64,
     /// Whether a last block has ended, and nothing come behind it.
     is_end: bool,
@@ -97,6 +98,15 @@ impl Decompressor {
                 self.history.clear();
                 Err(error)
             }
+        }
+    }
+
+    /// How many plain bytes of the message in progress have come out; 0 between two messages.
+    #[must_use]
+    pub fn produced(&self) -> u64 {
+        match &self.state {
+            State::Inflating(message) => message.produced,
+            _ => 0,
         }
     }
 
@@ -145,6 +155,7 @@ impl Decompressor {
             held,
             held_done: 0,
             consumed: 0,
+            produced: 0,
             restarts: 0,
             is_end: false,
             is_full: false,
@@ -207,6 +218,9 @@ impl Inflating {
         } else {
             take(input, step.consumed);
         }
+        self.produced = self
+            .produced
+            .saturating_add(u64::try_from(step.produced).unwrap_or(u64::MAX));
         history.push(self.inflater.output(step.produced));
         Ok(Progress::Output(step.produced))
     }

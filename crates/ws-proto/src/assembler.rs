@@ -24,8 +24,6 @@ pub(crate) struct Assembler {
     continuations: u32,
     /// Whether the message in progress is compressed.
     compressed: bool,
-    /// How many bytes of it have been decompressed.
-    inflated: u64,
     utf8: Utf8Validator,
     max_message_size: usize,
     max_fragments: u32,
@@ -41,7 +39,6 @@ impl Assembler {
             admitted: 0,
             continuations: 0,
             compressed: false,
-            inflated: 0,
             utf8: Utf8Validator::new(),
             max_message_size: config.max_message_size,
             max_fragments: config.max_fragments,
@@ -92,7 +89,6 @@ impl Assembler {
     fn start(&mut self, kind: MessageKind, header: &FrameHeader) {
         self.kind = Some(kind);
         self.compressed = !header.rsv.is_empty();
-        self.inflated = 0;
         self.admitted = 0;
         self.continuations = 0;
         self.utf8 = Utf8Validator::new();
@@ -137,12 +133,16 @@ impl Assembler {
         self.compressed && self.kind.is_some()
     }
 
-    /// Takes what a piece of a compressed message came to, and tells what to hand out of it.
-    pub(crate) fn take_inflated(&mut self, piece: &[u8]) -> Result<Option<Chunk>, ProtocolError> {
-        self.inflated = self.inflated.saturating_add(to_u64(piece.len()));
+    /// Takes what a piece of a compressed message came to, behind so many bytes of it, and tells what to hand out of it.
+    pub(crate) fn take_inflated(
+        &mut self,
+        piece: &[u8],
+        came_before: u64,
+    ) -> Result<Option<Chunk>, ProtocolError> {
+        let total = came_before.saturating_add(to_u64(piece.len()));
         let streaming = self.streaming.as_ref();
         let max_size = streaming.map_or(self.max_message_size(), |streaming| streaming.max_size);
-        if self.inflated > max_size {
+        if total > max_size {
             return Err(ProtocolError::MessageTooLarge);
         }
         let validated = self.validate(piece);

@@ -1,4 +1,105 @@
-//! The codec of permessage-deflate, or its absence.
+//! Compressing what is framed (RFC 7692 §6.1), and the codec for it, or its absence.
+
+use bytes::Bytes;
+use ws_deflate::{Compress, Piece};
+use ws_frame::{Opcode, Rsv};
+
+use crate::PreparedMessage;
+use crate::prepared::Deflated;
+use crate::waiting::Data;
+
+/// Longer messages are compressed and framed in pieces of this size: each takes half a millisecond, a whole one at the
+/// worst, and then what else there is to do gets its turn.
+const PIECE: usize = 32 * 1024;
+
+/// What one call compresses at most, in pieces.
+const BURST: u8 = 2;
+
+/// Compresses what a connection sends.
+#[derive(Debug)]
+pub(crate) struct Deflating {
+    compressor: Compressor,
+    /// Whether the message whose fragments are being framed is compressed.
+    compressing: bool,
+    /// Whether that message is text.
+    is_text: bool,
+    /// How many pieces the call has compressed.
+    burst: u8,
+    /// Whether what is framed now is not to be compressed if that can be avoided.
+    pub(crate) hurried: bool,
+}
+
+impl Deflating {
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn new(compressor: Compressor) -> Self {
+        Self {
+            compressor,
+            compressing: false,
+            is_text: false,
+            burst: 0,
+            hurried: false,
+        }
+    }
+
+    /// A call begins, which may do some work again.
+    pub(crate) const fn begin_call(&mut self) {
+        self.burst = 0;
+    }
+
+    /// Whether the call has compressed as much as it may.
+    pub(crate) const fn is_enough(&self) -> bool {
+        self.burst >= BURST
+    }
+
+    /// How much of a message is compressed at once; `None` if it will not be.
+    pub(crate) fn piece_size(&self, opcode: Opcode, compress: Compress) -> Option<usize> {
+        let may_compress = match opcode {
+            Opcode::Continuation => self.compressing,
+            _ => compress != Compress::Never,
+        };
+        may_compress.then_some(PIECE)
+    }
+
+    /// The payload of a piece of a message and the reserved bits of its first frame; `None` if it goes as it is.
+    pub(crate) fn compress(&mut self, data: &Data) -> Option<(Rsv, Bytes)> {
+        let is_first = data.opcode != Opcode::Continuation;
+        if is_first {
+            self.is_text = data.opcode == Opcode::Text;
+        } else if !self.compressing {
+            return None;
+        }
+        let piece = Piece {
+            plain: &data.payload,
+            is_text: self.is_text,
+            is_first,
+            is_last: data.fin,
+        };
+        let compress = match self.hurried {
+            true => Compress::Never,
+            false => data.compress,
+        };
+        let compressed = self.compressor.compress(piece, compress);
+        self.compressing = compressed.is_some();
+        let compressed = compressed?;
+        self.burst = self.burst.saturating_add(1);
+        let rsv = if is_first { Rsv::RSV1 } else { Rsv::NONE };
+        Some((rsv, Bytes::from(compressed)))
+    }
+
+    /// What was compressed of `message` for all connections, if it serves this one too: if it keeps to its window.
+    pub(crate) fn adopt<'a>(
+        &mut self,
+        message: &'a PreparedMessage,
+        fragment_size: usize,
+    ) -> Option<&'a Deflated> {
+        let deflated = message.deflated()?;
+        if deflated.window > self.compressor.window() || deflated.payload_len > fragment_size {
+            return None;
+        }
+        self.compressor.adopt(message.as_bytes());
+        Some(deflated)
+    }
+}
 
 #[cfg(feature = "deflate")]
 pub(crate) use ws_deflate::{Compressor, Decompressor};
@@ -34,6 +135,10 @@ mod absent {
     }
 
     impl Decompressor {
+        pub(crate) fn produced(&self) -> u64 {
+            match *self {}
+        }
+
         pub(crate) fn inflate(
             &mut self,
             _: &mut &[u8],

@@ -558,6 +558,7 @@ impl Inbound {
                 break Some(Progress::Received(Received::Part));
             }
             let before = input.len();
+            let came_before = decompressor.produced();
             let inflated = decompressor.inflate(&mut input, last);
             let inflated = inflated.map_err(|_| ProtocolError::InvalidDeflate)?;
             work.consumed = work
@@ -566,7 +567,7 @@ impl Inbound {
             match inflated {
                 Inflated::Output(piece) => {
                     work.produced = work.produced.saturating_add(piece.len());
-                    if let Some(chunk) = self.assembler.take_inflated(piece)? {
+                    if let Some(chunk) = self.assembler.take_inflated(piece, came_before)? {
                         break Some(Progress::Received(Received::Chunk(chunk)));
                     }
                     if self.assembler.is_invalid() {

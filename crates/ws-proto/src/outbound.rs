@@ -3,10 +3,12 @@
 use alloc::boxed::Box;
 
 use bytes::{Buf, Bytes};
-use ws_deflate::{Compress, Piece};
+use ws_deflate::Compress;
 use ws_frame::{CloseCode, ClosePayload, FrameHeader, Opcode, Rsv, Utf8Validator};
 
+#[cfg(feature = "deflate")]
 use crate::deflate::Compressor;
+use crate::deflate::Deflating;
 use crate::side::Side;
 use crate::tap::TapSlot;
 use crate::transmit::to_u64;
@@ -38,13 +40,6 @@ const PONG_RESERVE: usize = 8 * 1024;
 /// Room for Pings where `Config::write_buffer_limit` leaves none: a connection that is stuck is one to be pinged.
 const PING_RESERVE: usize = 1024;
 
-/// Longer messages are compressed and framed in pieces of this size: each takes half a millisecond, a whole one at the
-/// worst, and then what else there is to do gets its turn.
-const COMPRESS_PIECE: usize = 32 * 1024;
-
-/// What one call compresses at most, in pieces.
-const COMPRESS_BURST: u8 = 2;
-
 /// The sending direction.
 #[derive(Debug)]
 pub(crate) struct Outbound {
@@ -67,15 +62,7 @@ pub(crate) struct Outbound {
     /// Whether payloads may be queued apart from their header.
     vectored: bool,
     /// Compresses messages, if that was agreed.
-    compressor: Option<Box<Compressor>>,
-    /// Whether the message whose fragments are being framed is compressed.
-    compressing: bool,
-    /// How many pieces the call has compressed.
-    compressed: u8,
-    /// Whether that message is text.
-    is_text: bool,
-    /// Whether what is framed now is not to be compressed if that can be avoided.
-    hurried: bool,
+    deflating: Option<Box<Deflating>>,
     fragment_size: usize,
     buffer_high: usize,
     buffer_limit: usize,
@@ -152,11 +139,7 @@ impl Outbound {
             reserved: Reserved::default(),
             abandoned: false,
             vectored: true,
-            compressor: None,
-            compressing: false,
-            compressed: 0,
-            is_text: false,
-            hurried: false,
+            deflating: None,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX).max(1),
             // Something may always be queued on an empty buffer, and the mark lies at the limit at most: whatever the
             // configuration says, Pings and their answers find room.
@@ -175,7 +158,20 @@ impl Outbound {
 
     #[cfg(feature = "deflate")]
     pub(crate) fn set_compressor(&mut self, compressor: Compressor) {
-        self.compressor = Some(Box::new(compressor));
+        self.deflating = Some(Box::new(Deflating::new(compressor)));
+    }
+
+    /// A call begins, which may compress some more.
+    fn begin_call(&mut self) {
+        if let Some(deflating) = &mut self.deflating {
+            deflating.begin_call();
+        }
+    }
+
+    /// Whether the call has compressed as much as it may.
+    fn has_compressed_enough(&self) -> bool {
+        let deflating = self.deflating.as_ref();
+        deflating.is_some_and(|deflating| deflating.is_enough())
     }
 
     pub(crate) const fn set_vectored(&mut self, vectored: bool) {
@@ -195,7 +191,7 @@ impl Outbound {
             return Err(Unsent { error, message });
         }
         let kind = message.kind();
-        self.compressed = 0;
+        self.begin_call();
         self.data(Data::message(kind, message.into_bytes(), compress));
         Ok(())
     }
@@ -213,7 +209,7 @@ impl Outbound {
         fin: bool,
     ) -> Result<(), SendError> {
         self.admit()?;
-        self.compressed = 0;
+        self.begin_call();
         let (opcode, mut utf8) = match self.unfinished {
             None => (kind.opcode(), Utf8Validator::new()),
             Some(unfinished) if unfinished.kind == kind => (Opcode::Continuation, unfinished.utf8),
@@ -248,7 +244,7 @@ impl Outbound {
         if !self.is_open() {
             return Offered::Closed;
         }
-        self.compressed = 0;
+        self.begin_call();
         self.refill();
         let held = self.unfinished.is_some();
         let is_first = self
@@ -324,15 +320,14 @@ impl Outbound {
 
     /// Frames what waits, until that fills the write buffer up to its mark.
     fn refill(&mut self) {
-        while !self.is_above_high() && self.compressed < COMPRESS_BURST && self.frame_next() {}
+        while !self.is_above_high() && !self.has_compressed_enough() && self.frame_next() {}
     }
 
     /// How much of a message is framed at once.
     fn piece_size(&self, opcode: Opcode, compress: Compress) -> usize {
         piece_size(
+            self.deflating.as_deref(),
             self.fragment_size,
-            self.compressor.is_some(),
-            self.compressing,
             opcode,
             compress,
         )
@@ -344,11 +339,9 @@ impl Outbound {
             return false;
         };
         let before = waiting.accepted();
-        let (fragment_size, compressing) = (self.fragment_size, self.compressing);
-        let can_compress = self.compressor.is_some();
-        let next = waiting.next(|opcode, compress| {
-            piece_size(fragment_size, can_compress, compressing, opcode, compress)
-        });
+        let (deflating, fragment_size) = (self.deflating.as_deref(), self.fragment_size);
+        let next =
+            waiting.next(|opcode, compress| piece_size(deflating, fragment_size, opcode, compress));
         let framed = before.saturating_sub(waiting.accepted());
         self.framed = self.framed.saturating_add(to_u64(framed));
         if waiting.is_forgettable() {
@@ -435,7 +428,7 @@ impl Outbound {
 
     /// Bytes owed to the wire.
     pub(crate) fn transmit(&mut self) -> &mut Transmit {
-        self.compressed = 0;
+        self.begin_call();
         if self.unanswered_ping.is_some() {
             self.answer_ping();
         }
@@ -514,7 +507,7 @@ impl Outbound {
 
     /// Whether a call has compressed as much as it may, and not all.
     pub(crate) fn has_more_to_compress(&self) -> bool {
-        self.compressed >= COMPRESS_BURST && self.has_ready()
+        self.has_compressed_enough() && self.has_ready()
     }
 
     pub(crate) fn is_above_high(&self) -> bool {
@@ -620,9 +613,15 @@ impl Outbound {
             waiting.drop_offered();
         }
         // All of it at once: no time to compress what has not begun to be.
-        self.hurried = true;
+        self.set_hurried(true);
         while self.frame_next() {}
-        self.hurried = false;
+        self.set_hurried(false);
+    }
+
+    fn set_hurried(&mut self, hurried: bool) {
+        if let Some(deflating) = &mut self.deflating {
+            deflating.hurried = hurried;
+        }
     }
 
     fn close_frame(&mut self, payload: &ClosePayload) {
@@ -633,7 +632,7 @@ impl Outbound {
     }
 
     fn prepared_frame(&mut self, message: &PreparedMessage) {
-        if self.compressor.is_some() {
+        if self.deflating.is_some() {
             self.prepared_frame_deflated(message);
             return;
         }
@@ -657,26 +656,16 @@ impl Outbound {
     #[cold]
     fn prepared_frame_deflated(&mut self, message: &PreparedMessage) {
         let opcode = message.kind().opcode();
-        let Some(compressor) = &mut self.compressor else {
-            return;
-        };
-        let deflated = message.deflated().filter(|deflated| {
-            deflated.window <= compressor.window() && deflated.payload_len <= self.fragment_size
-        });
-        match deflated {
-            Some(deflated) => {
-                compressor.adopt(message.as_bytes());
-                if self.may_share(&deflated.frame) {
-                    self.shared_frame(Rsv::RSV1, opcode, &deflated.frame, deflated.payload_len);
-                } else {
-                    self.frame(true, Rsv::RSV1, opcode, deflated.payload());
-                }
+        let deflating = self.deflating.as_mut();
+        match deflating.and_then(|deflating| deflating.adopt(message, self.fragment_size)) {
+            Some(deflated) if self.may_share(&deflated.frame) => {
+                self.shared_frame(Rsv::RSV1, opcode, &deflated.frame, deflated.payload_len);
             }
-            None => self.data_frame(Data::message(
-                message.kind(),
-                message.payload(),
-                message.compress(),
-            )),
+            Some(deflated) => self.frame(true, Rsv::RSV1, opcode, deflated.payload()),
+            None => {
+                let compress = message.compress();
+                self.data_frame(Data::message(message.kind(), message.payload(), compress));
+            }
         }
     }
 
@@ -696,7 +685,7 @@ impl Outbound {
     // Of the 1027 instructions that a small message takes, there and back, this saves 26.
     #[inline(always)]
     fn data_frame(&mut self, data: Data) {
-        if self.compressor.is_some() {
+        if self.deflating.is_some() {
             self.data_frames(data);
         } else {
             self.plain_frame(data.opcode, data.fin, data.payload);
@@ -715,51 +704,21 @@ impl Outbound {
     /// Compresses a piece of a message, if that is worth it, and frames it.
     #[cold]
     fn data_frames(&mut self, data: Data) {
-        let Data {
-            opcode,
-            fin,
-            mut payload,
-            compress,
-        } = data;
-        let is_first = opcode != Opcode::Continuation;
-        if is_first {
-            self.is_text = opcode == Opcode::Text;
-            self.compressing = true;
-        }
-        let piece = Piece {
-            plain: &payload,
-            is_text: self.is_text,
-            is_first,
-            is_last: fin,
-        };
-        let compress = if self.hurried {
-            Compress::Never
-        } else {
-            compress
-        };
-        let mut rsv = Rsv::NONE;
-        if self.compressing
-            && let Some(compressor) = &mut self.compressor
-        {
-            let compressed = compressor.compress(piece, compress);
-            self.compressing = compressed.is_some();
-            if let Some(compressed) = compressed {
-                self.compressed = self.compressed.saturating_add(1);
-                payload = Bytes::from(compressed);
-                rsv = if is_first { Rsv::RSV1 } else { Rsv::NONE };
-            }
-        }
+        let deflating = self.deflating.as_mut();
+        let compressed = deflating.and_then(|deflating| deflating.compress(&data));
+        let is_plain = compressed.is_none();
+        let (mut rsv, mut payload) = compressed.unwrap_or((Rsv::NONE, data.payload));
+        let mut opcode = data.opcode;
         // Compressed or not, what is no frame yet may be cut anywhere (RFC 7692 §6.1).
-        let mut opcode = opcode;
         while payload.len() > self.fragment_size {
             let fragment = payload.split_to(self.fragment_size);
             self.frame(false, rsv, opcode, &fragment);
             (rsv, opcode) = (Rsv::NONE, Opcode::Continuation);
         }
-        if rsv == Rsv::NONE {
-            self.plain_frame(opcode, fin, payload);
+        if is_plain {
+            self.plain_frame(opcode, data.fin, payload);
         } else {
-            self.frame(fin, rsv, opcode, &payload);
+            self.frame(data.fin, rsv, opcode, &payload);
         }
     }
 
@@ -816,21 +775,13 @@ impl Outbound {
     }
 }
 
-/// How much of a message is framed at once.
+/// How much of a message is framed at once: a fragment, or what is compressed at once, which is cut into fragments then.
 fn piece_size(
+    deflating: Option<&Deflating>,
     fragment_size: usize,
-    can_compress: bool,
-    compressing: bool,
     opcode: Opcode,
     compress: Compress,
 ) -> usize {
-    let may_compress = match opcode {
-        Opcode::Continuation => compressing,
-        _ => compress != Compress::Never,
-    };
-    match can_compress && may_compress {
-        // What comes of it is cut into fragments.
-        true => COMPRESS_PIECE,
-        false => fragment_size,
-    }
+    let piece_size = deflating.and_then(|deflating| deflating.piece_size(opcode, compress));
+    piece_size.unwrap_or(fragment_size)
 }

@@ -137,7 +137,7 @@ pub use ws_handshake::{Limits, OriginPolicy, Preference};
 pub use ws_proto::Deflate;
 pub use ws_proto::serving;
 pub use ws_proto::{
-    Chunk, CloseCode, CloseFrame, CloseInfo, Compress, Config, DeflateConfig, Direction, Event,
-    Initiator, Message, MessageKind, PreparedMessage, ProtocolError, Published, Role, SendError,
-    SlowConsumer, State, Stats, TappedFrame, Traffic, Unsent, Utf8Bytes,
+    Agreement, Chunk, CloseCode, CloseFrame, CloseInfo, Compress, Config, DeflateConfig, Direction,
+    Event, Initiator, Message, MessageKind, PreparedMessage, ProtocolError, Published, Role,
+    SendError, SlowConsumer, State, Stats, TappedFrame, Traffic, Unsent, Utf8Bytes,
 };

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use ws_handshake::Negotiated;
 use ws_proto::{
-    Chunk, CloseCode, CloseInfo, Compress, Config, Connection, Event, Message, MessageKind,
-    PreparedMessage, Role, SendError, State, Stats, TappedFrame, Unsent,
+    Agreement, Chunk, CloseCode, CloseInfo, Compress, Config, Connection, Event, Message,
+    MessageKind, PreparedMessage, Role, SendError, State, Stats, TappedFrame, Unsent,
 };
 
 use crate::byte_stream::ByteStream;
@@ -322,6 +322,11 @@ impl<S: Stream> WebSocket<S> {
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
         self.negotiated.subprotocol.as_deref()
+    }
+
+    /// What the opening handshake agreed on compression (RFC 7692), if anything.
+    pub fn deflate(&self) -> Option<Agreement> {
+        self.negotiated.deflate
     }
 
     /// How the connection ended or is ending; `None` while it is open.

@@ -40,6 +40,8 @@ fn both_ends_compress_if_both_were_told_to() {
     ];
     for (client, server, compresses) in cases {
         let (mut client, mut server) = pair(client, server);
+        assert_eq!(client.deflate().is_some(), compresses);
+        assert_eq!(client.deflate(), server.deflate());
         let text = "to be or not to be, that is the question. ".repeat(50);
         for _ in 0..3 {
             client.send(text.as_str()).expect("sent");
