@@ -30,28 +30,54 @@ const TREES: &[Tree] = &[
         tokio: false,
     },
     Tree {
+        package: "ws-deflate",
+        features: &["--no-default-features"],
+        max_crates: 1,
+        tokio: false,
+    },
+    Tree {
+        package: "ws-deflate",
+        features: &[],
+        max_crates: 2,
+        tokio: false,
+    },
+    Tree {
+        // With the parameters of ws-deflate, and no codec.
         package: "ws-handshake",
         features: &[],
-        max_crates: 12,
+        max_crates: 13,
         tokio: false,
     },
     Tree {
         package: "ws-proto",
         features: &["--no-default-features"],
-        max_crates: 3,
+        max_crates: 4,
         tokio: false,
     },
     Tree {
         // With socket2, for what the standard library cannot say to a socket before it is bound.
         package: "ws-sync",
+        features: &["--no-default-features"],
+        max_crates: 20,
+        tokio: false,
+    },
+    Tree {
+        // With zlib-rs.
+        package: "ws-sync",
         features: &[],
-        max_crates: 19,
+        max_crates: 21,
         tokio: false,
     },
     Tree {
         package: "ws-async",
+        features: &["--no-default-features"],
+        max_crates: 23,
+        tokio: true,
+    },
+    Tree {
+        package: "ws-async",
         features: &[],
-        max_crates: 22,
+        max_crates: 24,
         tokio: true,
     },
 ];
