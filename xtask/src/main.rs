@@ -174,7 +174,9 @@ fn print_help() {
         "report"
     );
     println!();
-    println!("conformance takes --face {{sync,async}}-{{server,client}} and --cases 6.4.3,7.*");
+    println!(
+        "conformance takes --face {{sync,async}}-{{server,client}}, --cases 6.4.3,7.*, --all (of compression too)"
+    );
     println!(
         "soak takes a number of seconds (120 without it, {} in ci)",
         soak::CI_SECONDS
