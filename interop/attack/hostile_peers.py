@@ -13,10 +13,11 @@ import sys
 import threading
 import time
 
+import bomb_cases
 import resource_cases
 from process import allow_many_files
 from suite import find_problem
-from targets import add_options, choose
+from targets import add_options, choose, choose_compressing
 
 
 def main():
@@ -33,6 +34,8 @@ def main():
     scale = resource_cases.QUICK if options.quick else resource_cases.FULL
     cases = [case for case in resource_cases.CASES if options.only is None or re.search(options.only, case.name)]
     jobs = [(case, target) for target in targets for case in cases]
+    bombs = [case for case in bomb_cases.CASES if options.only is None or re.search(options.only, case.name)]
+    jobs += [(case, target) for target in choose_compressing(options) for case in bombs]
     table = Table(len(jobs))
     # Whoever only waits for a deadline waits beside the others, and all at once.
     waiting = [

@@ -21,6 +21,15 @@ class Target:
         return Server(self.binary, arguments=self._arguments, path=self._path, environment=environment)
 
 
+def choose_compressing(options):
+    """Those of them that can compress, told to."""
+    targets = []
+    for name, binary in (("ws-async", options.with_async), ("ws-sync", options.with_sync)):
+        if binary:
+            targets.append(Target(name, binary, idle=0, busy=0, arguments=("--deflate",)))
+    return targets
+
+
 def add_options(parser):
     parser.add_argument("--async", metavar="PATH", dest="with_async", help="the example echo_server_async")
     parser.add_argument("--sync", metavar="PATH", dest="with_sync", help="the example echo_server_sync")
