@@ -11,7 +11,7 @@ import frames
 from frames import BINARY, TEXT
 from peer import Peer, request
 from process import KIB, MIB
-from resource_cases import Peak
+from resource_cases import Case, Peak, warm_up
 from suite import equal, expect
 
 RSV1 = 0x40
@@ -92,6 +92,63 @@ def empty_blocks(server, _scale):
         return "an empty message"
 
 
+class EachCompressed(Case):
+    """Memory for each of many connections on which compression was agreed, beyond one on which it was not."""
+
+    COUNT = 1000
+
+    def __init__(self, name, limit, messages):
+        super().__init__(name, None)
+        self._limit = limit
+        self._messages = messages
+
+    def measure(self, server, target, scale, finding):
+        # What a connection is without compression stands with the program.
+        plain = 24 * KIB if target.threaded else 2 * KIB + 64
+        finding.limit = "%d B" % (plain + self._limit)
+        warm_up(server)
+        with open_compressed(server) as peer:
+            expect_compressed_echo(peer, quotes(0))
+        before = server.resident()
+        peers = []
+        try:
+            for at in range(self.COUNT):
+                peers.append(open_compressed(server))
+                for number in range(self._messages):
+                    expect_compressed_echo(peers[-1], quotes(at + number))
+            time.sleep(0.2)
+            each = (server.resident() - before) // self.COUNT
+            finding.figure = "%d B" % each
+            finding.outcome = "%d connections" % self.COUNT
+            expect(each <= plain + self._limit, "%s", finding.outcome)
+        finally:
+            for peer in peers:
+                peer.socket.close()
+
+
+def quotes(seed):
+    """About 1 KiB of JSON."""
+    rows = (
+        '{"symbol":"S%03d","price":%d.%02d,"volume":%d}' % (at, 100 + seed % 97 + at, (seed * 7 + at) % 100, seed * at % 9973)
+        for at in range(22)
+    )
+    return ("[%s]" % ",".join(rows)).encode()
+
+
+def expect_compressed_echo(peer, plain):
+    codec = zlib.compressobj(6, zlib.DEFLATED, -15)
+    payload = (codec.compress(plain) + codec.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    peer.send(frames.text(payload, rsv=RSV1))
+    first, length = peer.exactly(2)
+    expect(first == 0x80 | RSV1 | TEXT, "the echo is not compressed: %02x", first)
+    if length == 126:
+        length = int.from_bytes(peer.exactly(2), "big")
+    if not hasattr(peer, "inflate"):
+        peer.inflate = zlib.decompressobj(-15)
+    echo = peer.inflate.decompress(peer.exactly(length) + b"\x00\x00\xff\xff")
+    equal("the echo", echo, plain)
+
+
 def in_one(opcode):
     return lambda: frames.frame(opcode, zeros(1024 * MIB), rsv=RSV1)
 
@@ -103,5 +160,8 @@ CASES = [
         refused(lambda: fragments(zeros(1024 * MIB), KIB))),
     Peak("PM-01 the same, stopped just below the limit", MESSAGE + BESIDE, stalls),
     Peak("PM-01 eight of them at once", 8 * MESSAGE + 2 * BESIDE, refused(in_one(BINARY), 8)),
+    EachCompressed("PM-05 1,000 that have agreed to compress and wait", 512, 0),
+    EachCompressed("PM-05 1,000 after 1 KiB of JSON, echoed", 512 + 3 * KIB, 1),
+    EachCompressed("PM-05 1,000 after 20 KiB of JSON, echoed", 512 + 40 * KIB, 20),
     Peak("PM-04 8 MiB of blocks with nothing in them", 16 * MIB + BESIDE, empty_blocks),
 ]

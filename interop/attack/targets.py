@@ -24,9 +24,9 @@ class Target:
 def choose_compressing(options):
     """Those of them that can compress, told to."""
     targets = []
-    for name, binary in (("ws-async", options.with_async), ("ws-sync", options.with_sync)):
+    for name, binary, threaded in (("ws-async", options.with_async, False), ("ws-sync", options.with_sync, True)):
         if binary:
-            targets.append(Target(name, binary, idle=0, busy=0, arguments=("--deflate",)))
+            targets.append(Target(name, binary, idle=0, busy=0, arguments=("--deflate",), threaded=threaded))
     return targets
 
 
