@@ -1,6 +1,7 @@
 //! Task per connection, on tokio: `cargo run --example echo_server_async -- --port 9001`, and `--deflate` to
 //! compress.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::{env, io};
 
@@ -15,7 +16,8 @@ async fn main() -> io::Result<()> {
         true => Config::default().with_deflate(DeflateConfig::default()),
         false => Config::default(),
     };
-    let acceptor = Acceptor::new().with_config(config);
+    // One for all connections, each of which keeps no more than a reference.
+    let acceptor = Arc::new(Acceptor::new().with_config(config));
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on ws://{}", listener.local_addr()?);
     loop {
@@ -25,7 +27,7 @@ async fn main() -> io::Result<()> {
             continue;
         };
         // The opening handshake runs on the connection's own task: a slow client holds up nobody.
-        let acceptor = acceptor.clone();
+        let acceptor = Arc::clone(&acceptor);
         tokio::spawn(async move {
             echo(&acceptor, stream)
                 .await

@@ -2,6 +2,7 @@
 //! compress.
 
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::{env, io, thread};
 
 use ws_sync::{Acceptor, Config, DeflateConfig};
@@ -13,14 +14,15 @@ fn main() -> io::Result<()> {
         true => Config::default().with_deflate(DeflateConfig::default()),
         false => Config::default(),
     };
-    let acceptor = Acceptor::new().with_config(config);
+    // One for all connections, each of which keeps no more than a reference.
+    let acceptor = Arc::new(Acceptor::new().with_config(config));
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on ws://{}", listener.local_addr()?);
     for stream in listener.incoming() {
         match stream {
             // The handshake runs on the connection's own thread: a slow client holds up nobody.
             Ok(stream) => {
-                let acceptor = acceptor.clone();
+                let acceptor = Arc::clone(&acceptor);
                 thread::spawn(move || echo(&acceptor, stream).inspect_err(|e| eprintln!("{e}")));
             }
             // Out of descriptors, or the client has left already: neither ends a server.

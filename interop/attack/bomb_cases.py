@@ -159,9 +159,9 @@ CASES = [
     Peak("PM-01 the same in fragments of 1 KiB", MESSAGE + BESIDE,
         refused(lambda: fragments(zeros(1024 * MIB), KIB))),
     Peak("PM-01 the same, stopped just below the limit", MESSAGE + BESIDE, stalls),
-    Peak("PM-01 eight of them at once", 8 * MESSAGE + 2 * BESIDE, refused(in_one(BINARY), 8)),
+    Peak("PM-01 eight of them at once", 8 * (MESSAGE + BESIDE), refused(in_one(BINARY), 8)),
     EachCompressed("PM-05 1,000 that have agreed to compress and wait", 512, 0),
-    EachCompressed("PM-05 1,000 after 1 KiB of JSON, echoed", 512 + 3 * KIB, 1),
+    EachCompressed("PM-05 1,000 after 1 KiB of JSON, echoed", 512 + 4 * KIB, 1),
     EachCompressed("PM-05 1,000 after 20 KiB of JSON, echoed", 512 + 40 * KIB, 20),
     Peak("PM-04 8 MiB of blocks with nothing in them", 16 * MIB + BESIDE, empty_blocks),
 ]
