@@ -206,10 +206,6 @@ impl Connector {
         if let Some(deflate) = &self.config.deflate {
             request = request.deflate(deflate.terms().offer());
         }
-        #[cfg(feature = "deflate")]
-        if let Some(deflate) = &self.config.deflate {
-            request = request.deflate(deflate.terms().offer());
-        }
         for (name, value) in &self.headers {
             request = request.header(name, value)?;
         }

@@ -199,6 +199,7 @@ impl<S> Driver<S> {
 
     /// Begins the closing handshake, or finds it begun.
     pub(crate) fn begin_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.rests = false;
         match self.connection.close(code, reason) {
             Ok(()) | Err(SendError::Closed) => Ok(()),
             Err(error) => Err(Error::Send(error)),
@@ -333,6 +334,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Ready when the connection is over and its end has been carried out. What still arrives is for the receiver.
     pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>, receiver_waits: bool) -> Poll<()> {
+        self.rests = false;
         loop {
             self.write_and_shut_down(cx);
             if self.connection.is_finished() {
@@ -453,7 +455,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             if let Some(event) = self.next_event(cx) {
                 if matches!(event, Event::Part) {
-                    // A long message is being decompressed: others run before this goes on.
+                    // A long message is being decompressed: others run before this goes on, and answers do not wait for it.
+                    self.write_and_shut_down(cx);
                     self.burst = MAX_BURST;
                     continue;
                 }

@@ -157,3 +157,48 @@ async fn halves_writers_readers_and_prepared_messages_compress() {
     assert!(info.clean);
     echo.await.expect("no panic");
 }
+
+/// Whoever drives the connection takes up what rests: here somebody who only waits for its end.
+#[tokio::test]
+async fn a_long_message_goes_on_whoever_waits() {
+    let on = deflating(DeflateConfig::default());
+    let (client, mut server) = pair(on.clone(), on).await;
+    let (sender, _receiver) = client.split();
+    sender.try_send(text(MIB)).expect("accepted");
+    let waiting = tokio::spawn(async move { sender.closed().await });
+    let received = server.recv().await.expect("received").expect("a message");
+    assert!(received.len() >= MIB);
+    waiting.abort();
+}
+
+/// And here somebody who closes, and loses nothing of it.
+#[tokio::test]
+async fn a_long_message_goes_out_before_a_close() {
+    let on = deflating(DeflateConfig::default());
+    let (client, mut server) = pair(on.clone(), on).await;
+    let (sender, receiver) = client.split();
+    sender.try_send(text(MIB)).expect("accepted");
+    drop(receiver);
+    let receiving = tokio::spawn(async move {
+        let received = server.recv().await.expect("received").expect("a message");
+        assert_eq!(server.recv().await.expect("a clean end"), None);
+        received.len()
+    });
+    let info = sender.close(CloseCode::NORMAL, "").await.expect("closed");
+    assert!(info.clean);
+    assert!(receiving.await.expect("no panic") >= MIB);
+}
+
+/// And somebody who only ever tries to send.
+#[tokio::test]
+async fn a_long_message_goes_on_with_each_try() {
+    let on = deflating(DeflateConfig::default());
+    let (mut client, mut server) = pair(on.clone(), on).await;
+    client.try_send(text(MIB)).expect("accepted");
+    let receiving = tokio::spawn(async move { server.recv().await });
+    while client.try_send("small").is_err() {
+        tokio::task::yield_now().await;
+    }
+    let received = receiving.await.expect("no panic").expect("received");
+    assert!(received.expect("a message").len() >= MIB);
+}

@@ -1,6 +1,5 @@
 //! Plain messages to compressed ones (RFC 7692 section 7.2.1).
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::codec::TAIL;
@@ -87,31 +86,39 @@ impl Compressor {
         if piece.is_first && !self.is_worth_it(piece, compress) {
             return None;
         }
-        if piece.is_first && piece.is_last && piece.plain.is_empty() {
-            // An empty stored block without its last four bytes (section 7.2.3.6).
-            return Some(vec![0]);
+        if piece.plain.is_empty() && (piece.is_last || !piece.is_first) {
+            // An empty stored block, at the end of a message without its last four bytes (section 7.2.3.6). No codec has
+            // to know.
+            return Some(self.end(piece, stored(piece)));
         }
-        let compressed = self.deflated(piece);
-        let is_shorter = |compressed: &Vec<u8>| compressed.len() < piece.plain.len();
-        let compressed = match compressed {
-            Some(compressed) if compress == Compress::Always || is_shorter(&compressed) => {
-                self.skip(piece.is_text).clone_from(&Skip::default());
+        let deflated = self.deflated(piece);
+        let is_first = piece.is_first;
+        let is_always = compress == Compress::Always;
+        let compressed = match deflated {
+            Some(compressed) if is_first && (is_always || compressed.len() < piece.plain.len()) => {
+                *self.skip(piece.is_text) = Skip::default();
                 compressed
             }
+            Some(compressed) if !is_first && compressed.len() <= stored_len(piece) => compressed,
             _ => {
                 self.forget_context();
-                self.skip(piece.is_text).failed();
-                if piece.is_first && compress != Compress::Always {
+                if is_first && !is_always {
+                    self.skip(piece.is_text).failed();
                     return None;
                 }
                 stored(piece)
             }
         };
+        Some(self.end(piece, compressed))
+    }
+
+    /// Writes down what is sent, for what comes later to refer to.
+    fn end(&mut self, piece: Piece<'_>, compressed: Vec<u8>) -> Vec<u8> {
         self.history.push(piece.plain);
         if piece.is_last && !self.takeover {
             self.history.clear();
         }
-        Some(compressed)
+        compressed
     }
 
     /// Notes that a message was sent that had been compressed elsewhere, without a past, so that the next one may refer to
@@ -190,6 +197,12 @@ impl Drop for Compressor {
     fn drop(&mut self) {
         self.forget_context();
     }
+}
+
+/// How many bytes a piece has in stored blocks, at most.
+const fn stored_len(piece: Piece<'_>) -> usize {
+    let blocks = piece.plain.len() / STORED_MAX + 2;
+    piece.plain.len().saturating_add(blocks * 5)
 }
 
 /// Writes a piece as it is, in stored blocks.

@@ -7,7 +7,7 @@ use crate::{Level, Terms, WindowBits};
 ///
 /// | | sends 1 KiB of JSON as | memory of a connection | memory of all together |
 /// |---|---|---|---|
-/// | default | 248 bytes | 2 KiB, and what the peer's window takes: 4 KiB if it can be limited, else up to 32 KiB | about 0.2 MB for each thread |
+/// | default | 248 bytes | 2 KiB, and what the peer has sent, up to 32 KiB | about 0.2 MB for each thread |
 /// | ultra | 229 bytes | 2 KiB, and up to 32 KiB for the peer's window | up to 64 MiB |
 /// | tiny | 417 bytes | none | about 0.2 MB for each thread |
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -343,3 +343,29 @@ fn ends(config: DeflateConfig, context: Context) -> (Compressor, Decompressor) {
         Decompressor::new(context, &deflate),
     )
 }
+
+/// The end of a long message is often short, and that it does not shrink says nothing of the next message.
+#[test]
+fn the_end_of_a_message_that_does_not_shrink_is_no_failure() {
+    for config in [DeflateConfig::default(), DeflateConfig::ultra()] {
+        let (mut compressor, mut decompressor) = ends(config, Context::default());
+        let plain = b"one two three four five six. ".repeat(50);
+        for _ in 0..5 {
+            for end in [&b"!"[..], b""] {
+                let mut payload = Vec::new();
+                for (plain, is_first) in [(&plain[..], true), (end, false)] {
+                    let piece = Piece {
+                        plain,
+                        is_text: true,
+                        is_first,
+                        is_last: !is_first,
+                    };
+                    let compressed = compressor.compress(piece, Compress::Auto);
+                    payload.extend(compressed.expect("it shrinks each time"));
+                }
+                let expected = [&plain[..], end].concat();
+                assert_eq!(inflate(&mut decompressor, &payload), Ok(expected));
+            }
+        }
+    }
+}

@@ -31,6 +31,11 @@ pub(crate) struct Assembler {
     streaming: Option<Box<Streaming>>,
 }
 
+/// What cannot be compressed gets longer, by a ninth at the worst. What comes out is limited for itself.
+pub(crate) const fn compressed_limit(limit: u64) -> u64 {
+    limit.saturating_add(limit / 8).saturating_add(1024)
+}
+
 impl Assembler {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
@@ -71,8 +76,7 @@ impl Assembler {
         };
         let max_size = match self.compressed {
             false => max_size,
-            // What cannot be compressed gets longer, by a ninth at the worst. What comes out is limited for itself.
-            true => max_size.saturating_add(max_size / 8).saturating_add(1024),
+            true => compressed_limit(max_size),
         };
         if self.admitted > max_size {
             return Err(ProtocolError::MessageTooLarge);

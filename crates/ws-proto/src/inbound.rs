@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use ws_deflate::Inflated;
 use ws_frame::{ClosePayload, FrameHeader, Opcode, Rsv};
 
-use crate::assembler::Assembler;
+use crate::assembler::{Assembler, compressed_limit};
 use crate::deflate::Decompressor;
 use crate::tap::TapSlot;
 use crate::transmit::to_u64;
@@ -363,7 +363,12 @@ impl Inbound {
             self.active = true;
             // The limit of a message that is delivered in pieces is that of its frames too.
             let is_streaming = self.assembler.is_streaming();
-            let fits = is_streaming || header.payload_len <= to_u64(self.max_frame_size);
+            let max_frame_size = to_u64(self.max_frame_size);
+            let max_frame_size = match header.rsv.is_empty() {
+                true => max_frame_size,
+                false => compressed_limit(max_frame_size),
+            };
+            let fits = is_streaming || header.payload_len <= max_frame_size;
             // A frame that is out of order is that first and too large second.
             let payload_len = if fits { header.payload_len } else { 0 };
             self.assembler.begin(&header, payload_len)?;

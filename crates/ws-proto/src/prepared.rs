@@ -117,8 +117,8 @@ impl PreparedMessage {
                 window: compressor.window(),
             }
         });
-        if self.deflated.is_none() {
-            // No connection needs to try again.
+        if self.deflated.is_none() && self.len() >= deflate.config().min_len.saturating_mul(4) {
+            // It was tried, and no connection needs to try again.
             self.compress = Compress::Never;
         }
         self
@@ -126,8 +126,11 @@ impl PreparedMessage {
 
     /// Says whether connections compress the message.
     #[must_use]
-    pub const fn with_compress(mut self, compress: Compress) -> Self {
+    pub fn with_compress(mut self, compress: Compress) -> Self {
         self.compress = compress;
+        if compress == Compress::Never {
+            self.deflated = None;
+        }
         self
     }
 

@@ -72,6 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         cx: &mut Context<'_>,
         message: Message,
     ) -> Result<(), Unsent> {
+        self.rests = false;
         if !self.connection.has_room() {
             self.write_and_shut_down(cx);
         }
@@ -94,6 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         overflow: OverflowPolicy,
         capacity: usize,
     ) -> (Offered, bool) {
+        self.rests = false;
         let offered = self.connection.offer(message, overflow, capacity);
         self.write_and_shut_down(cx);
         (offered, self.connection.is_flushed())
@@ -138,6 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         cx: &mut Context<'_>,
         receiver_waits: bool,
     ) -> Poll<Result<(), Error>> {
+        self.rests = false;
         while self.turn == Turn::Taken && self.connection.state() == State::Open {
             ready!(self.poll_aside(cx, receiver_waits));
         }

@@ -61,7 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let vectored = self.stream.is_write_vectored();
         loop {
-            if self.rests {
+            if self.rests && self.connection.has_more_to_compress() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
