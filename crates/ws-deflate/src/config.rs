@@ -22,8 +22,10 @@ pub struct DeflateConfig {
     /// memory for sending; the compressor belongs to all of them. Beyond 2 KiB bytes hardly get fewer, and each message
     /// takes longer.
     pub history: usize,
-    /// How many connections may have a compressor of their own, with all of its window, as long as no others are
-    /// busier: 280 KB each with a window of 15 bits. 0 for none.
+    /// How many connections may keep a compressor of their own, with all of its window in it: 296 KB each with a window
+    /// of 15 bits. 0 for none. Beyond that number the one that has been quiet longest loses its compressor to the one
+    /// that sends, and goes on with [`history`](Self::history); one that ends leaves it to the others. Nothing is given
+    /// up for being quiet alone, since there is no clock here.
     pub live_contexts: usize,
     /// The shortest message that is compressed on a connection that has sent something already. The first one, and any
     /// without takeover, has to be twice as long, or four times if it is binary: with nothing to refer to, shorter
@@ -55,12 +57,12 @@ const FOUR_KIB: WindowBits = match WindowBits::new(12) {
 };
 
 impl DeflateConfig {
-    /// The fewest bytes: windows of 32 KiB, and compressors of their own for the 239 busiest connections.
+    /// The fewest bytes: windows of 32 KiB, and compressors of their own for the 226 connections that sent last.
     #[must_use]
     pub fn ultra() -> Self {
         Self {
             terms: Terms::default(),
-            live_contexts: 239,
+            live_contexts: 226,
             ..Self::default()
         }
     }

@@ -7,25 +7,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::WindowBits;
 use crate::codec::{Deflater, Inflater};
 
-/// Codecs that are kept beyond those that are in use. The last one that came is the first to go, so there are never more
-/// than were in use at one moment.
+/// Codecs that are kept though nobody uses or owns them. The last one that came is the first to go, so there are never
+/// more than were in use at one moment.
 const MAX_IDLE: usize = 16;
 
 /// Codecs that nobody uses at the moment.
 ///
 /// Whoever takes one owns it, and gives it back if it is whole. One that is not is dropped.
 pub(crate) struct Pool {
-    deflaters: Mutex<Vec<Idle>>,
+    deflaters: Mutex<Deflaters>,
     inflaters: Mutex<Vec<Inflater>>,
     live_contexts: usize,
     owners: AtomicUsize,
 }
 
-/// A compressor, of a window's size, with the past of its last owner in it if that may be of use again.
+/// Compressors, in each list the one used last at the end.
+struct Deflaters {
+    /// With the past of their owners in them.
+    owned: Vec<(Owner, Idle)>,
+    free: Vec<Idle>,
+    live_contexts: usize,
+}
+
+/// A compressor, of a window's size.
 struct Idle {
     deflater: Deflater,
     window: WindowBits,
-    owner: Option<Owner>,
 }
 
 /// Who may find a compressor as it was left.
@@ -35,7 +42,11 @@ pub(crate) struct Owner(usize);
 impl Pool {
     pub(crate) const fn new(live_contexts: usize) -> Self {
         Self {
-            deflaters: Mutex::new(Vec::new()),
+            deflaters: Mutex::new(Deflaters {
+                owned: Vec::new(),
+                free: Vec::new(),
+                live_contexts,
+            }),
             inflaters: Mutex::new(Vec::new()),
             live_contexts,
             owners: AtomicUsize::new(0),
@@ -49,26 +60,8 @@ impl Pool {
 
     /// A compressor, and whether it is as `owner` left it.
     pub(crate) fn deflater(&self, window: WindowBits, owner: Option<Owner>) -> (Deflater, bool) {
-        let mut idle = lock(&self.deflaters);
-        let own = owner.and_then(|owner| idle.iter().position(|idle| idle.owner == Some(owner)));
-        if let Some(index) = own {
-            return (idle.remove(index).deflater, true);
-        }
-        let mut fitting = (0..idle.len()).filter(|index| {
-            let idle = idle.get(*index);
-            idle.is_some_and(|idle| idle.window == window)
-        });
-        // The one whose owner has been quiet longest; or, where nobody owns any, the one used last.
-        let index = match owner {
-            Some(_) if idle.len() < self.live_contexts => None,
-            Some(_) => fitting.next(),
-            None => fitting.next_back(),
-        };
-        if let Some(index) = index {
-            return (idle.remove(index).deflater, false);
-        }
-        drop(idle);
-        (Deflater::new(window), false)
+        let taken = lock(&self.deflaters).take(window, owner);
+        taken.unwrap_or_else(|| (Deflater::new(window), false))
     }
 
     /// Takes back a compressor that has written everything. It stays `owner`'s as long as nobody needs it more.
@@ -78,25 +71,14 @@ impl Pool {
         window: WindowBits,
         owner: Option<Owner>,
     ) {
-        let max_idle = self.live_contexts.max(MAX_IDLE);
-        let mut idle = lock(&self.deflaters);
-        let oldest = (idle.len() >= max_idle).then(|| idle.remove(0));
-        idle.push(Idle {
-            deflater,
-            window,
-            owner,
-        });
-        drop(idle);
-        drop(oldest);
+        let surplus = lock(&self.deflaters).put(Idle { deflater, window }, owner);
+        drop(surplus);
     }
 
     /// Forgets what `owner` left.
     pub(crate) fn disown(&self, owner: Owner) {
-        for idle in lock(&self.deflaters).iter_mut() {
-            if idle.owner == Some(owner) {
-                idle.owner = None;
-            }
-        }
+        let surplus = lock(&self.deflaters).disown(owner);
+        drop(surplus);
     }
 
     pub(crate) fn inflater(&self) -> Inflater {
@@ -112,7 +94,163 @@ impl Pool {
     }
 }
 
+/// What has one compressor too many gives it to its caller, who drops it without the lock.
+impl Deflaters {
+    /// The compressor that `owner` left, which is then as it was; or one that is free; or, if there are as many as there
+    /// may be, the one whose owner has been quiet longest. `None`: there may be one more.
+    fn take(&mut self, window: WindowBits, owner: Option<Owner>) -> Option<(Deflater, bool)> {
+        let is_own = |other: &(Owner, Idle)| Some(other.0) == owner;
+        if let Some(index) = self.owned.iter().position(is_own) {
+            return Some((self.owned.remove(index).1.deflater, true));
+        }
+        // What was used last is still in the processor's caches.
+        if let Some(index) = self.free.iter().rposition(|idle| idle.window == window) {
+            return Some((self.free.remove(index).deflater, false));
+        }
+        let is_full = match owner {
+            Some(_) => self.owned.len() >= self.live_contexts,
+            None => self.owned.len().saturating_add(self.free.len()) >= self.limit(),
+        };
+        if !is_full {
+            return None;
+        }
+        let fits = |other: &(Owner, Idle)| other.1.window == window;
+        let index = self.owned.iter().position(fits)?;
+        Some((self.owned.remove(index).1.deflater, false))
+    }
+
+    fn put(&mut self, idle: Idle, owner: Option<Owner>) -> Option<Idle> {
+        match owner {
+            Some(owner) => self.owned.push((owner, idle)),
+            None => self.free.push(idle),
+        }
+        if self.owned.len() > self.live_contexts {
+            let (_, quietest) = self.owned.remove(0);
+            self.free.push(quietest);
+        }
+        self.surplus()
+    }
+
+    fn disown(&mut self, owner: Owner) -> Option<Idle> {
+        let index = self.owned.iter().position(|other| other.0 == owner)?;
+        let (_, left) = self.owned.remove(index);
+        self.free.push(left);
+        self.surplus()
+    }
+
+    fn surplus(&mut self) -> Option<Idle> {
+        let all = self.owned.len().saturating_add(self.free.len());
+        let is_too_much = self.free.len() > MAX_IDLE || all > self.limit();
+        // Not all of them are owned, for the limit is not below that.
+        (is_too_much && !self.free.is_empty()).then(|| self.free.remove(0))
+    }
+
+    /// How many are kept, owned or not.
+    fn limit(&self) -> usize {
+        self.live_contexts.max(MAX_IDLE)
+    }
+}
+
 /// A panic while it was held left a list of codecs, each of them whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use super::*;
+    use crate::Level;
+
+    const LIVE: usize = 4;
+
+    /// One message of somebody's; whether the compressor was as they had left it.
+    fn use_one(pool: &Pool, bits: u8, owner: Option<Owner>) -> bool {
+        let window = WindowBits::new(bits).expect("8 to 15");
+        let (mut deflater, is_own) = pool.deflater(window, owner);
+        if !is_own {
+            deflater.begin(Level::FAST, [&[], &[]]).expect("good");
+        }
+        pool.return_deflater(deflater, window, owner);
+        is_own
+    }
+
+    /// How many there are: owned, and free.
+    fn kept(pool: &Pool) -> (usize, usize) {
+        let deflaters = lock(&pool.deflaters);
+        (deflaters.owned.len(), deflaters.free.len())
+    }
+
+    fn owners(pool: &Pool) -> impl Iterator<Item = Option<Owner>> + '_ {
+        iter::repeat_with(|| pool.new_owner())
+    }
+
+    #[test]
+    fn connections_that_come_and_go_share_one_compressor() {
+        let pool = Pool::new(LIVE);
+        for owner in owners(&pool).take(3 * LIVE) {
+            assert!(!use_one(&pool, 12, owner), "it is somebody else's past");
+            assert!(use_one(&pool, 12, owner));
+            assert_eq!(kept(&pool), (1, 0));
+            pool.disown(owner.expect("there are contexts"));
+            assert_eq!(kept(&pool), (0, 1));
+        }
+    }
+
+    #[test]
+    fn the_quietest_owner_loses_its_context_and_only_when_there_are_as_many_as_may_be() {
+        let pool = Pool::new(LIVE);
+        let owners: Vec<_> = owners(&pool).take(LIVE + 1).collect();
+        for (at, owner) in owners.iter().enumerate() {
+            assert!(!use_one(&pool, 12, *owner));
+            assert_eq!(kept(&pool), ((at + 1).min(LIVE), 0));
+        }
+        for owner in owners.iter().skip(1) {
+            assert!(use_one(&pool, 12, *owner), "the last ones kept theirs");
+        }
+        assert!(!use_one(&pool, 12, owners[0]), "the first had lost it");
+        assert!(!use_one(&pool, 12, owners[1]), "and takes the next one's");
+        assert_eq!(kept(&pool), (LIVE, 0));
+    }
+
+    #[test]
+    fn who_owns_none_takes_nobodys_context_while_there_is_a_free_one_or_room() {
+        let pool = Pool::new(LIVE);
+        let owner = pool.new_owner();
+        use_one(&pool, 12, owner);
+        for _ in 0..3 {
+            use_one(&pool, 12, None);
+            assert_eq!(kept(&pool), (1, 1));
+            assert!(use_one(&pool, 12, owner));
+        }
+    }
+
+    /// Several are in use at a time, and of all sizes.
+    #[test]
+    fn there_are_never_more_than_there_may_be() {
+        for live_contexts in [0, LIVE, 20] {
+            let pool = Pool::new(live_contexts);
+            let mut owners: Vec<_> = owners(&pool).take(30).collect();
+            for round in 0..3 {
+                let mut in_use = Vec::new();
+                for (at, owner) in owners.iter().enumerate() {
+                    let bits = 9 + u8::try_from(at % (1 + round)).expect("small");
+                    let window = WindowBits::new(bits).expect("8 to 15");
+                    in_use.push((pool.deflater(window, *owner).0, window, *owner));
+                }
+                for (deflater, window, owner) in in_use {
+                    pool.return_deflater(deflater, window, owner);
+                    let (owned, free) = kept(&pool);
+                    assert!(owned <= live_contexts && free <= MAX_IDLE);
+                    assert!(owned + free <= live_contexts.max(MAX_IDLE));
+                }
+            }
+            for owner in owners.drain(..).flatten() {
+                pool.disown(owner);
+            }
+            let (owned, free) = kept(&pool);
+            assert!(owned == 0 && free <= MAX_IDLE, "what nobody owns goes");
+        }
+    }
 }
