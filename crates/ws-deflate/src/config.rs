@@ -7,7 +7,7 @@ use crate::{Level, Terms, WindowBits};
 ///
 /// | | sends 1 KiB of JSON as | memory of a connection | memory of all together |
 /// |---|---|---|---|
-/// | default | 248 bytes | 2 KiB, and what the peer has sent, up to 32 KiB | about 0.2 MB for each thread |
+/// | default | 248 bytes | 2 KiB, and what the peer has sent, up to 4 KiB, or 32 if it cannot be asked for less | about 0.2 MB for each thread |
 /// | ultra | 229 bytes | 2 KiB, and up to 32 KiB for the peer's window | up to 64 MiB |
 /// | tiny | 417 bytes | none | about 0.2 MB for each thread |
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +35,13 @@ pub struct DeflateConfig {
 
 impl Default for DeflateConfig {
     /// Takeover in both directions out of a little history: about the bytes of a context of its own for each connection,
-    /// for a hundredth of the memory.
+    /// for a hundredth of the memory. A server asks clients that can limit their window, as browsers can, to refer no
+    /// further back than 4 KiB; a client demands nothing of servers.
     fn default() -> Self {
         Self {
             terms: Terms {
                 send_max_window: FOUR_KIB,
+                client_max_window_bits: FOUR_KIB,
                 ..Terms::default()
             },
             level: Level::DEFAULT,
@@ -67,7 +69,8 @@ impl DeflateConfig {
         }
     }
 
-    /// The least memory and time: nothing is kept between messages.
+    /// The least memory and time: nothing is kept between messages. Windows are of 4 KiB, the peer's if a server can ask
+    /// it for that.
     #[must_use]
     pub fn tiny() -> Self {
         Self {
@@ -75,6 +78,7 @@ impl DeflateConfig {
                 send_takeover: false,
                 receive_takeover: false,
                 send_max_window: FOUR_KIB,
+                client_max_window_bits: FOUR_KIB,
                 ..Terms::default()
             },
             level: Level::FAST,

@@ -12,26 +12,30 @@ pub struct Terms {
     pub send_takeover: bool,
     /// The smallest window that the own compressor can keep to. An offer of a smaller one is declined.
     pub send_min_window: WindowBits,
-    /// The largest window that is used for sending.
+    /// The largest window that is used for sending. The peer is told if it asks (section 7.1.2.1).
     pub send_max_window: WindowBits,
     /// Whether messages that are received may refer to messages before them. If not, a server demands it, and a client
     /// offers nothing else.
     pub receive_takeover: bool,
-    /// The largest window that the peer is to use. It costs this end so much memory for a connection with takeover. A
-    /// server can only ask for it if the client allows that; a client that asks for less than
-    /// [`WindowBits::MAX`] gets no compression from a server that cannot do it.
-    pub receive_max_window: WindowBits,
+    /// What a server asks of a client that offers `client_max_window_bits`: to use no larger window (RFC 7692 section
+    /// 7.1.2.2). A connection with takeover costs this end so much memory at most. Of a client that does not offer it
+    /// nothing can be asked; its window is then [`WindowBits::MAX`].
+    pub client_max_window_bits: WindowBits,
+    /// What a client demands of a server: to use no larger window (section 7.1.2.1). Below [`WindowBits::MAX`] it is
+    /// part of the offer, and a server that cannot keep to it declines: then nothing is compressed in either direction.
+    pub server_max_window_bits: WindowBits,
 }
 
 impl Default for Terms {
-    /// Takes everything.
+    /// Takes everything, and asks for nothing.
     fn default() -> Self {
         Self {
             send_takeover: true,
             send_min_window: WindowBits::MIN,
             send_max_window: WindowBits::MAX,
             receive_takeover: true,
-            receive_max_window: WindowBits::MAX,
+            client_max_window_bits: WindowBits::MAX,
+            server_max_window_bits: WindowBits::MAX,
         }
     }
 }
@@ -54,8 +58,8 @@ impl Terms {
         let largest = match offer.client_max_window_bits {
             // "a server MUST NOT" (section 7.1.2.2) limit it then.
             ClientWindow::Fixed => WindowBits::MAX,
-            ClientWindow::Limitable => self.receive_max_window,
-            ClientWindow::Hint(bits) => bits.min(self.receive_max_window),
+            ClientWindow::Limitable => self.client_max_window_bits,
+            ClientWindow::Hint(bits) => bits.min(self.client_max_window_bits),
         };
         Some(Answer {
             server_no_context_takeover: offer.server_no_context_takeover || !self.send_takeover,
@@ -69,11 +73,11 @@ impl Terms {
     /// A client's offer.
     #[must_use]
     pub fn offer(&self) -> Offer {
-        let asks = self.receive_max_window < WindowBits::MAX;
+        let demands = self.server_max_window_bits < WindowBits::MAX;
         Offer {
             server_no_context_takeover: !self.receive_takeover,
             client_no_context_takeover: !self.send_takeover,
-            server_max_window_bits: asks.then_some(self.receive_max_window),
+            server_max_window_bits: demands.then_some(self.server_max_window_bits),
             client_max_window_bits: match self.send_min_window {
                 WindowBits::MAX => ClientWindow::Fixed,
                 _ => ClientWindow::Limitable,

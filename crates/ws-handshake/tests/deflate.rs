@@ -1,7 +1,7 @@
 //! The negotiation of permessage-deflate (RFC 7692 §5.1, §7.1), as both ends see it on the wire.
 
 use ws_handshake::client::{Expectation, HandshakeError, Request, ResponseReader};
-use ws_handshake::deflate::{Agreement, Context, Terms, WindowBits};
+use ws_handshake::deflate::{Agreement, Context, DeflateConfig, Terms, WindowBits};
 use ws_handshake::server::{Acceptance, RequestReader};
 use ws_handshake::{Limits, Uri};
 
@@ -12,7 +12,7 @@ fn bits(bits: u8) -> WindowBits {
 /// Everything is taken, and of the peer's window 4 KiB.
 fn terms() -> Terms {
     let mut terms = Terms::default();
-    terms.receive_max_window = bits(12);
+    terms.client_max_window_bits = bits(12);
     terms
 }
 
@@ -215,6 +215,37 @@ fn a_server_can_ask_for_less() {
     assert_eq!(field.as_deref(), Some(expected));
 }
 
+/// The default answers browsers, and Node's and Python's clients, by asking for a window of 4 KiB; the bare offer cannot be
+/// asked, and the client may refer back 32 KiB. As a client it offers what browsers do.
+///
+/// spec: PN-01, PN-02
+#[test]
+fn the_default_asks_who_can_be_asked_and_demands_nothing() {
+    let terms = DeflateConfig::default().terms;
+    let cases = [
+        (
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; client_max_window_bits=12",
+            12,
+        ),
+        ("permessage-deflate", "permessage-deflate", 15),
+    ];
+    for (offered, answered, window) in cases {
+        let (field, agreed) = answer(&terms, offered);
+        assert_eq!(field.as_deref(), Some(answered));
+        let expected = Agreement {
+            server: context(true, 15),
+            client: context(true, window),
+        };
+        assert_eq!(agreed, Some(expected), "{offered}");
+        // Our own client takes that answer, if it is the one to what it offers.
+        if window == 12 {
+            assert_eq!(terms.offer().to_string(), offered);
+            assert_eq!(confirm(&terms, &[answered]).ok(), Some(Some(expected)));
+        }
+    }
+}
+
 /// What a client that offers as these terms say makes of an answer.
 fn confirm(terms: &Terms, fields: &[&str]) -> Result<Option<Agreement>, HandshakeError> {
     let uri = Uri::parse("ws://h/").expect("good");
@@ -279,7 +310,7 @@ fn answers_that_fit_the_offer() {
     assert_eq!(confirm(&Terms::default(), &[]).ok(), Some(None));
     let mut asking = Terms::default();
     asking.receive_takeover = false;
-    asking.receive_max_window = bits(10);
+    asking.server_max_window_bits = bits(10);
     let granted = "permessage-deflate; server_no_context_takeover; server_max_window_bits=10";
     assert!(matches!(confirm(&asking, &[granted]), Ok(Some(_))));
 }
@@ -291,7 +322,7 @@ fn answers_that_do_not_fit_fail_the_handshake() {
     let mut asking = Terms::default();
     asking.receive_takeover = false;
     let mut small = Terms::default();
-    small.receive_max_window = bits(10);
+    small.server_max_window_bits = bits(10);
     let mut fixed = Terms::default();
     fixed.send_min_window = WindowBits::MAX;
     let cases: [(&Terms, &[&str]); 22] = [
@@ -348,7 +379,7 @@ fn offers_say_what_the_terms_say() {
     let mut asking = Terms::default();
     asking.receive_takeover = false;
     asking.send_takeover = false;
-    asking.receive_max_window = bits(10);
+    asking.server_max_window_bits = bits(10);
     let mut fixed = Terms::default();
     fixed.send_min_window = WindowBits::MAX;
     let cases = [
