@@ -15,4 +15,6 @@ pub(crate) struct Step {
     pub(crate) produced: usize,
     /// Whether a block marked as the last one has ended.
     pub(crate) is_end: bool,
+    /// Whether what comes next is no DEFLATE data. What was produced before it is good.
+    pub(crate) is_broken: bool,
 }

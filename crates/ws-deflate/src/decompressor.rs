@@ -34,6 +34,8 @@ pub struct Decompressor {
     takeover: bool,
     window: usize,
     history: History,
+    /// Whether the beginning of a message is held back.
+    holds: bool,
     state: State,
 }
 
@@ -59,6 +61,8 @@ struct Inflating {
     restarts: u64,
     /// Whether a last block has ended, and nothing come behind it.
     is_end: bool,
+    /// Whether what comes next is no DEFLATE data.
+    is_broken: bool,
     /// Whether there may be more to produce without more input.
     is_full: bool,
 }
@@ -73,6 +77,7 @@ impl Decompressor {
             takeover: context.takeover,
             window,
             history: History::new(window),
+            holds: true,
             state: State::Idle,
         }
     }
@@ -83,7 +88,8 @@ impl Decompressor {
     ///
     /// # Errors
     ///
-    /// The connection is to be failed with 1007. The same error comes for ever.
+    /// The connection is to be failed with 1007. What comes out before that does not depend on how the message is cut. The
+    /// same error comes for ever.
     pub fn inflate(&mut self, input: &mut &[u8], last: bool) -> Result<Inflated<'_>, InflateError> {
         match self.step(input, last) {
             Ok(Progress::Output(produced)) => Ok(match &self.state {
@@ -101,6 +107,16 @@ impl Decompressor {
         }
     }
 
+    /// Holds nothing back of the message in progress, or else of the next one: what was held comes out with the next call of
+    /// [`inflate`](Self::inflate), and from then on all that can be read of what was given. For whoever hands the message
+    /// out piece by piece: its sender may wait for an answer to the first.
+    ///
+    /// Otherwise up to 4 KiB of the message stay as they are until more comes or the message is complete: whoever stops in
+    /// the middle of it holds up so much, and no codec of 64 KB.
+    pub fn hold_nothing(&mut self) {
+        self.holds = false;
+    }
+
     /// How many plain bytes of the message in progress have come out; 0 between two messages.
     #[must_use]
     pub fn produced(&self) -> u64 {
@@ -114,14 +130,21 @@ impl Decompressor {
         match &mut self.state {
             State::Failed(error) => return Err(*error),
             State::Inflating(_) => {}
-            State::Idle if last && input.is_empty() => return Err(InflateError::Empty),
-            State::Idle if last || input.len() >= HOLD => self.begin(Vec::new())?,
+            State::Idle if input.is_empty() => {
+                return match last {
+                    true => Err(InflateError::Empty),
+                    false => Ok(Progress::NeedInput),
+                };
+            }
+            State::Idle if last || !self.holds || input.len() >= HOLD => self.begin(Vec::new())?,
             State::Idle => {
                 let held = take(input, HOLD).into();
                 self.state = State::Held(held);
                 return Ok(Progress::NeedInput);
             }
-            State::Held(held) if last || held.len().saturating_add(input.len()) >= HOLD => {
+            State::Held(held)
+                if last || !self.holds || held.len().saturating_add(input.len()) >= HOLD =>
+            {
                 let held = core::mem::take(held);
                 self.begin(held)?;
             }
@@ -138,6 +161,7 @@ impl Decompressor {
             && let State::Inflating(message) = core::mem::replace(&mut self.state, State::Idle)
         {
             self.deflate.pool().return_inflater(message.inflater);
+            self.holds = true;
             if !self.takeover {
                 self.history.clear();
             }
@@ -158,6 +182,7 @@ impl Decompressor {
             produced: 0,
             restarts: 0,
             is_end: false,
+            is_broken: false,
             is_full: false,
         }));
         Ok(())
@@ -179,6 +204,9 @@ impl Inflating {
         input: &mut &[u8],
         last: bool,
     ) -> Result<Progress, InflateError> {
+        if self.is_broken {
+            return Err(InflateError::Data);
+        }
         let held = self.held.get(self.held_done..).unwrap_or_default();
         let from_held = !held.is_empty();
         let source = if from_held { held } else { *input };
@@ -200,10 +228,13 @@ impl Inflating {
                 .ok_or(InflateError::Data)?;
             self.is_end = false;
         }
-        let step = self.inflater.inflate(source).ok_or(InflateError::Data)?;
-        if step.consumed == 0 && step.produced == 0 && !step.is_end && !self.is_full {
+        let step = self.inflater.inflate(source);
+        let is_idle = step.consumed == 0 && step.produced == 0;
+        let is_stuck = is_idle && !step.is_end && !self.is_full;
+        if is_stuck || step.is_broken && step.produced == 0 {
             return Err(InflateError::Data);
         }
+        self.is_broken = step.is_broken;
         self.is_end = step.is_end;
         self.is_full = Inflater::is_full(step.produced) && !step.is_end;
         self.consumed = self
@@ -240,10 +271,11 @@ impl Inflating {
 
     /// Feeds bytes that may give no output; whether a last block ends with them.
     fn completes(&mut self, bytes: &[u8]) -> Result<bool, InflateError> {
-        match self.inflater.inflate(bytes) {
-            Some(step) if step.consumed == bytes.len() && step.produced == 0 => Ok(step.is_end),
-            _ => Err(InflateError::Truncated),
+        let step = self.inflater.inflate(bytes);
+        if step.is_broken || step.consumed < bytes.len() || step.produced > 0 {
+            return Err(InflateError::Truncated);
         }
+        Ok(step.is_end)
     }
 }
 

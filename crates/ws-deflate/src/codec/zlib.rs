@@ -105,19 +105,19 @@ impl Inflater {
         Some(())
     }
 
-    /// Decompresses until `compressed` or the room for output is used up, or a last block ends; `None` if the data is no
-    /// DEFLATE stream, after which only [`begin`](Self::begin) is of use.
-    pub(crate) fn inflate(&mut self, compressed: &[u8]) -> Option<Step> {
+    /// Decompresses until `compressed` or the room for output is used up, or a last block ends, or what comes is no DEFLATE
+    /// data, after which only [`begin`](Self::begin) is of use.
+    pub(crate) fn inflate(&mut self, compressed: &[u8]) -> Step {
         let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
         let status = self
             .inflate
             .decompress(compressed, &mut self.scratch, InflateFlush::NoFlush);
-        let is_end = matches!(status.ok()?, Status::StreamEnd);
-        Some(Step {
+        Step {
             consumed: difference(self.inflate.total_in(), read),
             produced: difference(self.inflate.total_out(), written),
-            is_end,
-        })
+            is_end: matches!(status, Ok(Status::StreamEnd)),
+            is_broken: status.is_err(),
+        }
     }
 
     /// What the last step produced.
