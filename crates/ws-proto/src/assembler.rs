@@ -138,38 +138,47 @@ impl Assembler {
     }
 
     /// Takes what a piece of a compressed message came to, behind so many bytes of it, and tells what to hand out of it.
+    ///
+    /// How a message is cut into such pieces depends on how it arrives. So the bytes are judged one behind the other: what
+    /// is within the limit is validated, and what comes before the first that is wrong is handed out.
     pub(crate) fn take_inflated(
         &mut self,
         piece: &[u8],
         came_before: u64,
     ) -> Result<Option<Chunk>, ProtocolError> {
-        let total = came_before.saturating_add(to_u64(piece.len()));
         let streaming = self.streaming.as_ref();
         let max_size = streaming.map_or(self.max_message_size(), |streaming| streaming.max_size);
-        if total > max_size {
-            return Err(ProtocolError::MessageTooLarge);
-        }
-        let validated = self.validate(piece);
-        if !self.is_streaming() {
-            validated.map_err(|_| ProtocolError::InvalidUtf8)?;
-            self.append_inflated(piece);
-            return Ok(None);
-        }
-        let valid = match &validated {
-            Ok(()) => piece,
+        let room = usize::try_from(max_size.saturating_sub(came_before)).unwrap_or(usize::MAX);
+        let admitted = piece.get(..room).unwrap_or(piece);
+        let (good, failure) = match self.validate(admitted) {
             Err(error) => {
                 let valid = error.position().unwrap_or_default();
-                piece.get(..valid).unwrap_or_default()
+                let good = admitted.get(..valid).unwrap_or_default();
+                (good, Some(ProtocolError::InvalidUtf8))
             }
+            Ok(()) if admitted.len() < piece.len() => {
+                (admitted, Some(ProtocolError::MessageTooLarge))
+            }
+            Ok(()) => (admitted, None),
         };
-        let chunk = match self.is_discarding() {
-            true => None,
-            false => self.chunk(Bytes::copy_from_slice(valid), false),
+        let chunk = if !self.is_streaming() {
+            if failure.is_none() {
+                self.append_inflated(good);
+            }
+            None
+        } else if self.is_discarding() {
+            None
+        } else {
+            self.chunk(Bytes::copy_from_slice(good), false)
         };
-        if validated.is_err() {
-            self.note_invalid();
+        match (chunk, failure) {
+            (None, Some(error)) => Err(error),
+            (Some(chunk), Some(error)) => {
+                self.note_failure(error);
+                Ok(Some(chunk))
+            }
+            (chunk, None) => Ok(chunk),
         }
-        Ok(chunk)
     }
 
     /// Grows in steps that end at the limit: halves of it, halves of these, and so on. While the old half is copied the
@@ -245,15 +254,16 @@ impl Assembler {
         streaming.map_or(0, |streaming| streaming.lacking())
     }
 
-    /// Whether the text has turned out to be none; what comes before that was handed out.
-    pub(crate) fn is_invalid(&self) -> bool {
+    /// What is wrong with the message behind what was handed out of it.
+    pub(crate) fn failure(&self) -> Option<ProtocolError> {
         let streaming = self.streaming.as_ref();
-        streaming.is_some_and(|streaming| streaming.is_invalid())
+        streaming.and_then(|streaming| streaming.failure())
     }
 
-    pub(crate) fn note_invalid(&mut self) {
+    /// Notes what is wrong with the message behind what is handed out now.
+    pub(crate) fn note_failure(&mut self, error: ProtocolError) {
         if let Some(streaming) = &mut self.streaming {
-            streaming.note_invalid();
+            streaming.note_failure(error);
         }
     }
 
@@ -272,7 +282,7 @@ impl Assembler {
         let last = ends && !is_cut;
         let chunk = streaming.chunk(kind, payload, last);
         if is_cut {
-            streaming.note_invalid();
+            streaming.note_failure(ProtocolError::InvalidUtf8);
         } else if last {
             let after = streaming.after();
             self.kind = None;

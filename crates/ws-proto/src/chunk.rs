@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Message, MessageKind};
+use crate::{Message, MessageKind, ProtocolError};
 
 /// A piece of a message, in the order of its payload
 /// ([`Connection::stream_message`](crate::Connection::stream_message)).
@@ -61,8 +61,8 @@ enum Phase {
     /// Nothing was handed out.
     Armed,
     Begun,
-    /// What was handed out last is followed by text that is not UTF-8.
-    Invalid,
+    /// What was handed out last is followed by what fails the connection.
+    Failed(ProtocolError),
     /// The rest is not wanted. The message after it may be, with this limit.
     Discarding {
         next: Option<u64>,
@@ -101,7 +101,7 @@ impl Streaming {
                 self.phase = Phase::Discarding { next: None };
             }
             Phase::Discarding { next } => *next = None,
-            Phase::Invalid => {}
+            Phase::Failed(_) => {}
         }
         true
     }
@@ -118,13 +118,16 @@ impl Streaming {
         matches!(self.phase, Phase::Discarding { .. })
     }
 
-    /// Whether the text has turned out to be none.
-    pub(crate) const fn is_invalid(&self) -> bool {
-        matches!(self.phase, Phase::Invalid)
+    /// What follows what was handed out last and fails the connection.
+    pub(crate) const fn failure(&self) -> Option<ProtocolError> {
+        match self.phase {
+            Phase::Failed(error) => Some(error),
+            _ => None,
+        }
     }
 
-    pub(crate) const fn note_invalid(&mut self) {
-        self.phase = Phase::Invalid;
+    pub(crate) const fn note_failure(&mut self, error: ProtocolError) {
+        self.phase = Phase::Failed(error);
     }
 
     /// How many bytes complete the character that is held back; 0 if there is none.

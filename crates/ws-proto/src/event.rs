@@ -16,8 +16,9 @@ pub enum Event {
     /// A piece of a data message, where pieces were asked for
     /// ([`Connection::stream_message`](crate::Connection::stream_message)).
     Chunk(Chunk),
-    /// Part of a compressed message was decompressed, and nothing can be told of it yet. Ask again; it is an event so
-    /// that whoever has other things to do gets to do them after a millisecond.
+    /// So much has been decompressed since the last event of this kind, 256 KiB or what 64 KiB came to, of one message or
+    /// of many, and there is more. Ask again; it tells nothing and is an event so that whoever has other things to do gets
+    /// to do them after a millisecond.
     Part,
     /// A Ping with its application data, at most 125 bytes (RFC 6455 §5.5.2).
     Ping(Bytes),

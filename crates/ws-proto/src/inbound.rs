@@ -3,16 +3,17 @@
 use alloc::boxed::Box;
 
 use bytes::{Buf, Bytes, BytesMut};
-use ws_deflate::Inflated;
 use ws_frame::{ClosePayload, FrameHeader, Opcode, Rsv};
 
+use self::inflating::Inflating;
 use crate::assembler::{Assembler, compressed_limit};
-use crate::deflate::Decompressor;
 use crate::tap::TapSlot;
 use crate::transmit::to_u64;
 use crate::{
     Chunk, CloseFrame, Config, Direction, Message, ProtocolError, Role, Traffic, Utf8Bytes,
 };
+
+mod inflating;
 
 /// Payload is unmasked and validated in steps of this size, so that the second pass finds it in the L1 cache and bad
 /// text in a large frame fails early.
@@ -43,13 +44,6 @@ const CARRY_MAX: usize = 4 * 1024;
 /// A waiting connection's own buffer of up to this size is not worth a smaller one.
 const PARKED_MIN: usize = 256;
 
-/// A compressed message is decompressed until it has given so much, and then the caller gets to do something else: a
-/// millisecond's work at the worst.
-const INFLATE_OUTPUT: usize = 256 * 1024;
-
-/// The same, in compressed bytes: blocks that give nothing cost time too.
-const INFLATE_INPUT: usize = 64 * 1024;
-
 /// The receiving direction.
 #[derive(Debug)]
 pub(crate) struct Inbound {
@@ -62,7 +56,7 @@ pub(crate) struct Inbound {
     frame: Option<Frame>,
     assembler: Assembler,
     /// Reads compressed messages, if that was agreed.
-    decompressor: Option<Box<Decompressor>>,
+    inflating: Option<Box<Inflating>>,
     role: Role,
     max_frame_size: usize,
     reception: Reception,
@@ -113,7 +107,7 @@ enum Reception {
 pub(crate) enum Received {
     Message(Message),
     Chunk(Chunk),
-    /// Part of a compressed message, and nothing to see of it yet.
+    /// So much has been decompressed that others may have their turn.
     Part,
     Ping(Bytes),
     Pong(Bytes),
@@ -127,7 +121,7 @@ impl Inbound {
             shared: false,
             frame: None,
             assembler: Assembler::new(config),
-            decompressor: None,
+            inflating: None,
             role,
             max_frame_size: config.max_frame_size,
             reception: Reception::Open,
@@ -137,11 +131,6 @@ impl Inbound {
             frames: 0,
             messages: 0,
         }
-    }
-
-    #[cfg(feature = "deflate")]
-    pub(crate) fn set_decompressor(&mut self, decompressor: Decompressor) {
-        self.decompressor = Some(Box::new(decompressor));
     }
 
     /// Takes what a binding read into a buffer of its own.
@@ -289,12 +278,11 @@ impl Inbound {
 
     /// The next thing that the peer said; `None` when that takes more bytes.
     pub(crate) fn poll(&mut self, tap: &mut TapSlot) -> Result<Option<Received>, ProtocolError> {
-        let mut work = Work::default();
         while self.is_open() {
             if self.assembler.is_streaming()
-                && let Some(chunk) = self.begin_streaming()?
+                && let Some(received) = self.begin_streaming()?
             {
-                return Ok(Some(Received::Chunk(chunk)));
+                return Ok(Some(received));
             }
             let frame = match self.frame {
                 Some(frame) => frame,
@@ -306,7 +294,7 @@ impl Inbound {
             let progress = if frame.header.opcode.is_control() {
                 self.control(frame)?
             } else {
-                self.data(frame, &mut work)?
+                self.data(frame)?
             };
             match progress {
                 Progress::Received(received) => return Ok(Some(received)),
@@ -397,7 +385,7 @@ impl Inbound {
         // RSV1 says that a message is compressed, on its first frame and if that was agreed (RFC 7692 §6).
         let is_first = matches!(header.opcode, Opcode::Text | Opcode::Binary);
         let is_compressed = header.rsv.bits() == Rsv::RSV1.bits() && is_first;
-        let is_allowed = header.rsv.is_empty() || is_compressed && self.decompressor.is_some();
+        let is_allowed = header.rsv.is_empty() || is_compressed && self.inflating.is_some();
         if !is_allowed {
             return Err(ProtocolError::ReservedBits);
         }
@@ -443,10 +431,10 @@ impl Inbound {
         Ok(Progress::Received(received))
     }
 
-    fn data(&mut self, mut frame: Frame, work: &mut Work) -> Result<Progress, ProtocolError> {
+    fn data(&mut self, mut frame: Frame) -> Result<Progress, ProtocolError> {
         self.active |= frame.arrived(self.buffer.len()) > 0;
         if self.assembler.is_compressed() {
-            return self.data_compressed(frame, work);
+            return self.data_compressed(frame);
         }
         if self.assembler.is_streaming() {
             return self.data_streamed(frame);
@@ -522,11 +510,11 @@ impl Inbound {
         };
         let chunk = self.assembler.chunk(payload, ends);
         if is_invalid {
-            self.assembler.note_invalid();
+            self.assembler.note_failure(ProtocolError::InvalidUtf8);
         }
         let is_complete = frame.left == 0;
         self.frame = (!is_complete).then_some(frame);
-        if ends && !self.assembler.is_invalid() {
+        if ends && self.assembler.failure().is_none() {
             self.messages = self.messages.wrapping_add(1);
         }
         match chunk {
@@ -536,88 +524,10 @@ impl Inbound {
         }
     }
 
-    /// The payload of a compressed message is unmasked and decompressed as it arrives.
-    fn data_compressed(
-        &mut self,
-        mut frame: Frame,
-        work: &mut Work,
-    ) -> Result<Progress, ProtocolError> {
-        let end = frame
-            .digested
-            .saturating_add(frame.arrived(self.buffer.len()));
-        if let Some(fresh) = self.buffer.get_mut(frame.digested..end) {
-            unmask(&frame, fresh);
-            frame.left = frame.left.saturating_sub(to_u64(fresh.len()));
-            frame.digested = end;
-        }
-        let is_complete = frame.left == 0;
-        let last = is_complete && frame.header.fin;
-        let Some(decompressor) = &mut self.decompressor else {
-            return Err(ProtocolError::ReservedBits);
-        };
-        let mut input = self.buffer.get(..frame.digested).unwrap_or_default();
-        let available = input.len();
-        let mut is_done = false;
-        let progress = loop {
-            if work.is_enough() {
-                break Some(Progress::Received(Received::Part));
-            }
-            let before = input.len();
-            let came_before = decompressor.produced();
-            let inflated = decompressor.inflate(&mut input, last);
-            let inflated = inflated.map_err(|_| ProtocolError::InvalidDeflate)?;
-            work.consumed = work
-                .consumed
-                .saturating_add(before.saturating_sub(input.len()));
-            match inflated {
-                Inflated::Output(piece) => {
-                    work.produced = work.produced.saturating_add(piece.len());
-                    if let Some(chunk) = self.assembler.take_inflated(piece, came_before)? {
-                        break Some(Progress::Received(Received::Chunk(chunk)));
-                    }
-                    if self.assembler.is_invalid() {
-                        break Some(Progress::Fragment);
-                    }
-                }
-                Inflated::NeedInput => {
-                    is_done = is_complete;
-                    break Some(match is_complete {
-                        true => Progress::Fragment,
-                        false => Progress::Incomplete,
-                    });
-                }
-                Inflated::Done => {
-                    is_done = true;
-                    break None;
-                }
-            }
-        };
-        let consumed = available.saturating_sub(input.len());
-        self.consume(consumed);
-        frame.digested = frame.digested.saturating_sub(consumed);
-        self.frame = (!is_done).then_some(frame);
-        progress.map_or_else(|| self.finish_inflated(), Ok)
-    }
-
-    /// The end of a compressed message.
-    fn finish_inflated(&mut self) -> Result<Progress, ProtocolError> {
-        let received = if self.assembler.is_streaming() {
-            let chunk = self.assembler.chunk(Bytes::new(), true);
-            chunk.map(Received::Chunk)
-        } else {
-            let message = self.assembler.finish_fragmented()?;
-            Some(Received::Message(message))
-        };
-        if !self.assembler.is_invalid() {
-            self.messages = self.messages.wrapping_add(1);
-        }
-        Ok(received.map_or(Progress::Fragment, Progress::Received))
-    }
-
     /// What was received of a message before it was to be delivered in pieces is its first piece.
-    fn begin_streaming(&mut self) -> Result<Option<Chunk>, ProtocolError> {
-        if self.assembler.is_invalid() {
-            return Err(ProtocolError::InvalidUtf8);
+    fn begin_streaming(&mut self) -> Result<Option<Received>, ProtocolError> {
+        if let Some(error) = self.assembler.failure() {
+            return Err(error);
         }
         let payload = match &mut self.frame {
             Some(frame) if frame.in_place => {
@@ -626,9 +536,9 @@ impl Inbound {
                 self.take(digested)
             }
             _ if self.assembler.len() > 0 => self.assembler.take_assembled(),
-            _ => return Ok(None),
+            _ => return self.release_held(),
         };
-        Ok(self.assembler.chunk(payload, false))
+        Ok(self.assembler.chunk(payload, false).map(Received::Chunk))
     }
 
     fn take(&mut self, len: usize) -> Bytes {
@@ -650,24 +560,11 @@ impl Inbound {
 
     fn forget(&mut self) {
         self.frame = None;
-        self.decompressor = None;
+        self.inflating = None;
         self.assembler.discard();
         self.drained = self.drained.saturating_add(self.buffer.len());
         self.buffer = BytesMut::new();
         self.shared = false;
-    }
-}
-
-/// What one call has decompressed.
-#[derive(Debug, Default)]
-struct Work {
-    consumed: usize,
-    produced: usize,
-}
-
-impl Work {
-    const fn is_enough(&self) -> bool {
-        self.consumed >= INFLATE_INPUT || self.produced >= INFLATE_OUTPUT
     }
 }
 

@@ -480,6 +480,96 @@ fn a_close_does_not_wait_for_the_compressor() {
     );
 }
 
+/// "He" and "llo", each flushed (RFC 7692 section 7.2.3.3 cuts "Hello" so).
+const HE: &[u8] = b"\xf2\x48\x05\x00\x00\x00\xff\xff";
+const LLO: &[u8] = b"\xca\xc9\xc9\x07\x00";
+
+/// The data of all chunks, `<` where a message begins and `>` where one ends.
+fn told(events: &[Event]) -> String {
+    let mut told = String::new();
+    for event in events {
+        match event {
+            Event::Chunk(chunk) => {
+                told += if chunk.first { "<" } else { "" };
+                told += &String::from_utf8_lossy(&chunk.data);
+                told += if chunk.last { ">" } else { "" };
+            }
+            Event::Message(message) => told += message.as_text().expect("text"),
+            Event::Ping(_) => told += "!",
+            other => panic!("{other:?}"),
+        }
+    }
+    told
+}
+
+/// A peer that has flushed part of a message may wait for what it says.
+///
+/// spec: PA-05, PA-06
+#[test]
+fn what_was_flushed_is_delivered_at_once_to_whoever_takes_pieces() {
+    let first = compressed(HE).not_fin().bytes();
+    let rest = Frame::continuation(LLO).masked(vectors::KEY).bytes();
+    let mut asked_before = server();
+    asked_before.connection.stream_message(100);
+    assert_eq!(told(&asked_before.receive(&first)), "<He");
+    assert_eq!(told(&asked_before.receive(&rest)), "llo>");
+
+    // Asked for when it is there: between two frames, behind part of a Ping, or in the middle of a frame.
+    let ping = Frame::ping("ping").masked(vectors::KEY).bytes();
+    let frame = compressed(&[HE, LLO].concat()).bytes();
+    let header = frame.len() - HE.len() - LLO.len();
+    let within = header + HE.len();
+    for (before, after, expected) in [
+        (first.clone(), rest.clone(), "llo>"),
+        (
+            [&first[..], &ping[..7]].concat(),
+            [&ping[7..], &rest].concat(),
+            "!llo>",
+        ),
+        (frame[..within].to_vec(), frame[within..].to_vec(), "llo>"),
+    ] {
+        let mut server = server();
+        assert_eq!(told(&server.receive(&before)), "");
+        server.connection.stream_message(100);
+        assert_eq!(told(&server.events()), "<He");
+        assert_eq!(told(&server.receive(&after)), expected);
+        // What comes next is whole again.
+        assert_eq!(told(&server.receive(&compressed(HELLO).bytes())), "Hello");
+
+        // And called off before anybody has looked at it.
+        let mut server = self::server();
+        assert_eq!(told(&server.receive(&before)), "");
+        server.connection.stream_message(100);
+        server.connection.discard_message();
+        let events = server.receive(&after);
+        assert_eq!(told(&events).trim_start_matches('!'), "Hello");
+    }
+}
+
+/// The messages behind one that nobody wanted to the end may refer to it.
+///
+/// spec: PA-02, PA-09
+#[test]
+fn what_is_skipped_can_still_be_referred_to() {
+    let mut server = server();
+    server.connection.stream_message(100);
+    assert_eq!(
+        told(&server.receive(&compressed(HE).not_fin().bytes())),
+        "<He"
+    );
+    server.connection.discard_message();
+    let ping = Frame::ping("between").masked(vectors::KEY);
+    let rest = Frame::continuation(LLO).masked(vectors::KEY);
+    // "Hello" is a reference to what was skipped.
+    let next = compressed(b"\xf2\x00\x11\x00\x00");
+    let wire = [ping.bytes(), rest.bytes(), next.bytes()].concat();
+    let mut heard = String::new();
+    for byte in wire {
+        heard += &told(&server.receive(&[byte]));
+    }
+    assert_eq!((heard.as_str(), server.error), ("!Hello", None));
+}
+
 proptest! {
     /// Chunking is invisible: whatever is agreed, however it is cut.
     #[test]
