@@ -55,13 +55,13 @@ impl Arguments {
         Ok(arguments)
     }
 
-    /// Whether the scenario of this name is to run: all of them unless some were named.
+    /// Whether the scenario of this name is to run: all of them unless some were named. `S8` names S8a and S8b.
     pub fn wants(&self, scenario: &str) -> bool {
         self.scenarios.is_empty()
-            || self
-                .scenarios
-                .iter()
-                .any(|wanted| wanted.eq_ignore_ascii_case(scenario))
+            || self.scenarios.iter().any(|wanted| {
+                wanted.eq_ignore_ascii_case(scenario)
+                    || wanted.eq_ignore_ascii_case(scenario.trim_end_matches(['a', 'b']))
+            })
     }
 }
 

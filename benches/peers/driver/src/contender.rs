@@ -12,8 +12,10 @@ use crate::scenario::Pattern;
 pub enum Kind {
     /// Copies bytes, back or to everybody; the measure of the others.
     Floor,
-    /// Speaks RFC 6455.
-    WebSocket,
+    /// Somebody else's WebSocket library.
+    Peer,
+    /// Our own.
+    Ours,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +27,15 @@ pub struct Contender {
     pub arguments: &'static [&'static str],
     pub kind: Kind,
     pub pattern: Pattern,
+    /// The extension offered to it.
+    pub offer: Option<&'static str>,
 }
+
+/// What browsers offer.
+const OFFER: &str = "permessage-deflate; client_max_window_bits";
+/// For a server that reads no message that refers to one before it, and does not say so.
+const OFFER_WITHOUT_TAKEOVER: &str =
+    "permessage-deflate; client_no_context_takeover; client_max_window_bits";
 
 const ALL: &[Contender] = &[
     floor("raw epoll, 128 KiB buffer", "peer-floor-epoll", &["131072"]),
@@ -46,10 +56,30 @@ const ALL: &[Contender] = &[
     peer("fastwebsockets", "peer-fastwebsockets", &[]),
     peer("tokio-websockets", "peer-tokio-websockets", &[]),
     peer("tungstenite, blocking threads", "peer-tungstenite", &[]),
-    peer("ws-async", "peer-ours-async", &[]),
-    peer("ws-async, feed", "peer-ours-async", &["--feed"]),
-    peer("ws-async, split", "peer-ours-async", &["--split"]),
-    peer("ws-sync, blocking threads", "peer-ours-sync", &[]),
+    ours("ws-async", "peer-ours-async", &[]),
+    ours("ws-async, feed", "peer-ours-async", &["--feed"]),
+    ours("ws-async, split", "peer-ours-async", &["--split"]),
+    ours("ws-sync, blocking threads", "peer-ours-sync", &[]),
+    deflating(OFFER, peer("sockudo-ws", "peer-sockudo-ws", &[])),
+    deflating(
+        OFFER,
+        peer("sockudo-ws, hand-batched", "peer-sockudo-ws", &["--batch"]),
+    ),
+    deflating(OFFER_WITHOUT_TAKEOVER, peer("soketto", "peer-soketto", &[])),
+    deflating(
+        OFFER_WITHOUT_TAKEOVER,
+        peer("soketto, hand-batched", "peer-soketto", &["--batch"]),
+    ),
+    deflating(OFFER, ours("ws-async, default", "peer-ours-async", &[])),
+    deflating(
+        OFFER,
+        ours("ws-async, ultra", "peer-ours-async", &["--ultra"]),
+    ),
+    deflating(OFFER, ours("ws-sync, default", "peer-ours-sync", &[])),
+    deflating(
+        OFFER,
+        ours("ws-sync, ultra", "peer-ours-sync", &["--ultra"]),
+    ),
     broadcasting(floor("raw tokio, loop", "peer-floor-tokio", &["loop"])),
     broadcasting(floor(
         "raw tokio, channel",
@@ -81,9 +111,9 @@ const ALL: &[Contender] = &[
         "peer-tokio-websockets",
         &["channel"],
     )),
-    broadcasting(peer("ws-async, Hub", "peer-ours-async", &["hub"])),
-    broadcasting(peer("ws-async, loop", "peer-ours-async", &["loop"])),
-    broadcasting(peer("ws-async, channel", "peer-ours-async", &["channel"])),
+    broadcasting(ours("ws-async, Hub", "peer-ours-async", &["hub"])),
+    broadcasting(ours("ws-async, loop", "peer-ours-async", &["loop"])),
+    broadcasting(ours("ws-async, channel", "peer-ours-async", &["channel"])),
 ];
 
 const fn floor(
@@ -98,6 +128,7 @@ const fn floor(
         arguments,
         kind: Kind::Floor,
         pattern: Pattern::Echo,
+        offer: None,
     }
 }
 
@@ -107,8 +138,28 @@ const fn peer(
     arguments: &'static [&'static str],
 ) -> Contender {
     Contender {
-        kind: Kind::WebSocket,
+        kind: Kind::Peer,
         ..floor(name, package, arguments)
+    }
+}
+
+const fn ours(
+    name: &'static str,
+    package: &'static str,
+    arguments: &'static [&'static str],
+) -> Contender {
+    Contender {
+        kind: Kind::Ours,
+        ..floor(name, package, arguments)
+    }
+}
+
+const fn deflating(offer: &'static str, contender: Contender) -> Contender {
+    Contender {
+        suffix: "-deflate",
+        pattern: Pattern::Deflated,
+        offer: Some(offer),
+        ..contender
     }
 }
 

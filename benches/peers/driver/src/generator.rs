@@ -44,12 +44,12 @@ struct Connection {
     received: usize,
 }
 
-const MAX_EVENTS: usize = 256;
+pub const MAX_EVENTS: usize = 256;
 const BUFFER_LEN: usize = 1 << 20;
 /// From here on a reply's payload is worth a system call of its own that does not copy it.
 const BULK: usize = 32 * 1024;
 /// A server that is silent for so long has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 impl<'a> Generator<'a> {
     pub fn new(

@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod compression;
 mod contender;
+mod deflated;
 mod generator;
 mod memory;
 mod report;
@@ -33,7 +35,7 @@ fn main() -> Result<()> {
     server::pin_this_thread(arguments.generator_core)?;
     raise_descriptor_limit()?;
 
-    contenders.retain(|contender| match verify::contents(contender, &arguments) {
+    contenders.retain(|contender| match verify::contender(contender, &arguments) {
         Ok(()) => true,
         Err(error) => {
             eprintln!(
@@ -48,7 +50,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
 
-    for pattern in [Pattern::Echo, Pattern::Broadcast] {
+    for pattern in [Pattern::Echo, Pattern::Deflated, Pattern::Broadcast] {
         contest(pattern, &contenders, &arguments).print(&arguments);
     }
 

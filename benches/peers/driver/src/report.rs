@@ -13,14 +13,17 @@ pub struct Cell {
     /// Share of the window that the server, and the generator, had a core.
     server_busy: f64,
     generator_busy: f64,
+    /// Payload bytes on the wire per reply, where the contenders differ in that.
+    reply_len: Option<f64>,
 }
 
 impl Cell {
-    pub fn new(spent: Spent, messages: f64) -> Self {
+    pub fn new(spent: Spent, messages: f64, payload_bytes: Option<f64>) -> Self {
         Self {
             cost: spent.server.as_secs_f64() * 1e6 / messages,
             server_busy: spent.server.div_duration_f64(spent.wall),
             generator_busy: spent.generator.div_duration_f64(spent.wall),
+            reply_len: payload_bytes.map(|bytes| bytes / messages),
         }
     }
 
@@ -91,11 +94,12 @@ impl Table {
             return;
         }
         let unit = match self.pattern {
-            Pattern::Echo => "message",
+            Pattern::Echo | Pattern::Deflated => "message",
             Pattern::Broadcast => "delivery",
         };
         println!(
-            "## Server CPU time per {unit}, microseconds (ratio to the best floor of the run)"
+            "## Server CPU time per {unit}, microseconds (ratio to the best {} of the run)",
+            self.reference().1,
         );
         let rounds = format!("of {} rounds of {:?}", arguments.rounds, arguments.window);
         println!("\nMedians {rounds}:\n\n{}", self.summary(Statistic::Median));
@@ -132,7 +136,7 @@ impl Table {
     fn detail(&self, row: &Row) -> String {
         let mut text = String::from(
             "| contender | min | median | max | ratio of minima | ratio of medians | server busy | generator busy | \
-             disturbed rounds |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+             disturbed rounds | bytes per reply |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
         );
         for (column, contender) in self.contenders.iter().enumerate() {
             let cells = &row.cells[column];
@@ -144,9 +148,13 @@ impl Table {
             };
             let mean =
                 |of: fn(&Cell) -> f64| cells.iter().map(of).sum::<f64>() / cells.len() as f64;
+            let reply_len = match cells.first().and_then(|cell| cell.reply_len) {
+                Some(_) => format!("{:.1}", mean(|cell| cell.reply_len.unwrap_or_default())),
+                None => "as sent".to_owned(),
+            };
             let disturbed = cells.iter().filter(|cell| cell.is_disturbed()).count();
             text += &format!(
-                "| {} | {} | {} | {} | {} | {} | {:.2} | {:.2} | {disturbed} |\n",
+                "| {} | {} | {} | {} | {} | {} | {:.2} | {:.2} | {disturbed} | {reply_len} |\n",
                 contender.name,
                 three_figures(min),
                 three_figures(median),
@@ -161,14 +169,23 @@ impl Table {
     }
 
     fn ratio(&self, row: &Row, cost: f64, statistic: Statistic) -> String {
-        let floors = (0..self.contenders.len())
-            .filter(|column| self.contenders[*column].kind == Kind::Floor);
-        match floors
+        let reference = self.reference().0;
+        let references =
+            (0..self.contenders.len()).filter(|column| self.contenders[*column].kind == reference);
+        match references
             .filter_map(|column| row.cost(column, statistic))
             .min_by(f64::total_cmp)
         {
-            Some(floor) => format!("{:.2}", cost / floor),
+            Some(best) => format!("{:.2}", cost / best),
             None => "-".to_owned(),
+        }
+    }
+
+    /// Whom the others are compared with. Nothing that copies bytes compares with who compresses them.
+    const fn reference(&self) -> (Kind, &'static str) {
+        match self.pattern {
+            Pattern::Echo | Pattern::Broadcast => (Kind::Floor, "floor"),
+            Pattern::Deflated => (Kind::Peer, "peer"),
         }
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::Result;
 use crate::arguments::Arguments;
 use crate::contender::Contender;
+use crate::deflated::Deflated;
 use crate::generator::{Check, Generator};
 use crate::report::Cell;
-use crate::scenario::Scenario;
+use crate::scenario::{Pattern, Scenario};
 use crate::server::{Server, Spent};
 use crate::wire::Burst;
 
@@ -21,9 +22,16 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// What a contender has done so far.
 struct Run<'a> {
     server: Server,
-    generator: Generator<'a>,
+    load: Load<'a>,
     spent: Spent,
     replies: f64,
+    /// Of the replies, on the wire, where it is not the same for all contenders.
+    payload_bytes: Option<f64>,
+}
+
+enum Load<'a> {
+    Plain(Generator<'a>),
+    Deflated(Deflated),
 }
 
 /// The figures of each contender, in any order.
@@ -65,31 +73,50 @@ impl<'a> Run<'a> {
         arguments: &Arguments,
     ) -> Result<Self> {
         let server = Server::start(contender, arguments)?;
-        let streams = server.connect(scenario.connections)?;
-        let mut generator = Generator::new(scenario.pattern, streams, burst, Check::Contents)?;
-        generator.exchange_once()?;
-        generator.check = Check::Headers;
-        generator.run(arguments.warm_up)?;
+        let load = if scenario.pattern == Pattern::Deflated {
+            let streams = server.connect_deflated(scenario.connections)?;
+            let mut generator = Deflated::new(scenario, streams)?;
+            generator.run(arguments.warm_up)?;
+            Load::Deflated(generator)
+        } else {
+            let streams = server.connect(scenario.connections)?;
+            let mut generator = Generator::new(scenario.pattern, streams, burst, Check::Contents)?;
+            generator.exchange_once()?;
+            generator.check = Check::Headers;
+            generator.run(arguments.warm_up)?;
+            Load::Plain(generator)
+        };
         Ok(Self {
             server,
-            generator,
+            load,
             spent: Spent::default(),
             replies: 0.0,
+            payload_bytes: None,
         })
     }
 
     fn take_turn(&mut self) -> Result<()> {
         std::thread::sleep(PAUSE);
         // What the others have pushed out of the caches comes back.
-        self.generator.exchange_once()?;
+        match &mut self.load {
+            Load::Plain(generator) => generator.exchange_once()?,
+            Load::Deflated(generator) => generator.exchange_once()?,
+        }
         let before = self.server.reading()?;
-        self.replies += self.generator.run(TURN)?;
+        match &mut self.load {
+            Load::Plain(generator) => self.replies += generator.run(TURN)?,
+            Load::Deflated(generator) => {
+                let seen = generator.run(TURN)?;
+                self.replies += seen.replies as f64;
+                *self.payload_bytes.get_or_insert_default() += seen.payload_bytes as f64;
+            }
+        }
         self.spent += self.server.reading()? - before;
         Ok(())
     }
 
     /// The server goes before its connections, so that it does not report each of them as torn.
     fn end(self) -> Cell {
-        Cell::new(self.spent, self.replies)
+        Cell::new(self.spent, self.replies, self.payload_bytes)
     }
 }

@@ -3,13 +3,15 @@
 use crate::arguments::Arguments;
 use crate::contender::Kind;
 use crate::memory;
-use crate::wire::{Burst, Payload};
+use crate::wire::{Burst, Payload, Random};
 
 /// What the server does with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pattern {
     /// It sends it back.
     Echo,
+    /// The same, with permessage-deflate agreed; the messages are compressed and the replies have to be.
+    Deflated,
     /// It sends it to every connection; the first connection publishes, and all of them listen.
     Broadcast,
 }
@@ -29,7 +31,7 @@ pub struct Scenario {
     pub pattern: Pattern,
     pub connections: usize,
     /// Messages sent at once on a connection; the next burst leaves when all of them have come back.
-    depth: usize,
+    pub depth: usize,
     payload_len: usize,
     payload: Payload,
 }
@@ -84,6 +86,28 @@ pub const ALL: &[Scenario] = &[
         Payload::Chinese,
     ),
     Scenario {
+        pattern: Pattern::Deflated,
+        ..scenario(
+            "S8a",
+            "1 KiB of JSON, compressed, 64 connections, depth 1",
+            64,
+            1,
+            1024,
+            Payload::Quotes,
+        )
+    },
+    Scenario {
+        pattern: Pattern::Deflated,
+        ..scenario(
+            "S8b",
+            "1 KiB of JSON, compressed, 64 connections, bursts of 16",
+            64,
+            16,
+            1024,
+            Payload::Quotes,
+        )
+    },
+    Scenario {
         name: "S11",
         description: "125 B binary from one connection to 1,000",
         pattern: Pattern::Broadcast,
@@ -114,6 +138,11 @@ const fn scenario(
 }
 
 impl Scenario {
+    /// The opcode and the contents of one message.
+    pub fn message(&self, random: &mut Random) -> (u8, Vec<u8>) {
+        self.payload.message(random, self.payload_len)
+    }
+
     pub fn burst(&self, kind: Kind) -> Burst {
         Burst::messages(
             kind,

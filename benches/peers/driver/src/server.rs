@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use crate::Result;
 use crate::arguments::Arguments;
+use crate::compression::Agreed;
 use crate::contender::{Contender, Kind};
 use crate::scenario::Pattern;
 use crate::wire;
@@ -21,6 +22,7 @@ pub struct Server {
     clock: ClockId,
     port: u16,
     shakes_hands: bool,
+    offer: Option<&'static str>,
 }
 
 /// All clocks at one moment.
@@ -79,8 +81,8 @@ impl Server {
             clock,
             port: 0,
             // The answer tells too that the connection is one of those that get what is broadcast.
-            shakes_hands: contender.kind == Kind::WebSocket
-                || contender.pattern == Pattern::Broadcast,
+            shakes_hands: contender.kind != Kind::Floor || contender.pattern == Pattern::Broadcast,
+            offer: contender.offer,
         };
         let stdout = server
             .process
@@ -95,7 +97,17 @@ impl Server {
 
     /// Opens blocking connections, past the handshake where there is one.
     pub fn connect(&self, count: usize) -> Result<Vec<TcpStream>> {
-        (0..count).map(|_| self.connect_one()).collect()
+        (0..count).map(|_| Ok(self.connect_one()?.0)).collect()
+    }
+
+    /// Opens blocking connections on which compression is agreed.
+    pub fn connect_deflated(&self, count: usize) -> Result<Vec<(TcpStream, Agreed)>> {
+        (0..count)
+            .map(|_| {
+                let (stream, answer) = self.connect_one()?;
+                Ok((stream, Agreed::parse(answer.as_deref())?))
+            })
+            .collect()
     }
 
     pub fn reading(&self) -> Result<Reading> {
@@ -110,14 +122,16 @@ impl Server {
         self.process.id()
     }
 
-    fn connect_one(&self) -> Result<TcpStream> {
+    /// A connection, and the server's answer to what it was offered.
+    fn connect_one(&self) -> Result<(TcpStream, Option<String>)> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        if self.shakes_hands {
-            wire::handshake(&mut stream)?;
-        }
-        Ok(stream)
+        let answer = match self.shakes_hands {
+            true => wire::handshake(&mut stream, self.offer)?,
+            false => None,
+        };
+        Ok((stream, answer))
     }
 }
 

@@ -1,22 +1,43 @@
 //! The correctness pass: every contender must echo, or send to everybody, every byte before anything is timed.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use crate::Result;
 use crate::arguments::Arguments;
+use crate::compression::{Agreed, Deflater, Replies};
 use crate::contender::{Contender, Kind};
 use crate::generator::{Check, Generator};
 use crate::scenario::Pattern;
 use crate::server::Server;
 use crate::wire::{
-    BINARY, Burst, CONTINUATION, FIN, PING, PONG, Payload, Random, TEXT, chinese, put_frame,
+    BINARY, Burst, CONTINUATION, FIN, PING, PONG, Payload, RSV1, Random, TEXT, chinese, put_frame,
 };
 
 /// The edges of the three length encodings, and more than any socket buffer holds.
 const SIZES: [usize; 9] = [0, 1, 125, 126, 127, 4096, 65_535, 65_536, 1 << 20];
 const CONNECTIONS: usize = 2;
+/// Longer messages are not cut into tiny writes.
+const MAX_CUT: usize = 4096;
 /// More writes than tokio lets a task do at a stretch.
 const LISTENERS: usize = 300;
 
-pub fn contents(contender: &Contender, arguments: &Arguments) -> Result<()> {
+pub fn contender(contender: &Contender, arguments: &Arguments) -> Result<()> {
+    match contender.pattern {
+        Pattern::Echo | Pattern::Broadcast => contents(contender, arguments),
+        Pattern::Deflated => {
+            let server = Server::start(contender, arguments)?;
+            for max_write in [usize::MAX, 7] {
+                for (stream, agreed) in server.connect_deflated(CONNECTIONS)? {
+                    deflated(stream, agreed, max_write)?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn contents(contender: &Contender, arguments: &Arguments) -> Result<()> {
     let server = Server::start(contender, arguments)?;
     let mut cases: Vec<(String, Burst, usize)> = Vec::new();
     let of = |payload, len, count| {
@@ -65,7 +86,7 @@ pub fn contents(contender: &Contender, arguments: &Arguments) -> Result<()> {
     }
 
     let mut streams = server.connect(match contender.pattern {
-        Pattern::Echo => CONNECTIONS,
+        Pattern::Echo | Pattern::Deflated => CONNECTIONS,
         Pattern::Broadcast => LISTENERS,
     })?;
     for (name, burst, max_write) in &cases {
@@ -101,4 +122,69 @@ fn fragments_around_a_ping(kind: Kind) -> Burst {
     put_frame(&mut expected, FIN | TEXT, None, &text);
     put_frame(&mut expected, FIN | BINARY, None, b"end");
     Burst::conversation(kind, outgoing, expected)
+}
+
+/// Messages of all sizes and kinds, compressed, on one connection: what comes later refers to what was before. Long text
+/// has to come back compressed.
+fn deflated(mut stream: TcpStream, agreed: Agreed, max_write: usize) -> Result<()> {
+    const ALIKE: usize = 200;
+    let mut random = Random(9);
+    let mut deflater = Deflater::new(agreed);
+    let mut replies = Replies::new(agreed);
+    let alike = [(Payload::Quotes, 1024, 16); ALIKE / 16];
+    let bursts = SIZES
+        .iter()
+        .flat_map(|size| [(Payload::Binary, *size, 1), (Payload::Chinese, *size, 1)])
+        .chain([(Payload::Chinese, 4096, 4), (Payload::Binary, 125, 16)])
+        .chain(alike);
+    for (payload, len, count) in bursts {
+        if len > MAX_CUT && max_write < len {
+            continue;
+        }
+        let messages: Vec<(u8, Vec<u8>)> = (0..count)
+            .map(|_| payload.message(&mut random, len))
+            .collect();
+        let mut outgoing = Vec::new();
+        for (index, (opcode, message)) in messages.iter().enumerate() {
+            let payload = deflater.message(message)?;
+            // Every second one in two fragments: only the first of them says that it is compressed.
+            let cut = payload.len() / 2 * (index % 2);
+            let (start, end) = payload.split_at(cut);
+            if cut > 0 {
+                let key = Some(random.key());
+                put_frame(&mut outgoing, RSV1 | opcode, key, start);
+                let key = Some(random.key());
+                put_frame(&mut outgoing, FIN | CONTINUATION, key, end);
+            } else {
+                let key = Some(random.key());
+                put_frame(&mut outgoing, FIN | RSV1 | opcode, key, &payload);
+            }
+        }
+        for part in outgoing.chunks(max_write) {
+            stream.write_all(part)?;
+        }
+        let mut expected = messages.iter();
+        let mut buffer = vec![0; 64 * 1024];
+        while expected.len() > 0 {
+            let read = stream.read(&mut buffer)?;
+            if read == 0 {
+                return Err("the server closed the connection".into());
+            }
+            replies.read(&buffer[..read], |reply| {
+                let (opcode, message) = expected.next().ok_or("more than the replies")?;
+                let is_compressed = reply.compressed || *opcode != TEXT || message.len() < 512;
+                if reply.opcode != *opcode || reply.plain != message || !is_compressed {
+                    return Err(format!(
+                        "{payload:?} of {len} B: opcode {}, compressed {}, {} B",
+                        reply.opcode,
+                        reply.compressed,
+                        reply.plain.len()
+                    )
+                    .into());
+                }
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
 }

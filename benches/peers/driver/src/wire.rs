@@ -8,22 +8,26 @@ use crate::contender::Kind;
 use crate::scenario::Pattern;
 
 /// The sample key of RFC 6455 section 1.3 and the answer given there.
-const REQUEST: &[u8] =
-    b"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const REQUEST: &str = "GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const MAX_RESPONSE: usize = 4096;
+const EXTENSIONS: &str = "sec-websocket-extensions";
 
 pub const FIN: u8 = 0x80;
+/// Set on the first frame of a compressed message (RFC 7692 section 6).
+pub const RSV1: u8 = 0x40;
 pub const CONTINUATION: u8 = 0x0;
 pub const TEXT: u8 = 0x1;
 pub const BINARY: u8 = 0x2;
 pub const PING: u8 = 0x9;
 pub const PONG: u8 = 0xa;
 
-/// The opening handshake, on a blocking stream. Nothing is sent behind it, so nothing can be left over.
-pub fn handshake(stream: &mut TcpStream) -> Result<()> {
-    stream.write_all(REQUEST)?;
+/// The opening handshake, on a blocking stream, with or without an extension offered; returns the server's answer to
+/// that. Nothing is sent behind the request, so nothing can be left over.
+pub fn handshake(stream: &mut TcpStream, offer: Option<&str>) -> Result<Option<String>> {
+    let offer = offer.map_or_else(String::new, |offer| format!("{EXTENSIONS}: {offer}\r\n"));
+    stream.write_all(format!("{REQUEST}{offer}\r\n").as_bytes())?;
     let mut response = Vec::new();
     let mut byte = [0];
     while !response.ends_with(b"\r\n\r\n") {
@@ -37,13 +41,27 @@ pub fn handshake(stream: &mut TcpStream) -> Result<()> {
     if !response.starts_with("HTTP/1.1 101 ") || !response.contains(ACCEPT) {
         return Err(format!("the handshake was refused: {response}").into());
     }
-    Ok(())
+    let mut fields = response.lines().filter_map(|line| line.split_once(':'));
+    let answer = fields.find(|(name, _)| name.eq_ignore_ascii_case(EXTENSIONS));
+    Ok(answer.map(|(_, value)| value.trim().to_owned()))
 }
 
 #[derive(Debug, Clone, Copy)]
 pub enum Payload {
     Binary,
     Chinese,
+    Quotes,
+}
+
+impl Payload {
+    /// The opcode and the contents of a message, of `len` bytes, or of up to `len` if they are quotes.
+    pub fn message(self, random: &mut Random, len: usize) -> (u8, Vec<u8>) {
+        match self {
+            Self::Binary => (BINARY, random.bytes(len)),
+            Self::Chinese => (TEXT, chinese(random, len)),
+            Self::Quotes => (TEXT, quotes(random, len)),
+        }
+    }
 }
 
 /// What a connection sends at once, and what must come back.
@@ -69,10 +87,7 @@ impl Burst {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let (mut outgoing, mut expected) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            let (opcode, payload) = match payload {
-                Payload::Binary => (BINARY, random.bytes(len)),
-                Payload::Chinese => (TEXT, chinese(&mut random, len)),
-            };
+            let (opcode, payload) = payload.message(&mut random, len);
             let key = is_masked.then(|| random.key());
             put_frame(&mut outgoing, FIN | opcode, key, &payload);
             put_frame(&mut expected, FIN | opcode, None, &payload);
@@ -83,6 +98,10 @@ impl Burst {
             0
         };
         let burst = Self::conversation(kind, outgoing, expected);
+        if matches!(payload, Payload::Quotes) {
+            // Not all of one length.
+            return burst;
+        }
         let reply_len = burst.expected.len() / count;
         Self {
             reply_len,
@@ -169,15 +188,60 @@ pub fn chinese(random: &mut Random, len: usize) -> Vec<u8> {
     text
 }
 
+/// Stock quotes in JSON, as many as have room in `len` bytes: much alike from one message to the next, and never equal.
+pub fn quotes(random: &mut Random, len: usize) -> Vec<u8> {
+    const SYMBOLS: [&str; 16] = [
+        "AAPL", "ADBE", "AMD", "AMZN", "ASML", "AVGO", "COST", "CSCO", "GOOG", "INTC", "META",
+        "MSFT", "NFLX", "NVDA", "PEP", "TSLA",
+    ];
+    const END: &str = "]}";
+    let mut text = format!(
+        r#"{{"type":"quotes","seq":{},"ts":{},"quotes":["#,
+        random.below(1_000_000),
+        1_760_000_000_000 + random.below(1_000_000_000),
+    );
+    let mut comma = "";
+    loop {
+        let symbol = random.below(SYMBOLS.len() as u64) as usize;
+        let bid = 10_000 + symbol as u64 * 2_500 + random.below(100);
+        let ask = bid + 1 + random.below(5);
+        let next = format!(
+            r#"{comma}{{"symbol":"{}","bid":{}.{:02},"ask":{}.{:02},"volume":{}}}"#,
+            SYMBOLS[symbol],
+            bid / 100,
+            bid % 100,
+            ask / 100,
+            ask % 100,
+            100 * random.below(500),
+        );
+        if text.len() + next.len() + END.len() > len {
+            break;
+        }
+        text += &next;
+        comma = ",";
+    }
+    (text + END).into_bytes()
+}
+
 /// Xorshift: repeatable, and good enough for contents and keys nobody guesses at.
 pub struct Random(pub u64);
 
 impl Random {
+    /// One of many that have nothing to do with each other.
+    pub const fn seeded(seed: u64) -> Self {
+        Self((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
     pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0
+    }
+
+    /// Less than `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        (self.next() >> 16) % end
     }
 
     pub fn key(&mut self) -> [u8; 4] {

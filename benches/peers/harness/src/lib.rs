@@ -8,6 +8,7 @@ pub mod handshake;
 use std::error::Error;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
 
 use nix::sys::{prctl::set_pdeathsig, signal::Signal};
 
@@ -40,11 +41,13 @@ where
 }
 
 /// Accepts for ever, one blocking thread per connection.
-pub fn run_threads(serve: fn(TcpStream) -> Outcome) -> Outcome {
+pub fn run_threads(serve: impl Fn(TcpStream) -> Outcome + Send + Sync + 'static) -> Outcome {
+    let serve = Arc::new(serve);
     let listener = listen()?;
     loop {
         let (stream, _) = listener.accept()?;
         stream.set_nodelay(true)?;
+        let serve = Arc::clone(&serve);
         std::thread::spawn(move || report(serve(stream)));
     }
 }

@@ -1,0 +1,25 @@
+//! Echo server on ws-async that compresses as it does by default, or for the fewest bytes: `--ultra`.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use ws_async::{Acceptor, Config, DeflateConfig};
+
+fn main() -> harness::Outcome {
+    let deflate = match harness::has_flag("--ultra") {
+        true => DeflateConfig::ultra(),
+        false => DeflateConfig::default(),
+    };
+    let acceptor = Acceptor::new().with_config(Config::default().with_deflate(deflate));
+    let acceptor = Arc::new(acceptor);
+    harness::run_tokio(move |stream| {
+        let acceptor = Arc::clone(&acceptor);
+        async move {
+            let mut ws = acceptor.accept(stream).await?;
+            while let Some(message) = ws.recv().await? {
+                ws.send(message).await?;
+            }
+            Ok(())
+        }
+    })
+}
