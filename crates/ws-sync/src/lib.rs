@@ -138,6 +138,7 @@ pub use ws_proto::Deflate;
 pub use ws_proto::serving;
 pub use ws_proto::{
     Agreement, Chunk, CloseCode, CloseFrame, CloseInfo, Compress, Config, DeflateConfig, Direction,
-    Event, Initiator, Message, MessageKind, PreparedMessage, ProtocolError, Published, Role,
-    SendError, SlowConsumer, State, Stats, TappedFrame, Traffic, Unsent, Utf8Bytes,
+    Event, FrameHeader, Initiator, Message, MessageKind, Opcode, PreparedMessage, ProtocolError,
+    Published, Role, Rsv, SendError, SlowConsumer, State, Stats, TappedFrame, Traffic, Unsent,
+    Utf8Bytes,
 };
