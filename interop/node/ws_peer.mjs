@@ -2,10 +2,13 @@
 // server answers the same paths as the Python peers.
 
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import process from 'node:process';
-import { WebSocket, WebSocketServer } from 'ws';
+import { PerMessageDeflate, WebSocket, WebSocketServer } from 'ws';
 
-import { Checks, cases, commands, runCase, subprotocols } from './scenarios.mjs';
+import {
+  Checks, Way, agreed, cases, commands, deflate, notCompressed, runCase, servedCases, subprotocols,
+} from './scenarios.mjs';
 
 // For one message or one handshake, in milliseconds. Everything happens on the loopback.
 const TIMEOUT = 20_000;
@@ -15,8 +18,14 @@ const SUBPROTOCOL = 'chat.v1';
 
 /** One connection: its messages, Pongs and end wait in queues until they are asked for. */
 class Peer {
-  constructor(socket) {
+  constructor(socket, isClient) {
     this.socket = socket;
+    this.isClient = isClient;
+    this.sent = new Way();
+    this.received = new Way();
+    // Before the handshake is over a client does not know.
+    this.deflate = null;
+    if (!isClient) this.watch();
     this.messages = new Queue();
     this.pongs = new Queue();
     this.closed = new Queue();
@@ -29,6 +38,25 @@ class Peer {
       this.messages.end(new Error(`closed with ${code}`));
     });
     socket.on('error', (error) => this.messages.end(error));
+  }
+
+  /** Takes down what was agreed on, and shows each compressed frame to `sent` and `received`. */
+  watch() {
+    // The library has no other way to tell either.
+    const extension = this.socket._extensions[PerMessageDeflate.extensionName];
+    if (!extension) return;
+    const { params } = extension;
+    this.deflate = agreed(params);
+    const compress = extension.compress.bind(extension);
+    extension.compress = (data, fin, done) => compress(data, fin, (error, compressed) => {
+      if (!error) this.sent.frame(compressed.length, fin);
+      done(error, compressed);
+    });
+    const decompress = extension.decompress.bind(extension);
+    extension.decompress = (data, fin, done) => {
+      this.received.frame(data.length, fin);
+      decompress(data, fin, done);
+    };
   }
 
   sendText(text) {
@@ -103,18 +131,32 @@ class Queue {
   }
 }
 
+/** The library's options for these parameters; no compression for null. */
+function options(wanted) {
+  return wanted && {
+    serverNoContextTakeover: wanted.server_no_context_takeover,
+    clientNoContextTakeover: wanted.client_no_context_takeover,
+    serverMaxWindowBits: wanted.server_max_window_bits,
+    clientMaxWindowBits: wanted.client_max_window_bits,
+    // By default short messages are not compressed where there is no takeover.
+    threshold: 0,
+  };
+}
+
 async function runClient(url) {
   const checks = new Checks();
-  const connect = async (offered) => {
-    const socket = new WebSocket(url, offered, { handshakeTimeout: TIMEOUT });
-    const peer = new Peer(socket);
+  const connect = async (offered, wanted = null, query = '') => {
+    const perMessageDeflate = options(wanted) ?? false;
+    const socket = new WebSocket(url + query, offered, { handshakeTimeout: TIMEOUT, perMessageDeflate });
+    const peer = new Peer(socket, true);
     await once(socket, 'open');
+    peer.watch();
     return peer;
   };
-  for (let number = 0; number < cases.length; number += 1) {
-    await runCase(number, await connect([]), checks);
+  for (const action of cases) {
+    await runCase(action, await connect([]), checks);
   }
-  for (const more of [commands, subprotocols]) {
+  for (const more of [commands, subprotocols, notCompressed, deflate]) {
     await more(connect, checks).catch((error) => checks.failed(more.name, error));
   }
   return checks.finish();
@@ -123,19 +165,41 @@ async function runClient(url) {
 async function runServer() {
   const checks = new Checks();
   const handleProtocols = (offered) => offered.has(SUBPROTOCOL) && SUBPROTOCOL;
-  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols });
+  const listener = createServer();
+  const serving = new Set();
   const finished = new Promise((resolve) => {
-    server.on('connection', (socket, request) => {
-      serve(new Peer(socket), new URL(request.url, 'ws://localhost'), checks)
-        .catch((error) => checks.failed(request.url, error))
-        .then((isLast) => isLast && resolve());
+    listener.on('upgrade', (request, stream, head) => {
+      const url = new URL(request.url, 'ws://localhost');
+      // One for each connection, because it is the server that has the parameters.
+      const perMessageDeflate = options(wanted(url)) ?? false;
+      const server = new WebSocketServer({ noServer: true, handleProtocols, perMessageDeflate });
+      server.handleUpgrade(request, stream, head, (socket) => {
+        const served = serve(new Peer(socket, false), url, checks)
+          .catch((error) => checks.failed(request.url, error))
+          .then((isLast) => {
+            serving.delete(served);
+            // The client may be through with the last case a moment before this end is.
+            if (isLast) resolve(Promise.all(serving));
+          });
+        serving.add(served);
+      });
     });
   });
-  await once(server, 'listening');
-  console.log(`listening on ws://127.0.0.1:${server.address().port}`);
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  console.log(`listening on ws://127.0.0.1:${listener.address().port}`);
   await finished;
-  server.close();
+  listener.close();
   return checks.finish();
+}
+
+/** What is to be accepted of the compression that the client offers: parameters, or null. */
+function wanted(url) {
+  const { case: number, ...items } = Object.fromEntries(url.searchParams);
+  if (url.pathname === '/runCase') return servedCases[Number(number) - 1][1];
+  const { deflate: accepts, ...parameters } = items;
+  if (url.pathname !== '/echo' || accepts === undefined) return null;
+  return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, Number(value) || true]));
 }
 
 /** One connection; tells whether it was the last. */
@@ -143,12 +207,15 @@ async function serve(peer, url, checks) {
   const query = Object.fromEntries(url.searchParams);
   switch (url.pathname) {
     case '/getCaseCount':
-      peer.sendText(String(cases.length));
+      peer.sendText(String(servedCases.length));
       await peer.close(1000, '');
       return false;
-    case '/runCase':
-      await runCase(Number(query.case) - 1, peer, checks);
+    case '/runCase': {
+      const [action, imposed] = servedCases[Number(query.case) - 1];
+      checks.equal('agreed', peer.deflate, imposed && agreed(imposed));
+      await runCase(action, peer, checks);
       return false;
+    }
     case '/updateReports':
       await peer.close(1000, '');
       return true;

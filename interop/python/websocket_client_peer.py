@@ -10,6 +10,8 @@ from scenarios import TIMEOUT
 
 
 class Peer:
+    deflate = None
+
     def __init__(self, socket):
         self.socket = socket
         self.subprotocol = socket.getsubprotocol()
@@ -65,4 +67,5 @@ def open_client(url, subprotocols):
 
 
 if __name__ == "__main__":
-    sys.exit(scenarios.main(open_client, refusal=websocket.WebSocketException))
+    sys.exit(scenarios.main(open_client, refusal=websocket.WebSocketException,
+                            knows_deflate=False))

@@ -3,6 +3,9 @@ import sys
 import threading
 
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import (ClientPerMessageDeflateFactory,
+                                                     ServerPerMessageDeflateFactory)
+from websockets.frames import CTRL_OPCODES
 from websockets.sync.client import connect
 from websockets.sync.server import serve
 
@@ -10,10 +13,35 @@ import scenarios
 from scenarios import TIMEOUT
 
 
+def watch(extension, wire):
+    """Shows each data frame to `wire`, as it is outside of the extension."""
+    decode, encode = extension.decode, extension.encode
+
+    def note(direction, frame):
+        if frame.opcode not in CTRL_OPCODES:
+            way = getattr(wire, direction)
+            way.frame(frame.rsv1, len(frame.data))
+            if frame.fin:
+                way.finish()
+        return frame
+
+    extension.decode = lambda frame, **limits: decode(note("received", frame), **limits)
+    extension.encode = lambda frame: note("sent", encode(frame))
+
+
 class Peer:
-    def __init__(self, connection):
+    def __init__(self, connection, is_client):
         self.connection = connection
+        self.is_client = is_client
         self.subprotocol = connection.subprotocol
+        self.deflate = None
+        self.wire = scenarios.Wire()
+        for extension in connection.protocol.extensions:
+            ends = ("local", "remote") if is_client else ("remote", "local")
+            self.deflate = {"%s_%s" % (role, what): getattr(extension, "%s_%s" % (end, what))
+                            for what in ("no_context_takeover", "max_window_bits")
+                            for role, end in zip(("client", "server"), ends)}
+            watch(extension, self.wire)
 
     def send_text(self, text):
         self.connection.send(text)
@@ -59,10 +87,12 @@ class Peer:
             pass  # It has been answered.
 
 
-def open_client(url, subprotocols):
+def open_client(url, subprotocols, deflate=None):
     # Each connection outlives this function: `legacy` is the library's word for that.
-    return Peer(connect(url, legacy=True, subprotocols=subprotocols or None, open_timeout=TIMEOUT,
-                        close_timeout=TIMEOUT, max_size=None))
+    extensions = None if deflate is None else [ClientPerMessageDeflateFactory(**deflate)]
+    connection = connect(url, legacy=True, subprotocols=subprotocols or None, open_timeout=TIMEOUT,
+                         close_timeout=TIMEOUT, max_size=None, compression=None, extensions=extensions)
+    return Peer(connection, is_client=True)
 
 
 def select(connection, subprotocols):
@@ -70,11 +100,17 @@ def select(connection, subprotocols):
 
 
 def run_server(server):
-    def handle(connection):
-        server.serve(Peer(connection), connection.request.path)
+    def choose(connection, request):
+        wanted = server.wanted(request.path)
+        if wanted is not None:
+            # The server's own would be the same for every path.
+            connection.protocol.available_extensions = [ServerPerMessageDeflateFactory(**wanted)]
 
-    with serve(handle, "127.0.0.1", 0, max_size=None, ping_interval=None,
-               select_subprotocol=select) as listener:
+    def handle(connection):
+        server.serve(Peer(connection, is_client=False), connection.request.path)
+
+    with serve(handle, "127.0.0.1", 0, max_size=None, ping_interval=None, compression=None,
+               process_request=choose, select_subprotocol=select) as listener:
         print("listening on ws://127.0.0.1:%d" % listener.socket.getsockname()[1], flush=True)
         threading.Thread(target=listener.serve_forever, daemon=True).start()
         return server.finish()

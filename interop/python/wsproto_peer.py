@@ -7,10 +7,43 @@ import urllib.parse
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (AcceptConnection, BytesMessage, CloseConnection, Message, Ping, Pong,
                             RejectConnection, Request, TextMessage)
+from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason
 
 import scenarios
 from scenarios import TIMEOUT
+
+
+class WatchedDeflate(PerMessageDeflate):
+    """The library's extension, which shows each data frame to `wire` as it is outside of it."""
+
+    def __init__(self, wire, **parameters):
+        super().__init__(**parameters)
+        self.wire = wire
+
+    def frame_inbound_header(self, proto, opcode, rsv, payload_length):
+        if not opcode.iscontrol():
+            self.wire.received.frame(rsv.rsv1, payload_length)
+        return super().frame_inbound_header(proto, opcode, rsv, payload_length)
+
+    def frame_inbound_complete(self, proto, fin):
+        if fin and self._inbound_is_compressible:
+            self.wire.received.finish()
+        return super().frame_inbound_complete(proto, fin)
+
+    def frame_outbound(self, proto, opcode, rsv, data, fin):
+        rsv, data = super().frame_outbound(proto, opcode, rsv, data, fin)
+        if not opcode.iscontrol():
+            self.wire.sent.frame(rsv.rsv1, len(data))
+            if fin:
+                self.wire.sent.finish()
+        return rsv, data
+
+    def agreed(self):
+        """What was agreed on, or None."""
+        if not self.enabled():
+            return None
+        return {name: getattr(self, name) for name in scenarios.agreed({})}
 
 
 class Peer:
@@ -20,7 +53,14 @@ class Peer:
         self.stream = stream
         self.connection = WSConnection(role)
         self.ended = False
+        self.is_client = role is ConnectionType.CLIENT
         self.subprotocol = None
+        self.deflate = None
+        self.wire = scenarios.Wire()
+
+    def extensions(self, wanted):
+        """The library's list of extensions for these parameters; none of them for None."""
+        return [] if wanted is None else [WatchedDeflate(self.wire, **wanted)]
 
     def put(self, event):
         self.stream.sendall(self.connection.send(event))
@@ -97,15 +137,18 @@ class Peer:
             self.put(Message(data=event.data, message_finished=event.message_finished))
 
 
-def open_client(url, subprotocols):
+def open_client(url, subprotocols, deflate=None):
     parts = urllib.parse.urlsplit(url)
     stream = socket.create_connection((parts.hostname, parts.port), TIMEOUT)
     peer = Peer(stream, ConnectionType.CLIENT)
-    peer.put(Request(host=parts.netloc, target=parts.path or "/", subprotocols=subprotocols))
+    extensions = peer.extensions(deflate)
+    target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+    peer.put(Request(host=parts.netloc, target=target, subprotocols=subprotocols, extensions=extensions))
     event = peer.next_event()
     if not isinstance(event, AcceptConnection):
         raise ConnectionError("%r where an AcceptConnection was due" % (event,))
     peer.subprotocol = event.subprotocol
+    peer.deflate = extensions[0].agreed() if extensions else None
     return peer
 
 
@@ -115,7 +158,10 @@ def run_server(server):
         request = peer.next_event()
         if isinstance(request, Request):
             spoken = scenarios.SUBPROTOCOL
-            peer.put(AcceptConnection(subprotocol=spoken if spoken in request.subprotocols else None))
+            extensions = peer.extensions(server.wanted(request.target))
+            peer.put(AcceptConnection(subprotocol=spoken if spoken in request.subprotocols else None,
+                                      extensions=extensions))
+            peer.deflate = extensions[0].agreed() if extensions else None
             server.serve(peer, request.target)
         else:
             peer.put(RejectConnection())
@@ -132,4 +178,4 @@ def run_server(server):
 
 
 if __name__ == "__main__":
-    sys.exit(scenarios.main(open_client, run_server))
+    sys.exit(scenarios.main(open_client, run_server, names_server_window=False))

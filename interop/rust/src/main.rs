@@ -3,12 +3,14 @@
 //! `ws-interop server sync|async` listens on a free port of the loopback and echoes; a client may
 //! also ask it to do something first (see [`Command`]). `ws-interop client sync|async URL` does to
 //! somebody else's server what an echo server cannot do by itself: it pings, closes, is closed and
-//! asks for subprotocols. It ends with the number of its checks.
+//! asks for subprotocols and for compression. It ends with the number of its checks.
 
 #![forbid(unsafe_code)]
 
+mod deflate;
 mod over_async;
 mod over_sync;
+mod wire;
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -60,6 +62,10 @@ enum Command<'a> {
     Close(CloseCode, &'a str),
     /// `!subprotocol`: what have we agreed on?
     Subprotocol,
+    /// `!deflate`: what have we agreed on?
+    Agreed,
+    /// `!wire`: how were the messages on the wire, since I asked for the last time?
+    Wire,
     Echo,
 }
 
@@ -80,6 +86,8 @@ impl<'a> Command<'a> {
         match text {
             "!ping" => Self::Ping,
             "!subprotocol" => Self::Subprotocol,
+            "!deflate" => Self::Agreed,
+            "!wire" => Self::Wire,
             _ => Self::Echo,
         }
     }
@@ -93,7 +101,7 @@ struct Checks {
 }
 
 impl Checks {
-    fn equal<T: PartialEq + Debug>(&mut self, what: &str, found: &T, expected: &T) {
+    fn equal<T: PartialEq + Debug + ?Sized>(&mut self, what: &str, found: &T, expected: &T) {
         self.count += 1;
         if found != expected {
             // A megabyte in a log helps nobody.

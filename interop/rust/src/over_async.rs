@@ -1,8 +1,10 @@
 //! Both ends over the tokio binding: `over_sync` with `.await`.
 
 use tokio::net::{TcpListener, TcpStream};
-use ws_async::{Acceptor, CloseCode, Connector, Event, Initiator, Message, WebSocket};
+use ws_async::{Acceptor, CloseCode, Compress, Connector, Event, Initiator, Message, WebSocket};
 
+use crate::deflate::{self, Wanted, agreed};
+use crate::wire::WireLog;
 use crate::{
     BINARY_SIZES, CLOSES, Checks, Command, OFFERED, PING_DATA, PING_SIZES, PONG_SEEN, Result,
     SUBPROTOCOLS, TEXTS, payload,
@@ -24,10 +26,16 @@ pub(crate) async fn serve() -> Result<()> {
 
 async fn converse(stream: TcpStream) -> Result<()> {
     stream.set_nodelay(true)?;
-    let mut ws = Acceptor::new()
-        .with_subprotocols(SUBPROTOCOLS)
-        .accept(stream)
-        .await?;
+    let acceptor = Acceptor::new().with_subprotocols(SUBPROTOCOLS);
+    let incoming = acceptor.read_request(stream).await?;
+    let wanted = Wanted::parse(incoming.request().query().unwrap_or_default());
+    let acceptor = acceptor.with_config(wanted.server_config());
+    let mut ws = incoming.accept(&acceptor).await?;
+    let log = WireLog::default();
+    ws.set_tap({
+        let log = log.clone();
+        move |frame, _| log.note(frame)
+    });
     while let Some(event) = ws.recv_event().await? {
         match event {
             Event::Message(message) => {
@@ -40,6 +48,8 @@ async fn converse(stream: TcpStream) -> Result<()> {
                         let agreed = ws.subprotocol().unwrap_or("none").to_owned();
                         ws.send(agreed).await?;
                     }
+                    Command::Agreed => ws.send_with(agreed(ws.deflate()), Compress::Never).await?,
+                    Command::Wire => ws.send_with(log.report(), Compress::Never).await?,
                     Command::Echo => ws.send(message).await?,
                 }
             }
@@ -56,7 +66,8 @@ pub(crate) async fn check(url: &str, checks: &mut Checks) -> Result<()> {
     check_pings(url, checks).await?;
     check_closing(url, checks).await?;
     check_being_closed(url, checks).await?;
-    check_subprotocols(url, checks).await
+    check_subprotocols(url, checks).await?;
+    check_deflate(url, checks).await
 }
 
 async fn connect(url: &str, path: &str) -> Result<WebSocket<TcpStream>> {
@@ -127,5 +138,26 @@ async fn check_subprotocols(url: &str, checks: &mut Checks) -> Result<()> {
     let mut ws = connect(url, "/echo").await?;
     checks.equal("no subprotocol", &ws.subprotocol(), &None);
     ws.close(CloseCode::NORMAL, "").await?;
+    Ok(())
+}
+
+async fn check_deflate(url: &str, checks: &mut Checks) -> Result<()> {
+    for case in deflate::cases() {
+        let connector = Connector::new().with_config(case.config());
+        let path = format!("{url}/echo?{}", case.wanted);
+        let mut ws = connector.connect(&path).await?;
+        let log = WireLog::default();
+        ws.set_tap({
+            let log = log.clone();
+            move |frame, _| log.note(frame)
+        });
+        checks.equal("agreed", &ws.deflate(), &case.agreement());
+        for (message, compress) in deflate::messages() {
+            ws.send_with(message.clone(), compress).await?;
+            checks.equal("echo", &ws.recv().await?, &Some(message));
+        }
+        ws.close(CloseCode::NORMAL, "").await?;
+        case.judge(&log, checks);
+    }
     Ok(())
 }

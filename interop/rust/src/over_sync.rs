@@ -3,8 +3,10 @@
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use ws_sync::{Acceptor, CloseCode, Connector, Event, Initiator, Message, WebSocket};
+use ws_sync::{Acceptor, CloseCode, Compress, Connector, Event, Initiator, Message, WebSocket};
 
+use crate::deflate::{self, Wanted, agreed};
+use crate::wire::WireLog;
 use crate::{
     BINARY_SIZES, CLOSES, Checks, Command, OFFERED, PING_DATA, PING_SIZES, PONG_SEEN, Result,
     SUBPROTOCOLS, TEXTS, payload,
@@ -22,9 +24,16 @@ pub(crate) fn serve() -> Result<()> {
 
 fn converse(stream: TcpStream) -> Result<()> {
     stream.set_nodelay(true)?;
-    let mut ws = Acceptor::new()
-        .with_subprotocols(SUBPROTOCOLS)
-        .accept(stream)?;
+    let acceptor = Acceptor::new().with_subprotocols(SUBPROTOCOLS);
+    let incoming = acceptor.read_request(stream)?;
+    let wanted = Wanted::parse(incoming.request().query().unwrap_or_default());
+    let acceptor = acceptor.with_config(wanted.server_config());
+    let mut ws = incoming.accept(&acceptor)?;
+    let log = WireLog::default();
+    ws.set_tap({
+        let log = log.clone();
+        move |frame, _| log.note(frame)
+    });
     while let Some(event) = ws.recv_event()? {
         match event {
             Event::Message(message) => {
@@ -37,6 +46,8 @@ fn converse(stream: TcpStream) -> Result<()> {
                         let agreed = ws.subprotocol().unwrap_or("none").to_owned();
                         ws.send(agreed)?;
                     }
+                    Command::Agreed => ws.send_with(agreed(ws.deflate()), Compress::Never)?,
+                    Command::Wire => ws.send_with(log.report(), Compress::Never)?,
                     Command::Echo => ws.send(message)?,
                 }
             }
@@ -52,7 +63,8 @@ pub(crate) fn check(url: &str, checks: &mut Checks) -> Result<()> {
     check_pings(url, checks)?;
     check_closing(url, checks)?;
     check_being_closed(url, checks)?;
-    check_subprotocols(url, checks)
+    check_subprotocols(url, checks)?;
+    check_deflate(url, checks)
 }
 
 fn connect(url: &str, path: &str) -> Result<WebSocket<TcpStream>> {
@@ -118,5 +130,26 @@ fn check_subprotocols(url: &str, checks: &mut Checks) -> Result<()> {
     let mut ws = connect(url, "/echo")?;
     checks.equal("no subprotocol", &ws.subprotocol(), &None);
     ws.close(CloseCode::NORMAL, "")?;
+    Ok(())
+}
+
+fn check_deflate(url: &str, checks: &mut Checks) -> Result<()> {
+    for case in deflate::cases() {
+        let connector = Connector::new().with_config(case.config());
+        let path = format!("{url}/echo?{}", case.wanted);
+        let mut ws = connector.connect(&path)?;
+        let log = WireLog::default();
+        ws.set_tap({
+            let log = log.clone();
+            move |frame, _| log.note(frame)
+        });
+        checks.equal("agreed", &ws.deflate(), &case.agreement());
+        for (message, compress) in deflate::messages() {
+            ws.send_with(message.clone(), compress)?;
+            checks.equal("echo", &ws.recv()?, &Some(message));
+        }
+        ws.close(CloseCode::NORMAL, "")?;
+        case.judge(&log, checks);
+    }
     Ok(())
 }
