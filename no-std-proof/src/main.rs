@@ -13,6 +13,18 @@ mod checks;
 mod exercise;
 mod platform;
 
+use core::panic::PanicInfo;
+
+unsafe extern "C" {
+    /// Defined nowhere.
+    safe fn WS_FRAME_CAN_PANIC() -> !;
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    WS_FRAME_CAN_PANIC()
+}
+
 /// Exit codes: 0, or the number of the check that failed, or what `exercise` found in the input.
 extern "C" fn proof() -> ! {
     let code = match checks::run() {

@@ -1,23 +1,10 @@
 //! What a C library would have brought, for Linux on x86-64.
 
-use core::{
-    arch::{asm, global_asm},
-    panic::PanicInfo,
-};
+use core::arch::{asm, global_asm};
 
 // The kernel enters with the stack aligned for nothing in particular; code that uses SSE wants
 // it aligned to 16 before a call.
 global_asm!(".globl _start", "_start:", "and rsp, -16", "call {proof}", proof = sym crate::proof);
-
-unsafe extern "C" {
-    /// Defined nowhere.
-    safe fn WS_FRAME_CAN_PANIC() -> !;
-}
-
-#[panic_handler]
-fn panic(_: &PanicInfo<'_>) -> ! {
-    WS_FRAME_CAN_PANIC()
-}
 
 const READ: usize = 0;
 const EXIT: usize = 60;
@@ -80,6 +67,31 @@ mod memory {
 
     /// # Safety
     ///
+    /// That of C's `memmove`.
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn memmove(target: *mut u8, source: *const u8, len: usize) -> *mut u8 {
+        if target.addr().wrapping_sub(source.addr()) >= len {
+            // SAFETY: the caller's word, and no byte is written before it was read.
+            return unsafe { memcpy(target, source, len) };
+        }
+        // SAFETY: the caller vouches for both ranges; from the end, so that no byte is written before it was read, and
+        // with the direction flag cleared again, as the ABI wants it.
+        unsafe {
+            asm!(
+                "std",
+                "rep movsb",
+                "cld",
+                inout("rcx") len => _,
+                inout("rdi") target.wrapping_add(len).wrapping_sub(1) => _,
+                inout("rsi") source.wrapping_add(len).wrapping_sub(1) => _,
+                options(nostack),
+            );
+        }
+        target
+    }
+
+    /// # Safety
+    ///
     /// That of C's `memset`.
     #[unsafe(no_mangle)]
     unsafe extern "C" fn memset(target: *mut u8, value: i32, len: usize) -> *mut u8 {
@@ -115,5 +127,14 @@ mod memory {
             at = at.wrapping_add(1);
         }
         a.wrapping_sub(b)
+    }
+
+    /// # Safety
+    ///
+    /// That of C's `memcmp`.
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn bcmp(left: *const u8, right: *const u8, len: usize) -> i32 {
+        // SAFETY: the caller's word.
+        unsafe { memcmp(left, right, len) }
     }
 }

@@ -42,6 +42,13 @@ const TREES: &[Tree] = &[
         tokio: false,
     },
     Tree {
+        // With adler2, which is miniz_oxide's.
+        package: "ws-deflate",
+        features: &["--no-default-features", "--features", "miniz"],
+        max_crates: 3,
+        tokio: false,
+    },
+    Tree {
         // With the parameters of ws-deflate, and no codec.
         package: "ws-handshake",
         features: &[],
@@ -84,6 +91,9 @@ const TREES: &[Tree] = &[
 
 /// Features that are off by default, each with a test of its own that has its name.
 const TESTED_FEATURES: &[(&str, &str)] = &[("ws-sync", "tracing"), ("ws-async", "tracing")];
+
+/// Sets of features with which all tests of a package run: what is compiled otherwise then.
+const TESTED_SETS: &[(&str, &str)] = &[("ws-deflate", "miniz,std")];
 
 /// Crates that belong to an asynchronous runtime. A name that ends in `-` stands for all that
 /// begin so.
@@ -178,6 +188,17 @@ pub(crate) fn feature_powerset(workspace: &Workspace) -> Verdict {
             feature,
         ]))?;
     }
+    for (package, features) in TESTED_SETS {
+        command::run(workspace.cargo().args([
+            "test",
+            "--quiet",
+            "--package",
+            package,
+            "--no-default-features",
+            "--features",
+            features,
+        ]))?;
+    }
     Done::checked(builds_of(&text), "sets of features")
 }
 
@@ -264,6 +285,16 @@ pub(crate) fn no_std_proof(workspace: &Workspace) -> Verdict {
     }
     expect_panic_to_be_found(workspace)?;
     println!("   one slice index in the header parser: does not link");
+    checks += 1;
+    build_proof(workspace, "no-std-proof/deflate")?;
+    let program = workspace.path("no-std-proof/deflate/target/release/no-std-deflate");
+    let status = run_proof(&program, b"and one more message, and one more message")?;
+    if status != Some(0) {
+        return Err(Failure::new(format!(
+            "compression without std: the status is {status:?}"
+        )));
+    }
+    println!("   compression without std: 0");
     Done::checked(checks + 1, "proofs")
 }
 

@@ -62,7 +62,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "features",
-        about: "each library builds with every set of its features",
+        about: "each library builds with every set of its features, and works with those that change it",
         run: cargo_checks::feature_powerset,
     },
     Step {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::codec::TAIL;
+use crate::codec::{TAIL, TAKES_HISTORY};
 use crate::history::History;
 use crate::pool::Owner;
 use crate::{Compress, Context, Deflate, Level, Piece, WindowBits};
@@ -63,10 +63,14 @@ impl Compressor {
         let config = deflate.config();
         let takeover = context.takeover && config.terms.send_takeover;
         let window = context.window.min(config.terms.send_max_window);
+        let history = match TAKES_HISTORY {
+            true => config.history.min(window.size()),
+            false => 0,
+        };
         Self {
             takeover,
             window,
-            history: History::new(config.history.min(window.size())),
+            history: History::new(history),
             owner: match takeover {
                 true => deflate.pool().new_owner(),
                 false => None,

@@ -6,7 +6,7 @@ use core::fmt;
 
 use crate::codec::{Inflater, TAIL};
 use crate::history::History;
-use crate::{Context, Deflate, InflateError, Inflated};
+use crate::{Context, Deflate, InflateError, Inflated, WindowBits};
 
 /// Compressed bytes that are kept as they are until the message is complete, or more of it comes: whoever stops in the
 /// middle of a message holds up so much, and not a codec of 64 KB. It also makes one step of many tiny fragments.
@@ -27,12 +27,15 @@ const PROBE: [u8; 5] = [0x01, 0x00, 0x00, 0xff, 0xff];
 /// It gives the plain bytes of a message piece by piece, 16 KiB at most. How many of them there may be is for the caller
 /// to decide: stop asking and drop it.
 ///
+/// No message refers further back than its beginning and the window before that. Inside one message zlib-rs takes
+/// references of up to 32 KiB whatever the window is.
+///
 /// Between messages it holds nothing but what the next one may refer to, as far as that has come.
 #[derive(Debug)]
 pub struct Decompressor {
     deflate: Deflate,
     takeover: bool,
-    window: usize,
+    window: WindowBits,
     history: History,
     /// Whether the beginning of a message is held back.
     holds: bool,
@@ -71,12 +74,11 @@ impl Decompressor {
     /// What reads messages sent within `context`.
     #[must_use]
     pub fn new(context: Context, deflate: &Deflate) -> Self {
-        let window = context.window.size();
         Self {
             deflate: deflate.clone(),
             takeover: context.takeover,
-            window,
-            history: History::new(window),
+            window: context.window,
+            history: History::new(context.window.size()),
             holds: true,
             state: State::Idle,
         }
@@ -172,7 +174,7 @@ impl Decompressor {
     fn begin(&mut self, held: Vec<u8>) -> Result<(), InflateError> {
         let mut inflater = self.deflate.pool().inflater();
         inflater
-            .begin(self.history.newest(self.window))
+            .begin(self.history.newest(usize::MAX), self.window)
             .ok_or(InflateError::Data)?;
         self.state = State::Inflating(Box::new(Inflating {
             inflater,
@@ -200,7 +202,7 @@ impl Inflating {
     fn step(
         &mut self,
         history: &mut History,
-        window: usize,
+        window: WindowBits,
         input: &mut &[u8],
         last: bool,
     ) -> Result<Progress, InflateError> {
@@ -224,7 +226,7 @@ impl Inflating {
                 return Err(InflateError::TooManyBlocks);
             }
             self.inflater
-                .begin(history.newest(window))
+                .begin(history.newest(usize::MAX), window)
                 .ok_or(InflateError::Data)?;
             self.is_end = false;
         }
@@ -236,7 +238,7 @@ impl Inflating {
         }
         self.is_broken = step.is_broken;
         self.is_end = step.is_end;
-        self.is_full = Inflater::is_full(step.produced) && !step.is_end;
+        self.is_full = step.is_full;
         self.consumed = self
             .consumed
             .saturating_add(u64::try_from(step.consumed).unwrap_or(u64::MAX));

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use crate::codec::TAKES_HISTORY;
 use crate::pool::Pool;
 use crate::{DeflateConfig, Terms};
 
@@ -18,9 +19,14 @@ struct Shared {
 }
 
 impl Deflate {
-    /// Compression by this configuration.
+    /// Compression by this configuration. With miniz_oxide [`Terms::send_takeover`] is taken as `false` and
+    /// [`DeflateConfig::live_contexts`] as 0.
     #[must_use]
-    pub fn new(config: DeflateConfig) -> Self {
+    pub fn new(mut config: DeflateConfig) -> Self {
+        if !TAKES_HISTORY {
+            config.terms.send_takeover = false;
+            config.live_contexts = 0;
+        }
         let pool = Pool::new(config.live_contexts);
         Self {
             shared: Arc::new(Shared { config, pool }),

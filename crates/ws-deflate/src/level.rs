@@ -29,6 +29,12 @@ impl Default for Level {
     }
 }
 
+impl From<Level> for u8 {
+    fn from(level: Level) -> Self {
+        level.0
+    }
+}
+
 impl From<Level> for i32 {
     fn from(level: Level) -> Self {
         Self::from(level.0)

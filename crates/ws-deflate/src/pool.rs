@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::WindowBits;
 use crate::codec::{Deflater, Inflater};
+use crate::shared::Shared;
 
 /// Codecs that are kept though nobody uses or owns them. The last one that came is the first to go, so there are never
 /// more than were in use at one moment.
@@ -15,8 +15,8 @@ const MAX_IDLE: usize = 16;
 ///
 /// Whoever takes one owns it, and gives it back if it is whole. One that is not is dropped.
 pub(crate) struct Pool {
-    deflaters: Mutex<Deflaters>,
-    inflaters: Mutex<Vec<Inflater>>,
+    deflaters: Shared<Deflaters>,
+    inflaters: Shared<Vec<Inflater>>,
     live_contexts: usize,
     owners: AtomicUsize,
 }
@@ -40,14 +40,14 @@ struct Idle {
 pub(crate) struct Owner(usize);
 
 impl Pool {
-    pub(crate) const fn new(live_contexts: usize) -> Self {
+    pub(crate) fn new(live_contexts: usize) -> Self {
         Self {
-            deflaters: Mutex::new(Deflaters {
+            deflaters: Shared::new(Deflaters {
                 owned: Vec::new(),
                 free: Vec::new(),
                 live_contexts,
             }),
-            inflaters: Mutex::new(Vec::new()),
+            inflaters: Shared::new(Vec::new()),
             live_contexts,
             owners: AtomicUsize::new(0),
         }
@@ -60,8 +60,10 @@ impl Pool {
 
     /// A compressor, and whether it is as `owner` left it.
     pub(crate) fn deflater(&self, window: WindowBits, owner: Option<Owner>) -> (Deflater, bool) {
-        let taken = lock(&self.deflaters).take(window, owner);
-        taken.unwrap_or_else(|| (Deflater::new(window), false))
+        let taken = self.deflaters.with(|idle| idle.take(window, owner));
+        taken
+            .flatten()
+            .unwrap_or_else(|| (Deflater::new(window), false))
     }
 
     /// Takes back a compressor that has written everything. It stays `owner`'s as long as nobody needs it more.
@@ -71,26 +73,31 @@ impl Pool {
         window: WindowBits,
         owner: Option<Owner>,
     ) {
-        let surplus = lock(&self.deflaters).put(Idle { deflater, window }, owner);
+        let idle = Idle { deflater, window };
+        let surplus = self.deflaters.with(|others| others.put(idle, owner));
         drop(surplus);
     }
 
     /// Forgets what `owner` left.
     pub(crate) fn disown(&self, owner: Owner) {
-        let surplus = lock(&self.deflaters).disown(owner);
+        let surplus = self.deflaters.with(|idle| idle.disown(owner));
         drop(surplus);
     }
 
     pub(crate) fn inflater(&self) -> Inflater {
-        let idle = lock(&self.inflaters).pop();
-        idle.unwrap_or_else(Inflater::new)
+        let taken = self.inflaters.with(Vec::pop);
+        taken.flatten().unwrap_or_else(Inflater::new)
     }
 
     pub(crate) fn return_inflater(&self, inflater: Inflater) {
-        let mut idle = lock(&self.inflaters);
-        if idle.len() < MAX_IDLE {
+        let surplus = self.inflaters.with(|idle| {
+            if idle.len() >= MAX_IDLE {
+                return Some(inflater);
+            }
             idle.push(inflater);
-        }
+            None
+        });
+        drop(surplus);
     }
 }
 
@@ -151,12 +158,7 @@ impl Deflaters {
     }
 }
 
-/// A panic while it was held left a list of codecs, each of them whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 mod tests {
     use std::iter;
 
@@ -178,8 +180,8 @@ mod tests {
 
     /// How many there are: owned, and free.
     fn kept(pool: &Pool) -> (usize, usize) {
-        let deflaters = lock(&pool.deflaters);
-        (deflaters.owned.len(), deflaters.free.len())
+        let kept = |idle: &mut Deflaters| (idle.owned.len(), idle.free.len());
+        pool.deflaters.with(kept).expect("there are locks")
     }
 
     fn owners(pool: &Pool) -> impl Iterator<Item = Option<Owner>> + '_ {

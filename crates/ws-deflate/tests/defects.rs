@@ -64,6 +64,7 @@ fn no_compressor_is_used_again_before_it_has_written_everything() {
 /// The codec accepts references beyond the window it was made for, up to 32 KiB.
 ///
 /// spec: PA-10
+#[cfg(feature = "zlib")]
 #[test]
 fn the_window_is_the_agreement_s_and_not_the_codec_s() {
     let far = noise(700, 1);

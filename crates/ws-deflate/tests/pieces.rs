@@ -1,7 +1,5 @@
 //! A compressed message that comes in pieces: what comes out, and when.
 
-#![cfg(feature = "zlib")]
-
 use ws_deflate::{Agreement, Decompressor, Deflate, InflateError, Inflated};
 
 /// "He" and "llo", each flushed.

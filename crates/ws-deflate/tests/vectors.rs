@@ -200,15 +200,7 @@ fn a_reference_beyond_the_window_is_refused() {
     .map(|x| (x >> 24) as u8)
     .take(700)
     .collect();
-    let mut compressor = Compressor::new(
-        Context::default(),
-        &DeflateConfig::default().with_history(4096).into(),
-    );
-    let mut payloads = vec![];
-    for plain in [&first[..], &first[..40]] {
-        let compressed = compressor.compress(whole(plain), Compress::Always);
-        payloads.push(compressed.expect("always"));
-    }
+    let payloads = lavish_peer([&first, &first[..40]]);
     assert!(payloads[1].len() < 10, "it refers back");
     for bits in 8..=15 {
         let window = WindowBits::new(bits).expect("8 to 15");
@@ -228,6 +220,52 @@ fn a_reference_beyond_the_window_is_refused() {
         };
         assert_eq!(second, expected, "{bits} bits");
     }
+}
+
+/// Inside one message zlib-rs takes references of up to 32 KiB; miniz_oxide has no more than the window.
+#[test]
+fn a_reference_beyond_the_window_inside_a_message() {
+    let mut x = 1_u32;
+    let noise: Vec<u8> = iter::repeat_with(|| {
+        x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (x >> 24) as u8
+    })
+    .take(70_000)
+    .collect();
+    for bits in 8..=15 {
+        let window = WindowBits::new(bits).expect("8 to 15");
+        for (distance, is_within) in [(window.size(), true), (window.size() + 1, false)] {
+            let mut plain = noise.clone();
+            let end = 2 * window.size();
+            plain.copy_within(end - distance..end - distance + 99, end);
+            let [message, _] = lavish_peer([&plain[..end + 99], b""]);
+            let context = Context {
+                takeover: true,
+                window,
+            };
+            for size in [1, 999, usize::MAX] {
+                let read = inflate_in(&mut decompressor(context), &message, size);
+                // Further back than 32 KiB nothing refers, so the last one says it again.
+                let is_taken = is_within || bits == 15 || cfg!(feature = "zlib");
+                assert_eq!(read.is_ok(), is_taken, "{bits} bits, {distance} bytes");
+                if is_taken {
+                    assert_eq!(read.as_deref(), Ok(&plain[..end + 99]));
+                }
+            }
+        }
+    }
+}
+
+/// Messages of a peer that uses the whole window, each referring to those before it.
+fn lavish_peer(messages: [&[u8]; 2]) -> [Vec<u8>; 2] {
+    let mut peer = flate2::Compress::new(flate2::Compression::default(), false);
+    messages.map(|plain| {
+        let mut compressed = Vec::with_capacity(2 * plain.len() + 64);
+        peer.compress_vec(plain, &mut compressed, flate2::FlushCompress::Sync)
+            .expect("good");
+        compressed.truncate(compressed.len() - 4);
+        compressed
+    })
 }
 
 /// spec: PA-09

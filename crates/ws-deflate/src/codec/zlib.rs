@@ -14,6 +14,9 @@ use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Statu
 use super::Step;
 use crate::{Level, WindowBits};
 
+/// Whether a message may refer to what [`Deflater::begin`] is given.
+pub(crate) const TAKES_HISTORY: bool = true;
+
 /// Size of the buffer that output passes through. Up to 16 KiB each larger one is quicker, beyond it by less than 5 %
 /// for what is compressed with a window of 4 KiB.
 const SCRATCH: usize = 16 * 1024;
@@ -94,8 +97,9 @@ impl Inflater {
         }
     }
 
-    /// Forgets everything but `history`, which may be referred to. `None`: it is of no use any more.
-    pub(crate) fn begin(&mut self, history: [&[u8]; 2]) -> Option<()> {
+    /// Forgets everything but `history`, which may be referred to, as far as the window reaches: no more is to be given.
+    /// `None`: it is of no use any more.
+    pub(crate) fn begin(&mut self, history: [&[u8]; 2], _: WindowBits) -> Option<()> {
         self.inflate.reset(false);
         for part in history {
             if !part.is_empty() {
@@ -112,22 +116,20 @@ impl Inflater {
         let status = self
             .inflate
             .decompress(compressed, &mut self.scratch, InflateFlush::NoFlush);
+        let produced = difference(self.inflate.total_out(), written);
+        let is_end = matches!(status, Ok(Status::StreamEnd));
         Step {
             consumed: difference(self.inflate.total_in(), read),
-            produced: difference(self.inflate.total_out(), written),
-            is_end: matches!(status, Ok(Status::StreamEnd)),
+            produced,
+            is_end,
             is_broken: status.is_err(),
+            is_full: produced >= SCRATCH && !is_end,
         }
     }
 
     /// What the last step produced.
     pub(crate) fn output(&self, produced: usize) -> &[u8] {
         self.scratch.get(..produced).unwrap_or_default()
-    }
-
-    /// Whether a step that produced so much may have more to produce.
-    pub(crate) const fn is_full(produced: usize) -> bool {
-        produced >= SCRATCH
     }
 }
 

@@ -82,7 +82,12 @@ fn distances_stay_within_every_window() {
             }
         }
         // It is as far as the codec goes, so the test has seen what it looks for.
-        let expected = window.size().max(512) - MARGIN;
-        assert_eq!(largest, expected, "{bits} bits");
+        if cfg!(feature = "zlib") {
+            let expected = window.size().max(512) - MARGIN;
+            assert_eq!(largest, expected, "{bits} bits");
+        } else {
+            // The other one begins anew after each window.
+            assert!(largest >= window.size() - 2 * MARGIN.min(window.size() / 3));
+        }
     }
 }
