@@ -93,7 +93,10 @@ const TREES: &[Tree] = &[
 const TESTED_FEATURES: &[(&str, &str)] = &[("ws-sync", "tracing"), ("ws-async", "tracing")];
 
 /// Sets of features with which all tests of a package run: what is compiled otherwise then.
-const TESTED_SETS: &[(&str, &str)] = &[("ws-deflate", "miniz,std")];
+const TESTED_SETS: &[(&str, &str)] = &[
+    ("ws-deflate", "miniz,std"),
+    ("ws-proto", "deflate-miniz,std"),
+];
 
 /// Crates that belong to an asynchronous runtime. A name that ends in `-` stands for all that
 /// begin so.

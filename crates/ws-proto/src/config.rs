@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use ws_deflate::Agreement;
-#[cfg(feature = "deflate")]
+#[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use ws_deflate::Deflate;
 
 const KIB: usize = 1024;
@@ -73,7 +73,7 @@ pub struct Config {
     /// How to compress messages if the peer agrees (RFC 7692): a client offers it, a server accepts it. Clones of a
     /// configuration share the codecs. Default `None`: compression costs time and memory, and tells whoever can see the
     /// length of messages something about what is in them (§8).
-    #[cfg(feature = "deflate")]
+    #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
     pub deflate: Option<Deflate>,
     /// What was agreed on compression in this connection's opening handshake; a binding that carries it out sets this.
     /// Default `None`: nothing, so that messages are not compressed.
@@ -95,7 +95,7 @@ impl Default for Config {
             write_timeout: Some(Duration::from_secs(30)),
             close_timeout: Some(Duration::from_secs(10)),
             handshake_timeout: Some(Duration::from_secs(10)),
-            #[cfg(feature = "deflate")]
+            #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
             deflate: None,
             agreed: None,
         }
@@ -133,7 +133,7 @@ impl Config {
     }
 
     /// Sets [`deflate`](Self::deflate). [`DeflateConfig`](crate::DeflateConfig) has three presets.
-    #[cfg(feature = "deflate")]
+    #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
     #[must_use]
     pub fn with_deflate(mut self, deflate: impl Into<Deflate>) -> Self {
         self.deflate = Some(deflate.into());

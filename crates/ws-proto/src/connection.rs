@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use ws_deflate::Compress;
 use ws_frame::{CloseCode, ClosePayload};
 
-#[cfg(feature = "deflate")]
+#[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::deflate::{Compressor, Decompressor};
 use crate::inbound::{Inbound, Received};
 use crate::keepalive::{Due, Keepalive, View};
@@ -15,7 +15,7 @@ use crate::outbound::{Outbound, Reply};
 use crate::side::Side;
 use crate::tap::TapSlot;
 use crate::transmit::to_u64;
-#[cfg(feature = "deflate")]
+#[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::{Agreement, Deflate};
 use crate::{
     CloseInfo, Config, Event, FlushMark, Initiator, MaskKeys, Message, MessageKind, Offered,
@@ -73,14 +73,14 @@ impl Connection {
 
     fn new(side: Side, config: &Config) -> Self {
         let connection = Self::plain(side, config);
-        #[cfg(feature = "deflate")]
+        #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
         if let Some(agreed) = config.agreed {
             return connection.deflating(agreed, config.deflate.clone().unwrap_or_default());
         }
         connection
     }
 
-    #[cfg(feature = "deflate")]
+    #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
     fn deflating(mut self, agreed: Agreement, deflate: Deflate) -> Self {
         let (sent, received) = match self.role() {
             Role::Server => (agreed.server, agreed.client),

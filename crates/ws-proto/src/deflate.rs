@@ -30,7 +30,7 @@ pub(crate) struct Deflating {
 }
 
 impl Deflating {
-    #[cfg(feature = "deflate")]
+    #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
     pub(crate) const fn new(compressor: Compressor) -> Self {
         Self {
             compressor,
@@ -101,14 +101,14 @@ impl Deflating {
     }
 }
 
-#[cfg(feature = "deflate")]
+#[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 pub(crate) use ws_deflate::{Compressor, Decompressor};
 
-#[cfg(not(feature = "deflate"))]
+#[cfg(not(any(feature = "deflate", feature = "deflate-miniz")))]
 pub(crate) use absent::{Compressor, Decompressor};
 
 /// What there is none of without the codec.
-#[cfg(not(feature = "deflate"))]
+#[cfg(not(any(feature = "deflate", feature = "deflate-miniz")))]
 mod absent {
     use alloc::vec::Vec;
 

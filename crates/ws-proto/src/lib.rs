@@ -124,7 +124,7 @@ pub use stats::{Stats, Traffic};
 pub use tap::{Direction, Tap, TappedFrame};
 pub use transmit::{Detached, Transmit};
 pub use waiting::{Offered, OverflowPolicy};
-#[cfg(feature = "deflate")]
+#[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 pub use ws_deflate::Deflate;
 pub use ws_deflate::{Agreement, Compress, Context, DeflateConfig, Level, Terms, WindowBits};
 pub use ws_frame::{CloseCode, FrameHeader, HeaderError, MaskKey, Opcode, Rsv};

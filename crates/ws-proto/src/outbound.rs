@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 use ws_deflate::Compress;
 use ws_frame::{CloseCode, ClosePayload, FrameHeader, Opcode, Rsv, Utf8Validator};
 
-#[cfg(feature = "deflate")]
+#[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::deflate::Compressor;
 use crate::deflate::Deflating;
 use crate::side::Side;
@@ -156,7 +156,7 @@ impl Outbound {
         }
     }
 
-    #[cfg(feature = "deflate")]
+    #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
     pub(crate) fn set_compressor(&mut self, compressor: Compressor) {
         self.deflating = Some(Box::new(Deflating::new(compressor)));
     }

@@ -4,16 +4,16 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
-#[cfg(feature = "deflate")]
+#[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use ws_deflate::Piece;
 use ws_deflate::{Compress, WindowBits};
 use ws_frame::{FrameHeader, Rsv};
 
-#[cfg(feature = "deflate")]
+#[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::deflate::Compressor;
 use crate::outbound::COPY_PAYLOAD_MAX;
 use crate::transmit::to_u64;
-#[cfg(feature = "deflate")]
+#[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::{Context, Deflate};
 use crate::{Message, MessageKind, Utf8Bytes};
 
@@ -93,7 +93,7 @@ impl PreparedMessage {
     ///
     /// Nothing is done for a message that gets no shorter. The time it takes grows with the message, 15 microseconds for
     /// each KiB.
-    #[cfg(feature = "deflate")]
+    #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
     #[must_use]
     pub fn compressed(mut self, deflate: &Deflate) -> Self {
         // Small enough for every connection that has not asked for less.

@@ -37,7 +37,7 @@ enum Stop {
 }
 
 impl Inflating {
-    #[cfg(feature = "deflate")]
+    #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
     pub(super) const fn new(decompressor: Decompressor) -> Self {
         Self {
             decompressor,
@@ -83,7 +83,7 @@ impl Inflating {
 }
 
 impl Inbound {
-    #[cfg(feature = "deflate")]
+    #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
     pub(crate) fn set_decompressor(&mut self, decompressor: Decompressor) {
         self.inflating = Some(alloc::boxed::Box::new(Inflating::new(decompressor)));
     }
