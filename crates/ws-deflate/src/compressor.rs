@@ -84,6 +84,9 @@ impl Compressor {
     /// Compresses a message or a piece of one. `None`: the message is to be sent as it is, and the rest of it too; only
     /// the first piece decides that. What is given back is the payload of a frame.
     ///
+    /// With [`Compress::Never`], a later piece of a message that has begun to be compressed is written as it is, in
+    /// stored blocks: that takes no time.
+    ///
     /// The time it takes grows with the piece: up to 27 microseconds for each KiB, usually half of that. Cut long
     /// messages into pieces, which costs few bytes: each may refer to those before it.
     pub fn compress(&mut self, piece: Piece<'_>, compress: Compress) -> Option<Vec<u8>> {
@@ -93,6 +96,10 @@ impl Compressor {
         if piece.plain.is_empty() && (piece.is_last || !piece.is_first) {
             // An empty stored block, at the end of a message without its last four bytes (section 7.2.3.6). No codec has
             // to know.
+            return Some(self.end(piece, stored(piece)));
+        }
+        if compress == Compress::Never {
+            self.forget_context();
             return Some(self.end(piece, stored(piece)));
         }
         let deflated = self.deflated(piece);
