@@ -89,6 +89,7 @@ impl Connection {
         self.inbound
             .set_decompressor(Decompressor::new(received, &deflate));
         self.outbound
+            .framing()
             .set_compressor(Compressor::new(sent, &deflate));
         self
     }
@@ -121,7 +122,7 @@ impl Connection {
     /// header: a header of two bytes must not leave as a packet or a TLS record of its own. Default `true`.
     #[must_use]
     pub fn with_vectored_writes(mut self, vectored: bool) -> Self {
-        self.outbound.set_vectored(vectored);
+        self.outbound.framing().set_vectored(vectored);
         self
     }
 
@@ -190,7 +191,7 @@ impl Connection {
         }
         let received = match self.failure {
             Some(error) if self.overdue => Err(error),
-            _ => self.inbound.poll(self.outbound.tap()),
+            _ => self.inbound.poll(self.outbound.framing().tap()),
         };
         self.buffered = self.inbound.buffered();
         if self.inbound.take_active() {
@@ -309,7 +310,23 @@ impl Connection {
         payload: Bytes,
         fin: bool,
     ) -> Result<(), SendError> {
-        self.outbound.send_fragment(kind, payload, fin)
+        self.send_fragment_with(kind, payload, fin, Compress::Auto)
+    }
+
+    /// As [`send_fragment`](Self::send_fragment), saying whether the message is compressed. The first piece decides that
+    /// for the whole message; with the others, [`Compress::Never`] only says that they are to take no time.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_fragment`](Self::send_fragment).
+    pub fn send_fragment_with(
+        &mut self,
+        kind: MessageKind,
+        payload: Bytes,
+        fin: bool,
+        compress: Compress,
+    ) -> Result<(), SendError> {
+        self.outbound.send_fragment(kind, payload, fin, compress)
     }
 
     /// Queues a Ping with at most 125 bytes of application data (RFC 6455 §5.5.2). Room is kept for it: where
@@ -544,7 +561,7 @@ impl Connection {
     /// Lets `tap` see the header of each frame from now on, both ways; `None` takes it off again. Without one, a frame
     /// costs one branch more.
     pub fn set_tap(&mut self, tap: Option<Box<dyn Tap>>) {
-        self.outbound.set_tap(TapSlot::new(tap));
+        self.outbound.framing().set_tap(TapSlot::new(tap));
     }
 
     /// What this connection has carried so far (a snapshot; this neither waits nor changes anything).

@@ -12,8 +12,8 @@ use crate::waiting::Data;
 /// worst, and then what else there is to do gets its turn.
 const PIECE: usize = 32 * 1024;
 
-/// What one call compresses at most, in pieces.
-const BURST: u8 = 2;
+/// Once a call has compressed so many bytes, it leaves the rest to the next: the plain bytes of two pieces.
+const BURST: usize = 2 * PIECE;
 
 /// Compresses what a connection sends.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub(crate) struct Deflating {
     compressing: bool,
     /// Whether that message is text.
     is_text: bool,
-    /// How many pieces the call has compressed.
-    burst: u8,
+    /// How many plain bytes the call has compressed.
+    burst: usize,
     /// Whether what is framed now is not to be compressed if that can be avoided.
     pub(crate) hurried: bool,
 }
@@ -78,24 +78,35 @@ impl Deflating {
             true => Compress::Never,
             false => data.compress,
         };
+        if compress != Compress::Never {
+            self.burst = self.burst.saturating_add(data.payload.len());
+        }
         let compressed = self.compressor.compress(piece, compress);
         self.compressing = compressed.is_some();
         let compressed = compressed?;
-        self.burst = self.burst.saturating_add(1);
         let rsv = if is_first { Rsv::RSV1 } else { Rsv::NONE };
         Some((rsv, Bytes::from(compressed)))
     }
 
     /// What was compressed of `message` for all connections, if it serves this one too: if it keeps to its window.
+    pub(crate) fn serves<'a>(
+        &self,
+        message: &'a PreparedMessage,
+        fragment_size: usize,
+    ) -> Option<&'a Deflated> {
+        let deflated = message.deflated()?;
+        let serves =
+            deflated.window <= self.compressor.window() && deflated.payload_len <= fragment_size;
+        serves.then_some(deflated)
+    }
+
+    /// The same, for it to be sent next.
     pub(crate) fn adopt<'a>(
         &mut self,
         message: &'a PreparedMessage,
         fragment_size: usize,
     ) -> Option<&'a Deflated> {
-        let deflated = message.deflated()?;
-        if deflated.window > self.compressor.window() || deflated.payload_len > fragment_size {
-            return None;
-        }
+        let deflated = self.serves(message, fragment_size)?;
         self.compressor.adopt(message.as_bytes());
         Some(deflated)
     }

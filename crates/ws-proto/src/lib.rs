@@ -97,6 +97,7 @@ mod connection;
 mod deflate;
 mod error;
 mod event;
+mod framing;
 mod inbound;
 mod keepalive;
 mod message;

@@ -11,8 +11,9 @@ use ws_frame::{FrameHeader, Rsv};
 
 #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::deflate::Compressor;
-use crate::outbound::COPY_PAYLOAD_MAX;
+use crate::framing::COPY_PAYLOAD_MAX;
 use crate::transmit::to_u64;
+use crate::waiting::Data;
 #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::{Context, Deflate};
 use crate::{Message, MessageKind, Utf8Bytes};
@@ -186,6 +187,11 @@ impl PreparedMessage {
 
     pub(crate) const fn deflated(&self) -> Option<&Deflated> {
         self.deflated.as_ref()
+    }
+
+    /// The message to be framed anew.
+    pub(crate) fn to_data(&self) -> Data {
+        Data::message(self.kind, self.payload(), self.compress)
     }
 
     /// The payload, shared.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use ws_deflate::Compress;
 use ws_frame::Opcode;
 
+use crate::framing::Framing;
 use crate::transmit::to_u64;
 use crate::{MessageKind, PreparedMessage};
 
@@ -63,11 +64,22 @@ pub(crate) struct Waiting {
 }
 
 #[derive(Debug)]
-enum Entry {
+pub(crate) enum Entry {
     Accepted(Data),
+    /// A message that was accepted and of which nothing is framed.
+    Prepared(PreparedMessage),
     Offered(PreparedMessage),
     /// The rest of a message that was offered: it cannot be dropped any more.
     Begun(Data),
+}
+
+impl Entry {
+    fn len(&self) -> usize {
+        match self {
+            Self::Accepted(data) | Self::Begun(data) => data.payload.len(),
+            Self::Prepared(message) | Self::Offered(message) => message.len(),
+        }
+    }
 }
 
 /// Data for one frame, or for several where that is longer than a fragment may be.
@@ -115,10 +127,10 @@ pub(crate) enum Next {
 
 impl Waiting {
     /// Takes data that is owed to the peer from now on.
-    pub(crate) fn accept(&mut self, data: Data) {
+    pub(crate) fn accept(&mut self, entry: Entry) {
         self.accepted = self.accepted.saturating_add(1);
-        self.owed_len = self.owed_len.saturating_add(data.payload.len());
-        self.ready.push_back(Entry::Accepted(data));
+        self.owed_len = self.owed_len.saturating_add(entry.len());
+        self.ready.push_back(entry);
     }
 
     /// Takes a message that may be dropped. It is `held` while a message sent in pieces is unfinished.
@@ -136,23 +148,27 @@ impl Waiting {
         self.ready.extend(self.held.drain(..).map(Entry::Offered));
     }
 
-    /// Takes out what is to be framed next, at most so many bytes as `piece_size` tells of it.
-    pub(crate) fn next(&mut self, piece_size: impl Fn(Opcode, Compress) -> usize) -> Option<Next> {
+    /// Takes out what is to be framed next, as much as `framing` takes at once.
+    pub(crate) fn next(&mut self, framing: &Framing) -> Option<Next> {
         let (mut data, was_accepted) = match self.ready.pop_front()? {
             Entry::Offered(message) => {
                 self.offered = self.offered.saturating_sub(1);
-                let opcode = message.kind().opcode();
-                if message.len() <= piece_size(opcode, message.compress()) {
+                if framing.is_one_frame(&message) {
                     return Some(Next::Prepared(message));
                 }
-                let data = Data::message(message.kind(), message.payload(), message.compress());
-                self.owed_len = self.owed_len.saturating_add(data.payload.len());
-                (data, false)
+                self.owed_len = self.owed_len.saturating_add(message.len());
+                (message.to_data(), false)
             }
+            Entry::Prepared(message) if framing.is_one_frame(&message) => {
+                self.owed_len = self.owed_len.saturating_sub(message.len());
+                self.accepted = self.accepted.saturating_sub(1);
+                return Some(Next::Prepared(message));
+            }
+            Entry::Prepared(message) => (message.to_data(), true),
             Entry::Begun(data) => (data, false),
             Entry::Accepted(data) => (data, true),
         };
-        let size = piece_size(data.opcode, data.compress);
+        let size = framing.piece_size(data.opcode, data.compress);
         let Some(first) = data.split_first(size) else {
             self.owed_len = self.owed_len.saturating_sub(data.payload.len());
             self.accepted = self.accepted.saturating_sub(usize::from(was_accepted));

@@ -8,7 +8,8 @@ use bytes::{Buf, Bytes};
 use proptest::prelude::*;
 use ws_proto::{
     Agreement, CloseCode, Compress, Config, Connection, Context, Deflate, DeflateConfig, Event,
-    Message, MessageKind, PreparedMessage, ProtocolError, Terms, WindowBits,
+    Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, ProtocolError, Terms,
+    WindowBits,
 };
 use ws_testkit::{Alone, Chunks, Frame, Pair, Prng, vectors};
 
@@ -352,6 +353,42 @@ fn never_and_always_are_obeyed() {
     );
 }
 
+/// spec: PM-07
+#[test]
+fn the_first_piece_says_whether_a_message_in_pieces_is_compressed() {
+    let text = "a message in three pieces, of which each is long enough. ".repeat(4);
+    for first in [Compress::Always, Compress::Never] {
+        let mut pair = pair();
+        for (at, compress) in [first, Compress::Never, Compress::Always]
+            .into_iter()
+            .enumerate()
+        {
+            pair.server
+                .connection
+                .send_fragment_with(
+                    MessageKind::Text,
+                    Bytes::from(text.clone()),
+                    at == 2,
+                    compress,
+                )
+                .expect("sent");
+        }
+        pair.drive();
+        assert_eq!(pair.client.messages(), [Message::text(text.repeat(3))]);
+        let seen = headers(&pair.server.written);
+        let is_compressed = first == Compress::Always;
+        assert_eq!(seen[0].1, is_compressed);
+        // The second is not worth the time, and goes as it is either way.
+        let as_it_is = pair
+            .server
+            .written
+            .windows(text.len())
+            .filter(|window| *window == text.as_bytes())
+            .count();
+        assert_eq!(as_it_is, if is_compressed { 1 } else { 3 });
+    }
+}
+
 /// spec: PA-05
 #[test]
 fn long_messages_and_messages_in_fragments_go_out_in_pieces() {
@@ -449,6 +486,32 @@ fn a_message_compressed_once_goes_to_every_connection() {
     }
 }
 
+/// However long it is, and whatever waits before it: what was compressed for all is compressed for nobody again.
+#[test]
+fn a_long_message_compressed_once_is_sent_as_it_is() {
+    let text = "a broadcast of some length, in which nothing happens but to be long. ".repeat(5000);
+    let deflate = Deflate::default();
+    let prepared = PreparedMessage::text(text.as_str()).compressed(&deflate);
+    let mut pair = pair_with(&Config::default(), agreement(), &deflate);
+    let server = &mut pair.server.connection;
+    server.send_prepared(&prepared).expect("sent");
+    server.send(Message::text(text.as_str())).expect("sent");
+    server.send_prepared(&prepared).expect("sent");
+    let offered = server.offer(&prepared, OverflowPolicy::Refuse, 1);
+    assert_eq!(offered, Offered::Backlogged);
+    pair.drive();
+    assert_eq!(
+        pair.client.messages(),
+        vec![Message::text(text.as_str()); 4]
+    );
+    let seen = headers(&pair.server.written);
+    let is_whole = |header: &(u8, bool, bool)| *header == (1, true, true);
+    let pieces = seen.len() - 3;
+    assert!(pieces > 1, "the message between is sent in pieces");
+    assert!(is_whole(&seen[0]));
+    assert!(seen[pieces + 1..].iter().all(is_whole), "{seen:?}");
+}
+
 /// What waits when a Close is sent goes out before it, and is not compressed first.
 #[test]
 fn a_close_does_not_wait_for_the_compressor() {
@@ -467,6 +530,8 @@ fn a_close_does_not_wait_for_the_compressor() {
         .connection
         .close(CloseCode::NORMAL, "")
         .expect("closed");
+    let compressed_before = 4 * 32 * 1024;
+    assert!(pair.server.connection.queued() > 2 * text.len() - compressed_before);
     pair.drive();
     assert_eq!(
         pair.client.messages(),

@@ -1,0 +1,280 @@
+//! Data to frames (RFC 6455 §5, §6.1; RFC 7692 §6.1): headers, masks, fragments, and what is copied and what is shared.
+
+use alloc::boxed::Box;
+
+use bytes::{Buf, Bytes};
+use ws_deflate::Compress;
+use ws_frame::{FrameHeader, Opcode, Rsv};
+
+#[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
+use crate::deflate::Compressor;
+use crate::deflate::Deflating;
+use crate::side::Side;
+use crate::tap::TapSlot;
+use crate::transmit::to_u64;
+use crate::waiting::Data;
+use crate::{Config, Direction, PreparedMessage, Role, Traffic, Transmit};
+
+/// Server payloads up to this size are copied behind their header; larger ones are queued by reference. Echoing
+/// bursts of four, the copy is 6 to 9 % ahead up to 4 KiB, equal at 8 KiB and 10 % behind at 16 KiB.
+pub(crate) const COPY_PAYLOAD_MAX: usize = 8 * 1024;
+
+/// Behind other frames a prepared one is shared from this size on. A reference takes 32 bytes in the queue, which limits
+/// in bytes do not count: half a million of the smallest frames would take sixteen times what
+/// `Config::write_buffer_limit` says.
+const SHARE_FRAME_MIN: usize = 64;
+
+/// A client copies and masks in steps of this size, so that masking finds the copy in the L1 cache.
+const MASK_BLOCK: usize = 4096;
+
+/// Turns data into frames and queues them.
+#[derive(Debug)]
+pub(crate) struct Framing {
+    side: Side,
+    pub(crate) transmit: Transmit,
+    /// Whether payloads may be queued apart from their header.
+    vectored: bool,
+    /// Compresses messages, if that was agreed.
+    deflating: Option<Box<Deflating>>,
+    fragment_size: usize,
+    /// Sees every frame, those of the other direction too.
+    tap: TapSlot,
+    /// Where the newest data frame ends in the stream of all bytes sent.
+    data_end: u64,
+    /// Frames queued so far.
+    frames: u64,
+    /// Messages queued so far, to their last frame.
+    messages: u64,
+}
+
+impl Framing {
+    pub(crate) fn new(side: Side, config: &Config) -> Self {
+        Self {
+            side,
+            transmit: Transmit::default(),
+            vectored: true,
+            deflating: None,
+            fragment_size: config.fragment_size.unwrap_or(usize::MAX).max(1),
+            tap: TapSlot::default(),
+            data_end: 0,
+            frames: 0,
+            messages: 0,
+        }
+    }
+
+    #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
+    pub(crate) fn set_compressor(&mut self, compressor: Compressor) {
+        self.deflating = Some(Box::new(Deflating::new(compressor)));
+    }
+
+    pub(crate) const fn set_vectored(&mut self, vectored: bool) {
+        self.vectored = vectored;
+    }
+
+    pub(crate) fn set_tap(&mut self, tap: TapSlot) {
+        self.tap = tap;
+    }
+
+    pub(crate) const fn tap(&mut self) -> &mut TapSlot {
+        &mut self.tap
+    }
+
+    pub(crate) const fn role(&self) -> Role {
+        self.side.role()
+    }
+
+    /// Where the newest data frame ends in the stream of all bytes sent.
+    pub(crate) const fn data_end(&self) -> u64 {
+        self.data_end
+    }
+
+    /// What was sent so far.
+    pub(crate) const fn traffic(&self) -> Traffic {
+        Traffic {
+            bytes: self.transmit.written(),
+            frames: self.frames,
+            messages: self.messages,
+        }
+    }
+
+    /// A call begins, which may compress some more.
+    pub(crate) fn begin_call(&mut self) {
+        if let Some(deflating) = &mut self.deflating {
+            deflating.begin_call();
+        }
+    }
+
+    /// Whether the call has compressed as much as it may.
+    pub(crate) fn has_compressed_enough(&self) -> bool {
+        let deflating = self.deflating.as_ref();
+        deflating.is_some_and(|deflating| deflating.is_enough())
+    }
+
+    /// Whether what is framed now is not to be compressed if that can be avoided.
+    pub(crate) fn set_hurried(&mut self, hurried: bool) {
+        if let Some(deflating) = &mut self.deflating {
+            deflating.hurried = hurried;
+        }
+    }
+
+    /// How much of a message is framed at once: a fragment, or what is compressed at once, which is cut into fragments
+    /// then.
+    pub(crate) fn piece_size(&self, opcode: Opcode, compress: Compress) -> usize {
+        let deflating = self.deflating.as_ref();
+        let piece_size = deflating.and_then(|deflating| deflating.piece_size(opcode, compress));
+        piece_size.unwrap_or(self.fragment_size)
+    }
+
+    /// Whether a message is framed at once, in one step.
+    pub(crate) fn is_one_frame(&self, message: &PreparedMessage) -> bool {
+        let deflating = self.deflating.as_ref();
+        deflating.is_some_and(|deflating| deflating.serves(message, self.fragment_size).is_some())
+            || message.len() <= self.piece_size(message.kind().opcode(), message.compress())
+    }
+
+    /// Queues a message that was framed before.
+    pub(crate) fn prepared(&mut self, message: &PreparedMessage) {
+        if self.deflating.is_some() {
+            self.prepared_deflated(message);
+            return;
+        }
+        match message.frame() {
+            Some(frame) if self.may_share(frame) => {
+                self.shared_frame(Rsv::NONE, message.kind().opcode(), frame, message.len());
+            }
+            _ => self.plain(message.kind().opcode(), true, message.payload()),
+        }
+    }
+
+    /// Whether a frame is queued by reference.
+    fn may_share(&self, frame: &Bytes) -> bool {
+        // Without vectored writes each chunk is a write of its own, so only a lonely frame stays one.
+        let is_lonely = !self.transmit.has_remaining();
+        self.role() == Role::Server
+            && (is_lonely || self.vectored && frame.len() >= SHARE_FRAME_MIN)
+    }
+
+    /// The same where compression was agreed: what was compressed for all serves this one too, if it keeps to its window.
+    #[cold]
+    fn prepared_deflated(&mut self, message: &PreparedMessage) {
+        let opcode = message.kind().opcode();
+        let deflating = self.deflating.as_mut();
+        match deflating.and_then(|deflating| deflating.adopt(message, self.fragment_size)) {
+            Some(deflated) if self.may_share(&deflated.frame) => {
+                self.shared_frame(Rsv::RSV1, opcode, &deflated.frame, deflated.payload_len);
+            }
+            Some(deflated) => self.frame(true, Rsv::RSV1, opcode, deflated.payload()),
+            None => self.deflated(message.to_data()),
+        }
+    }
+
+    /// Queues a server's whole frame, which others may share.
+    fn shared_frame(&mut self, rsv: Rsv, opcode: Opcode, frame: &Bytes, payload_len: usize) {
+        let header = FrameHeader {
+            fin: true,
+            rsv,
+            opcode,
+            mask: None,
+            payload_len: to_u64(payload_len),
+        };
+        self.note_frame(&header, frame.len());
+        self.transmit.share(frame.clone());
+    }
+
+    // Of the 1027 instructions that a small message takes, there and back, this saves 26.
+    #[inline(always)]
+    pub(crate) fn data(&mut self, data: Data) {
+        if self.deflating.is_some() {
+            self.deflated(data);
+        } else {
+            self.plain(data.opcode, data.fin, data.payload);
+        }
+    }
+
+    /// Queues a control frame.
+    pub(crate) fn control(&mut self, opcode: Opcode, payload: &[u8]) {
+        self.frame(true, Rsv::NONE, opcode, payload);
+    }
+
+    fn plain(&mut self, opcode: Opcode, fin: bool, payload: Bytes) {
+        if self.vectored && self.role() == Role::Server && payload.len() > COPY_PAYLOAD_MAX {
+            self.header(fin, Rsv::NONE, opcode, payload.len(), None);
+            self.transmit.share(payload);
+        } else {
+            self.frame(fin, Rsv::NONE, opcode, &payload);
+        }
+    }
+
+    /// Compresses a piece of a message, if that is worth it, and frames it.
+    #[cold]
+    fn deflated(&mut self, data: Data) {
+        let deflating = self.deflating.as_mut();
+        let compressed = deflating.and_then(|deflating| deflating.compress(&data));
+        let is_plain = compressed.is_none();
+        let (mut rsv, mut payload) = compressed.unwrap_or((Rsv::NONE, data.payload));
+        let mut opcode = data.opcode;
+        // Compressed or not, what is no frame yet may be cut anywhere (RFC 7692 §6.1).
+        while payload.len() > self.fragment_size {
+            let fragment = payload.split_to(self.fragment_size);
+            self.frame(false, rsv, opcode, &fragment);
+            (rsv, opcode) = (Rsv::NONE, Opcode::Continuation);
+        }
+        if is_plain {
+            self.plain(opcode, data.fin, payload);
+        } else {
+            self.frame(data.fin, rsv, opcode, &payload);
+        }
+    }
+
+    /// Queues a frame whose payload is copied and, by a client, masked (§5.3).
+    fn frame(&mut self, fin: bool, rsv: Rsv, opcode: Opcode, payload: &[u8]) {
+        let mask = self.side.next_key();
+        self.transmit
+            .reserve(payload.len().saturating_add(FrameHeader::MAX_LEN));
+        self.header(fin, rsv, opcode, payload.len(), mask);
+        let Some(key) = mask else {
+            self.transmit.copy(payload);
+            return;
+        };
+        let mut phase: usize = 0;
+        for block in payload.chunks(MASK_BLOCK) {
+            self.transmit
+                .copy_with(block, |copied| key.apply(phase, copied));
+            phase = phase.saturating_add(block.len());
+        }
+    }
+
+    /// Every frame passes here before its `len` bytes, header included, are queued.
+    #[inline]
+    fn note_frame(&mut self, header: &FrameHeader, len: usize) {
+        self.frames = self.frames.wrapping_add(1);
+        if header.opcode.is_data() {
+            self.data_end = self.transmit.end().wrapping_add(to_u64(len));
+            self.messages = self.messages.wrapping_add(u64::from(header.fin));
+        }
+        self.tap.show(Direction::Sent, header);
+    }
+
+    // And this saved 15.
+    #[inline(always)]
+    fn header(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload_len: usize,
+        mask: Option<ws_frame::MaskKey>,
+    ) {
+        let header = FrameHeader {
+            fin,
+            rsv,
+            opcode,
+            mask,
+            payload_len: to_u64(payload_len),
+        };
+        let mut encoded = [0; FrameHeader::MAX_LEN];
+        let len = header.encode(&mut encoded);
+        self.note_frame(&header, len.saturating_add(payload_len));
+        self.transmit.copy_beginning(&encoded, len);
+    }
+}
