@@ -263,7 +263,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     ///
     /// # Errors
     ///
-    /// As [`Acceptor::accept`].
+    /// As [`Acceptor::accept`]; [`ResponseError::DeflateNotConfigured`] if `acceptance` agrees on compression and
+    /// `config` has none.
     ///
     /// # Cancel safety
     ///
@@ -273,13 +274,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         config: Config,
         acceptance: &Acceptance,
     ) -> Result<WebSocket<S>, AcceptError> {
+        let negotiated = acceptance.negotiated();
+        if negotiated.deflate.is_some() && !compresses(&config) {
+            self.exchange.refuse(&Rejection::internal_error()).await?;
+            return Err(AcceptError::Response(ResponseError::DeflateNotConfigured));
+        }
         let mut response = Vec::new();
         acceptance.encode(&mut response);
         self.exchange
             .write(&response)
             .await
             .map_err(AcceptError::from_io)?;
-        let negotiated = acceptance.negotiated();
         let config = config.with_agreed(negotiated.deflate);
         let ws = WebSocket::server(self.exchange.stream, config, self.received);
         Ok(ws.with_negotiated(negotiated))
@@ -311,4 +316,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     pub async fn respond(mut self, response: &[u8]) -> Result<(), AcceptError> {
         self.exchange.respond(response).await
     }
+}
+
+/// Whether a connection knows how to compress.
+#[cfg(feature = "deflate")]
+const fn compresses(config: &Config) -> bool {
+    config.deflate.is_some()
+}
+
+/// Whether a connection knows how to compress: none does.
+#[cfg(not(feature = "deflate"))]
+const fn compresses(_: &Config) -> bool {
+    false
 }

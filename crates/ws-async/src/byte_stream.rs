@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_proto::{CloseCode, CloseInfo, Message, MessageKind};
+use ws_proto::{CloseCode, CloseInfo, Compress, Message, MessageKind};
 
 use crate::streaming::hand_out;
 use crate::streaming::sealed::Receiving as _;
@@ -31,6 +31,7 @@ const NO_TEXT: &str = "this stream is binary";
 #[derive(Debug)]
 pub struct ByteStream<S> {
     ws: WebSocket<S>,
+    compress: Compress,
     /// What has arrived and was not read.
     rest: Bytes,
     /// Whether more of the current message is to come.
@@ -42,10 +43,18 @@ impl<S> ByteStream<S> {
     pub(crate) const fn new(ws: WebSocket<S>) -> Self {
         Self {
             ws,
+            compress: Compress::Auto,
             rest: Bytes::new(),
             inside: false,
             ended: false,
         }
+    }
+
+    /// Says whether what is written from now on is compressed where compression was agreed.
+    #[must_use]
+    pub const fn with_compress(mut self, compress: Compress) -> Self {
+        self.compress = compress;
+        self
     }
 
     /// The connection, for its state and how it ended.
@@ -124,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         this.ws
             .driver
             .connection
-            .send(message)
+            .send_with(message, this.compress)
             .map_err(Error::from)?;
         // What the transport takes at once should not wait for a flush: few writers of streams call one.
         this.ws.driver.write_and_shut_down(cx);

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_proto::{Chunk, MessageKind, SendError};
+use ws_proto::{Chunk, Compress, MessageKind, SendError};
 
 use crate::Error;
 
@@ -153,6 +153,7 @@ pub(crate) fn hand_out(rest: &mut Bytes, buffer: &mut ReadBuf<'_>) {
 pub struct MessageWriter<W: SendingHalf> {
     half: W,
     kind: MessageKind,
+    compress: Compress,
     collected: BytesMut,
     progress: Progress,
 }
@@ -173,6 +174,7 @@ impl<W: SendingHalf> MessageWriter<W> {
         Ok(Self {
             half,
             kind,
+            compress: Compress::Auto,
             collected: BytesMut::new(),
             progress: Progress::Collecting,
         })
@@ -181,6 +183,13 @@ impl<W: SendingHalf> MessageWriter<W> {
     /// Whether the message is text or binary.
     pub const fn kind(&self) -> MessageKind {
         self.kind
+    }
+
+    /// Says whether the message is compressed where compression was agreed. What is written first decides: with
+    /// [`Compress::Auto`], if that gets shorter the whole message is compressed.
+    pub const fn with_compress(mut self, compress: Compress) -> Self {
+        self.compress = compress;
+        self
     }
 
     /// Adds to the message. A character of a text may be split over two calls.
@@ -260,7 +269,9 @@ impl<W: SendingHalf> MessageWriter<W> {
     fn poll_fragment(&mut self, cx: &mut Context<'_>, fin: bool) -> Poll<Result<(), Error>> {
         // A copy of the handle: what is refused stays collected.
         let fragment = self.collected.split().freeze();
-        let sent = self.half.poll_fragment(cx, self.kind, &fragment, fin);
+        let sent = self
+            .half
+            .poll_fragment(cx, self.kind, &fragment, fin, self.compress);
         match sent {
             Poll::Ready(Ok(())) => {
                 self.progress = match fin {
@@ -321,7 +332,7 @@ pub(crate) mod sealed {
     use std::task::{Context, Poll};
 
     use bytes::Bytes;
-    use ws_proto::{Chunk, MessageKind};
+    use ws_proto::{Chunk, Compress, MessageKind};
 
     use crate::Error;
 
@@ -347,6 +358,7 @@ pub(crate) mod sealed {
             kind: MessageKind,
             fragment: &Bytes,
             fin: bool,
+            compress: Compress,
         ) -> Poll<Result<(), Error>>;
 
         fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;

@@ -186,8 +186,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) when an earlier writer was dropped inside its
     /// message; the message comes back.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
+        self.try_send_with(message, Compress::Auto)
+    }
+
+    /// As [`try_send`](Self::try_send), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Unsent> {
         let mut cx = Context::from_waker(Waker::noop());
-        self.driver.try_send(&mut cx, message.into())
+        self.driver.try_send(&mut cx, message.into(), compress)
     }
 
     /// Writes everything that is queued.
@@ -425,8 +438,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sending for &mut WebSocket<S> {
         kind: MessageKind,
         fragment: &Bytes,
         fin: bool,
+        compress: Compress,
     ) -> Poll<Result<(), Error>> {
-        self.driver.poll_fragment(cx, false, kind, fragment, fin)
+        self.driver
+            .poll_fragment(cx, false, kind, fragment, fin, compress)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -5,11 +5,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::{LocalSet, spawn_local};
+use ws_async::handshake::client::HandshakeError;
+use ws_async::handshake::server::ResponseError;
 use ws_async::{
-    Acceptor, CloseCode, Compress, Config, Connector, Deflate, DeflateConfig, Message, MessageKind,
-    PreparedMessage, WebSocket,
+    AcceptError, Acceptor, CloseCode, Compress, Config, ConnectError, Connector, Deflate,
+    DeflateConfig, Message, MessageKind, PreparedMessage, WebSocket,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -201,4 +203,74 @@ async fn a_long_message_goes_on_with_each_try() {
     }
     let received = receiving.await.expect("no panic").expect("received");
     assert!(received.expect("a message").len() >= MIB);
+}
+
+/// Whichever way a message is sent, its sender says whether it is compressed.
+#[tokio::test]
+async fn every_way_of_sending_leaves_the_choice() {
+    let plain = "one two three four five six seven eight nine ten. ".repeat(100);
+    let on = || deflating(DeflateConfig::default());
+    for (compress, shrinks) in [(Compress::Auto, true), (Compress::Never, false)] {
+        let (mut client, mut server) = pair(on(), on()).await;
+        let receiving = tokio::spawn(async move {
+            let mut read = Vec::new();
+            while let Some(message) = server.recv().await.expect("received") {
+                read.push(message.into_bytes());
+            }
+            read
+        });
+        let mut sent = 0;
+        let mut check = |bytes: u64| {
+            let len = bytes - std::mem::replace(&mut sent, bytes);
+            assert_eq!(len < 1000, shrinks, "{len}");
+        };
+        let text = plain.as_str();
+        client.send_with(text, compress).await.expect("sent");
+        check(client.stats().sent.bytes);
+        client.feed_with(text, compress).await.expect("queued");
+        client.flush().await.expect("sent");
+        check(client.stats().sent.bytes);
+        client.try_send_with(text, compress).expect("sent");
+        client.flush().await.expect("sent");
+        check(client.stats().sent.bytes);
+        let writer = client.writer(MessageKind::Text).await.expect("its turn");
+        let mut writer = writer.with_compress(compress);
+        writer.write(text.as_bytes()).await.expect("written");
+        writer.finish().await.expect("finished");
+        check(client.stats().sent.bytes);
+        let prepared = PreparedMessage::text(text).with_compress(compress);
+        client.send_prepared(&prepared).await.expect("sent");
+        check(client.stats().sent.bytes);
+        let mut stream = client.into_byte_stream().with_compress(compress);
+        stream.write_all(text.as_bytes()).await.expect("written");
+        stream.flush().await.expect("sent");
+        check(stream.get_ref().stats().sent.bytes);
+        assert!(stream.close().await.expect("closed").clean);
+        let read = receiving.await.expect("no panic");
+        assert_eq!(read, vec![text.as_bytes(); 6]);
+    }
+}
+
+/// An answer made by hand must not promise what the connection is not configured for.
+#[tokio::test]
+async fn compression_is_not_agreed_without_a_codec() {
+    let (near, far) = duplex(64 * 1024);
+    let client = tokio::spawn(async move {
+        let connector = Connector::new().with_config(deflating(DeflateConfig::default()));
+        connector.handshake(near, "ws://h/").await.map(drop)
+    });
+    let incoming = Acceptor::new().read_request(far).await;
+    let incoming = incoming.expect("it is HTTP");
+    let offer = incoming.request().offer().expect("it is a handshake");
+    let acceptance = offer.accept().deflate(&DeflateConfig::default().terms);
+    let refused = incoming.accept_with(Config::default(), &acceptance).await;
+    assert!(matches!(
+        refused,
+        Err(AcceptError::Response(ResponseError::DeflateNotConfigured))
+    ));
+    let refused = client.await.expect("no panic");
+    let Err(ConnectError::Handshake(HandshakeError::Refused(refusal))) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(refusal.response().status(), 500);
 }

@@ -32,8 +32,6 @@ const MASK_BLOCK: usize = 4096;
 pub(crate) struct Framing {
     side: Side,
     pub(crate) transmit: Transmit,
-    /// Whether payloads may be queued apart from their header.
-    vectored: bool,
     /// Compresses messages, if that was agreed.
     deflating: Option<Box<Deflating>>,
     fragment_size: usize,
@@ -52,7 +50,6 @@ impl Framing {
         Self {
             side,
             transmit: Transmit::default(),
-            vectored: true,
             deflating: None,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX).max(1),
             tap: TapSlot::default(),
@@ -68,7 +65,7 @@ impl Framing {
     }
 
     pub(crate) const fn set_vectored(&mut self, vectored: bool) {
-        self.vectored = vectored;
+        self.transmit.set_vectored(vectored);
     }
 
     pub(crate) fn set_tap(&mut self, tap: TapSlot) {
@@ -151,7 +148,7 @@ impl Framing {
         // Without vectored writes each chunk is a write of its own, so only a lonely frame stays one.
         let is_lonely = !self.transmit.has_remaining();
         self.role() == Role::Server
-            && (is_lonely || self.vectored && frame.len() >= SHARE_FRAME_MIN)
+            && (is_lonely || self.transmit.is_vectored() && frame.len() >= SHARE_FRAME_MIN)
     }
 
     /// The same where compression was agreed: what was compressed for all serves this one too, if it keeps to its window.
@@ -197,7 +194,10 @@ impl Framing {
     }
 
     fn plain(&mut self, opcode: Opcode, fin: bool, payload: Bytes) {
-        if self.vectored && self.role() == Role::Server && payload.len() > COPY_PAYLOAD_MAX {
+        if self.transmit.is_vectored()
+            && self.role() == Role::Server
+            && payload.len() > COPY_PAYLOAD_MAX
+        {
             self.header(fin, Rsv::NONE, opcode, payload.len(), None);
             self.transmit.share(payload);
         } else {

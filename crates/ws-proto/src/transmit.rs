@@ -35,6 +35,8 @@ pub struct Transmit {
     written: u64,
     /// How often everything was dropped: what was detached before that is owed no more.
     epoch: u32,
+    /// Whether the transport writes one chunk at a time.
+    single: bool,
 }
 
 /// What was detached from a [`Transmit`]: how much of it may still be written and advanced over.
@@ -105,11 +107,22 @@ impl Transmit {
         self.written.wrapping_add(to_u64(self.len))
     }
 
+    /// Says whether the transport writes several chunks at once, which is so unless said otherwise.
+    pub(crate) const fn set_vectored(&mut self, vectored: bool) {
+        self.single = !vectored;
+    }
+
+    /// Whether payloads may be queued apart from their header.
+    pub(crate) const fn is_vectored(&self) -> bool {
+        !self.single
+    }
+
     /// Drops everything; what was detached is owed no more.
     pub(crate) fn clear(&mut self) {
         *self = Self {
             epoch: self.epoch.wrapping_add(1),
             written: self.written,
+            single: self.single,
             ..Self::default()
         };
     }

@@ -243,18 +243,23 @@ impl<S: Stream> Incoming<S> {
     ///
     /// # Errors
     ///
-    /// As [`Acceptor::accept`].
+    /// As [`Acceptor::accept`]; [`ResponseError::DeflateNotConfigured`] if `acceptance` agrees on compression and
+    /// `config` has none.
     pub fn accept_with(
         mut self,
         config: Config,
         acceptance: &Acceptance,
     ) -> Result<WebSocket<S>, AcceptError> {
+        let negotiated = acceptance.negotiated();
+        if negotiated.deflate.is_some() && !compresses(&config) {
+            self.exchange.refuse(&Rejection::internal_error())?;
+            return Err(AcceptError::Response(ResponseError::DeflateNotConfigured));
+        }
         let mut response = Vec::new();
         acceptance.encode(&mut response);
         self.exchange
             .write(&response)
             .map_err(AcceptError::from_io)?;
-        let negotiated = acceptance.negotiated();
         let config = config.with_agreed(negotiated.deflate);
         let ws = WebSocket::new(
             self.exchange.stream,
@@ -282,4 +287,16 @@ impl<S: Stream> Incoming<S> {
     pub fn respond(mut self, response: &[u8]) -> Result<(), AcceptError> {
         self.exchange.respond(response)
     }
+}
+
+/// Whether a connection knows how to compress.
+#[cfg(feature = "deflate")]
+const fn compresses(config: &Config) -> bool {
+    config.deflate.is_some()
+}
+
+/// Whether a connection knows how to compress: none does.
+#[cfg(not(feature = "deflate"))]
+const fn compresses(_: &Config) -> bool {
+    false
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use bytes::Bytes;
-use ws_proto::{CloseCode, CloseInfo, Message, MessageKind};
+use ws_proto::{CloseCode, CloseInfo, Compress, Message, MessageKind};
 
 use crate::streaming::hand_out;
 use crate::streaming::sealed::Receiving as _;
@@ -29,6 +29,7 @@ const NO_TEXT: &str = "this stream is binary";
 #[derive(Debug)]
 pub struct ByteStream<S> {
     ws: WebSocket<S>,
+    compress: Compress,
     /// What has arrived and was not read.
     rest: Bytes,
     /// Whether more of the current message is to come.
@@ -40,10 +41,18 @@ impl<S: Stream> ByteStream<S> {
     pub(crate) const fn new(ws: WebSocket<S>) -> Self {
         Self {
             ws,
+            compress: Compress::Auto,
             rest: Bytes::new(),
             inside: false,
             ended: false,
         }
+    }
+
+    /// Says whether what is written from now on is compressed where compression was agreed.
+    #[must_use]
+    pub const fn with_compress(mut self, compress: Compress) -> Self {
+        self.compress = compress;
+        self
     }
 
     /// Ends the side of this end: sends a Close frame with 1000. Reading may go on until the peer's.
@@ -106,7 +115,8 @@ impl<S: Stream> Write for ByteStream<S> {
             return Ok(0);
         }
         let len = bytes.len().min(WRITE_MAX);
-        self.ws.feed(Message::from(&bytes[..len]))?;
+        self.ws
+            .feed_with(Message::from(&bytes[..len]), self.compress)?;
         match self.ws.flush() {
             // It is queued, and must not be written a second time.
             Err(Error::Io(error)) if is_timeout(&error) => Ok(len),

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use ws_proto::{
-    CloseCode, CloseInfo, Connection, Detached, Event, MessageKind, ProtocolError, SendError, State,
+    CloseCode, CloseInfo, Compress, Connection, Detached, Event, MessageKind, ProtocolError,
+    SendError, State,
 };
 
 use crate::Error;
@@ -402,8 +403,10 @@ impl Driver {
         kind: MessageKind,
         fragment: Bytes,
         fin: bool,
+        compress: Compress,
     ) -> Result<(), SendError> {
-        self.connection.send_fragment(kind, fragment, fin)?;
+        self.connection
+            .send_fragment_with(kind, fragment, fin, compress)?;
         self.fragments = self.fragments.wrapping_add(1);
         Ok(())
     }

@@ -132,9 +132,9 @@ pub use websocket::WebSocket;
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
 pub use ws_handshake::{Limits, OriginPolicy, Preference};
-/// What can be asked of a [`Server`], and what it answers.
 #[cfg(feature = "deflate")]
 pub use ws_proto::Deflate;
+/// What can be asked of a [`Server`], and what it answers.
 pub use ws_proto::serving;
 pub use ws_proto::{
     Agreement, Chunk, CloseCode, CloseFrame, CloseInfo, Compress, Config, DeflateConfig, Direction,

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, CloseInfo, Connection, FlushMark, Message, MessageKind, SendError, State, Unsent,
+    CloseCode, CloseInfo, Compress, Connection, FlushMark, Message, MessageKind, SendError, State,
+    Unsent,
 };
 
 use crate::Error;
@@ -107,10 +108,11 @@ impl Handover {
         kind: MessageKind,
         fragment: Bytes,
         fin: bool,
+        compress: Compress,
     ) -> Result<(), Error> {
         let (mut held, room) = self.make_room(self.lock());
         room?;
-        Ok(held.driver.send_fragment(kind, fragment, fin)?)
+        Ok(held.driver.send_fragment(kind, fragment, fin, compress)?)
     }
 
     /// Gives the turn back; `whole` is whether no message is left unfinished.
@@ -121,7 +123,7 @@ impl Handover {
     }
 
     /// Queues a message if that needs no wait, and writes what can be written at once. Somebody has to see to the rest.
-    pub(crate) fn try_send(&self, message: Message) -> Result<Rest, Unsent> {
+    pub(crate) fn try_send(&self, message: Message, compress: Compress) -> Result<Rest, Unsent> {
         let mut held = self.lock();
         if !held.driver.connection.has_room() {
             held = self.write_briefly(held);
@@ -131,7 +133,7 @@ impl Handover {
             let error = SendError::BufferFull;
             return Err(Unsent { error, message });
         }
-        connection.send(message)?;
+        connection.send_with(message, compress)?;
         Ok(self.write_for_a_moment(held, SHORTEST_WAIT))
     }
 

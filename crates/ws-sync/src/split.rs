@@ -150,7 +150,20 @@ impl Sender {
     /// [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) between the pieces of a message that a
     /// writer has begun; the message comes back.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Unsent> {
-        let rest = self.shared.handover.try_send(message.into())?;
+        self.try_send_with(message, Compress::Auto)
+    }
+
+    /// As [`try_send`](Self::try_send), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_with(
+        &self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Unsent> {
+        let rest = self.shared.handover.try_send(message.into(), compress)?;
         self.shared.see_to(rest);
         Ok(())
     }
@@ -331,8 +344,14 @@ impl Sending for Turn<'_> {
         Ok(())
     }
 
-    fn fragment(&mut self, kind: MessageKind, fragment: Bytes, fin: bool) -> Result<(), Error> {
-        self.handover.feed_fragment(kind, fragment, fin)
+    fn fragment(
+        &mut self,
+        kind: MessageKind,
+        fragment: Bytes,
+        fin: bool,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.handover.feed_fragment(kind, fragment, fin, compress)
     }
 
     fn flush(&mut self) -> Result<(), Error> {

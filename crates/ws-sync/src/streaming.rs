@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use bytes::{Buf, Bytes, BytesMut};
-use ws_proto::{Chunk, MessageKind};
+use ws_proto::{Chunk, Compress, MessageKind};
 
 use crate::Error;
 use crate::timed::is_timeout;
@@ -120,6 +120,7 @@ pub(crate) fn hand_out(rest: &mut Bytes, buffer: &mut [u8]) -> usize {
 pub struct MessageWriter<W: SendingHalf> {
     half: W,
     kind: MessageKind,
+    compress: Compress,
     collected: BytesMut,
     progress: Progress,
 }
@@ -140,6 +141,7 @@ impl<W: SendingHalf> MessageWriter<W> {
         Ok(Self {
             half,
             kind,
+            compress: Compress::Auto,
             collected: BytesMut::new(),
             progress: Progress::Collecting,
         })
@@ -148,6 +150,13 @@ impl<W: SendingHalf> MessageWriter<W> {
     /// Whether the message is text or binary.
     pub const fn kind(&self) -> MessageKind {
         self.kind
+    }
+
+    /// Says whether the message is compressed where compression was agreed. What is written first decides: with
+    /// [`Compress::Auto`], if that gets shorter the whole message is compressed.
+    pub const fn with_compress(mut self, compress: Compress) -> Self {
+        self.compress = compress;
+        self
     }
 
     /// Adds to the message. A character of a text may be split over two calls.
@@ -204,7 +213,9 @@ impl<W: SendingHalf> MessageWriter<W> {
     fn send_collected(&mut self, fin: bool) -> Result<(), Error> {
         // A copy of the handle: what is refused stays collected.
         let fragment = self.collected.split().freeze();
-        let sent = self.half.fragment(self.kind, fragment.clone(), fin);
+        let sent = self
+            .half
+            .fragment(self.kind, fragment.clone(), fin, self.compress);
         match sent {
             Ok(()) if fin => {
                 self.progress = Progress::Ended;
@@ -251,7 +262,7 @@ impl<T: sealed::Sending> SendingHalf for T {}
 
 pub(crate) mod sealed {
     use bytes::Bytes;
-    use ws_proto::{Chunk, MessageKind};
+    use ws_proto::{Chunk, Compress, MessageKind};
 
     use crate::Error;
 
@@ -271,7 +282,13 @@ pub(crate) mod sealed {
         /// Waits until no other message is being sent.
         fn begin(&mut self) -> Result<(), Error>;
 
-        fn fragment(&mut self, kind: MessageKind, fragment: Bytes, fin: bool) -> Result<(), Error>;
+        fn fragment(
+            &mut self,
+            kind: MessageKind,
+            fragment: Bytes,
+            fin: bool,
+            compress: Compress,
+        ) -> Result<(), Error>;
 
         fn flush(&mut self) -> Result<(), Error>;
 

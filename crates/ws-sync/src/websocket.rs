@@ -194,7 +194,20 @@ impl<S: Stream> WebSocket<S> {
     /// [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) when an earlier writer was dropped inside its
     /// message; the message comes back.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
-        self.whole.try_send(message.into())
+        self.try_send_with(message, Compress::Auto)
+    }
+
+    /// As [`try_send`](Self::try_send), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Unsent> {
+        self.whole.try_send(message.into(), compress)
     }
 
     /// Writes everything that is queued.
@@ -424,10 +437,16 @@ impl<S: Stream> Sending for &mut WebSocket<S> {
         Ok(self.whole.driver.take_turn()?)
     }
 
-    fn fragment(&mut self, kind: MessageKind, fragment: Bytes, fin: bool) -> Result<(), Error> {
+    fn fragment(
+        &mut self,
+        kind: MessageKind,
+        fragment: Bytes,
+        fin: bool,
+        compress: Compress,
+    ) -> Result<(), Error> {
         self.whole.make_room()?;
         let connection = &mut self.whole.driver.connection;
-        Ok(connection.send_fragment(kind, fragment, fin)?)
+        Ok(connection.send_fragment_with(kind, fragment, fin, compress)?)
     }
 
     fn flush(&mut self) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use bytes::Buf;
-use ws_proto::{Event, Message, SendError, State, Unsent};
+use ws_proto::{Compress, Event, Message, SendError, State, Unsent};
 
 use crate::driver::{Driver, Job, LOOK_AROUND, MAX_CHUNKS, WRITE_PATIENCE, WRITE_RETRY};
 use crate::read_buffer::ReadBuffer;
@@ -124,7 +124,7 @@ impl<S: Stream> Whole<S> {
     }
 
     /// Queues a message if that needs no wait, and writes what can be written at once.
-    pub(crate) fn try_send(&mut self, message: Message) -> Result<(), Unsent> {
+    pub(crate) fn try_send(&mut self, message: Message, compress: Compress) -> Result<(), Unsent> {
         if !self.driver.connection.has_room() {
             self.write_briefly();
         }
@@ -133,7 +133,7 @@ impl<S: Stream> Whole<S> {
             let error = SendError::BufferFull;
             return Err(Unsent { error, message });
         }
-        connection.send(message)?;
+        connection.send_with(message, compress)?;
         self.write_briefly();
         Ok(())
     }

@@ -2,12 +2,15 @@
 
 #![cfg(feature = "deflate")]
 
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use ws_sync::handshake::client::HandshakeError;
+use ws_sync::handshake::server::ResponseError;
 use ws_sync::{
-    Acceptor, CloseCode, Compress, Config, Connector, Deflate, DeflateConfig, Message, MessageKind,
-    PreparedMessage, WebSocket,
+    AcceptError, Acceptor, CloseCode, Compress, Config, ConnectError, Connector, Deflate,
+    DeflateConfig, Message, MessageKind, PreparedMessage, WebSocket,
 };
 
 fn pair(client: Config, server: Config) -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
@@ -100,4 +103,76 @@ fn halves_writers_readers_and_prepared_messages_compress() {
     drop(receiver);
     assert!(sender.close(CloseCode::NORMAL, "").expect("closed").clean);
     echo.join().expect("no panic");
+}
+
+/// Whichever way a message is sent, its sender says whether it is compressed.
+#[test]
+fn every_way_of_sending_leaves_the_choice() {
+    let plain = "one two three four five six seven eight nine ten. ".repeat(100);
+    let on = || deflating(DeflateConfig::default());
+    for (compress, shrinks) in [(Compress::Auto, true), (Compress::Never, false)] {
+        let (mut client, mut server) = pair(on(), on());
+        let receiving = thread::spawn(move || {
+            let mut read = Vec::new();
+            while let Some(message) = server.recv().expect("received") {
+                read.push(message.into_bytes());
+            }
+            read
+        });
+        let mut sent = 0;
+        let mut check = |bytes: u64| {
+            let len = bytes - std::mem::replace(&mut sent, bytes);
+            assert_eq!(len < 1000, shrinks, "{len}");
+        };
+        let text = plain.as_str();
+        client.send_with(text, compress).expect("sent");
+        check(client.stats().sent.bytes);
+        client.feed_with(text, compress).expect("queued");
+        client.flush().expect("sent");
+        check(client.stats().sent.bytes);
+        client.try_send_with(text, compress).expect("sent");
+        client.flush().expect("sent");
+        check(client.stats().sent.bytes);
+        let writer = client.writer(MessageKind::Text).expect("its turn");
+        let mut writer = writer.with_compress(compress);
+        writer.write(text.as_bytes()).expect("written");
+        writer.finish().expect("finished");
+        check(client.stats().sent.bytes);
+        let prepared = PreparedMessage::text(text).with_compress(compress);
+        client.send_prepared(&prepared).expect("sent");
+        check(client.stats().sent.bytes);
+        let mut stream = client.into_byte_stream().with_compress(compress);
+        stream.write_all(text.as_bytes()).expect("written");
+        stream.flush().expect("sent");
+        check(stream.get_ref().stats().sent.bytes);
+        assert!(stream.close().expect("closed").clean);
+        let read = receiving.join().expect("no panic");
+        assert_eq!(read, vec![text.as_bytes(); 6]);
+    }
+}
+
+/// An answer made by hand must not promise what the connection is not configured for.
+#[test]
+fn compression_is_not_agreed_without_a_codec() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("it has one");
+    let client = thread::spawn(move || {
+        let stream = TcpStream::connect(address).expect("connected");
+        let connector = Connector::new().with_config(deflating(DeflateConfig::default()));
+        connector.handshake(stream, "ws://h/").map(drop)
+    });
+    let (stream, _) = listener.accept().expect("accepted");
+    let incoming = Acceptor::new().read_request(stream).expect("it is HTTP");
+    let offer = incoming.request().offer().expect("it is a handshake");
+    let acceptance = offer.accept().deflate(&DeflateConfig::default().terms);
+    let refused = incoming.accept_with(Config::default(), &acceptance);
+    assert!(matches!(
+        refused,
+        Err(AcceptError::Response(ResponseError::DeflateNotConfigured))
+    ));
+    let refused = client.join().expect("no panic");
+    let Err(ConnectError::Handshake(HandshakeError::Refused(refusal))) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(refusal.response().status(), 500);
 }

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
-use ws_proto::{CloseCode, Config, Connection, Event, Message, OverflowPolicy, PreparedMessage};
+use ws_proto::{
+    CloseCode, Compress, Config, Connection, Event, Message, OverflowPolicy, PreparedMessage,
+};
 use ws_sync::{Error, Stream};
 use ws_testkit::oracle::{self, Receiver};
 use ws_testkit::{Frame, vectors};
@@ -544,7 +546,9 @@ fn follow_up(server: &Arc<Handover>, rest: Rest) -> Option<thread::JoinHandle<()
 fn try_send(server: &Arc<Handover>, texts: &[&str]) -> Vec<thread::JoinHandle<()>> {
     let mut followers = Vec::new();
     for text in texts {
-        let rest = server.try_send(Message::text(*text)).expect("accepted");
+        let rest = server
+            .try_send(Message::text(*text), Compress::Auto)
+            .expect("accepted");
         followers.extend(follow_up(server, rest));
     }
     followers

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
-    FlushMark, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, SendError, State,
-    Unsent,
+    Compress, FlushMark, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, SendError,
+    State, Unsent,
 };
 
 use super::{Driver, Turn};
@@ -71,6 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         &mut self,
         cx: &mut Context<'_>,
         message: Message,
+        compress: Compress,
     ) -> Result<(), Unsent> {
         self.rests = false;
         if !self.connection.has_room() {
@@ -82,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 message,
             });
         }
-        self.connection.send(message)?;
+        self.connection.send_with(message, compress)?;
         self.write_and_shut_down(cx);
         Ok(())
     }
@@ -172,9 +173,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         kind: MessageKind,
         fragment: &Bytes,
         fin: bool,
+        compress: Compress,
     ) -> Poll<Result<(), Error>> {
         ready!(self.poll_room(cx, receiver_waits))?;
-        let sent = self.connection.send_fragment(kind, fragment.clone(), fin);
+        let sent = self
+            .connection
+            .send_fragment_with(kind, fragment.clone(), fin, compress);
         self.fragments = self.fragments.wrapping_add(u32::from(sent.is_ok()));
         Poll::Ready(sent.map_err(Error::from))
     }

@@ -4,7 +4,9 @@ use std::future::pending;
 use std::net::SocketAddr;
 
 use ws_handshake::server::Request;
-use ws_proto::{CloseCode, CloseInfo, Event, Message, PreparedMessage, State, Stats, Unsent};
+use ws_proto::{
+    CloseCode, CloseInfo, Compress, Event, Message, PreparedMessage, State, Stats, Unsent,
+};
 
 use super::race::{First, first};
 use super::trace::Payloads;
@@ -90,6 +92,27 @@ impl Session {
         let message = message.into();
         let sending = self.payloads.sending(&message);
         self.sender.send(message).await?;
+        sending.done();
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Sender::send`].
+    pub async fn send_with(
+        &self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        let message = message.into();
+        let sending = self.payloads.sending(&message);
+        self.sender.send_with(message, compress).await?;
         sending.done();
         Ok(())
     }

@@ -144,10 +144,23 @@ impl Sender {
     /// [`SendError::MessageUnfinished`](crate::SendError::MessageUnfinished) between the pieces of a message that a
     /// writer has begun; the message comes back.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Unsent> {
+        self.try_send_with(message, Compress::Auto)
+    }
+
+    /// As [`try_send`](Self::try_send), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_with(
+        &self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Unsent> {
         let message = message.into();
         self.shared
             .handover
-            .with(|driver, cx| driver.try_send(cx, message))
+            .with(|driver, cx| driver.try_send(cx, message, compress))
     }
 
     /// Writes everything that is queued now, by whomever it was. What others queue meanwhile is not waited for.
@@ -471,11 +484,13 @@ impl Sending for Turn<'_> {
         kind: MessageKind,
         fragment: &Bytes,
         fin: bool,
+        compress: Compress,
     ) -> Poll<Result<(), Error>> {
         let mark = &mut self.mark;
         self.place.poll(cx, |driver, visit| {
             let Visit { cx, receiver_waits } = visit;
-            let sent = ready!(driver.poll_fragment(cx, receiver_waits, kind, fragment, fin));
+            let sent =
+                ready!(driver.poll_fragment(cx, receiver_waits, kind, fragment, fin, compress));
             *mark = Some(driver.connection.flush_mark());
             Poll::Ready(sent)
         })

@@ -124,6 +124,8 @@ pub enum ResponseError {
     InvalidStatus,
     /// A response with this status has no content (RFC 9110 section 6.4.1).
     ContentNotAllowed,
+    /// It agrees on permessage-deflate, which the connection is not configured for.
+    DeflateNotConfigured,
 }
 
 impl fmt::Display for ResponseError {
@@ -137,6 +139,9 @@ impl fmt::Display for ResponseError {
                 "the status of a refusal must be 300 to 599, that of another response 200 to 599"
             }
             Self::ContentNotAllowed => "a response with this status has no content",
+            Self::DeflateNotConfigured => {
+                "it agrees on permessage-deflate, which the connection is not configured for"
+            }
         })
     }
 }

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use ws_handshake::server::Request;
-use ws_proto::{CloseCode, CloseInfo, Event, Message, PreparedMessage, State, Stats, Unsent};
+use ws_proto::{
+    CloseCode, CloseInfo, Compress, Event, Message, PreparedMessage, State, Stats, Unsent,
+};
 
 use super::trace::Payloads;
 use crate::{Error, Receiver, Sender};
@@ -76,6 +78,19 @@ impl Session {
         let message = message.into();
         let sending = self.payloads.sending(&message);
         self.sender.send(message)?;
+        sending.done();
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    pub fn send_with(&self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
+        let message = message.into();
+        let sending = self.payloads.sending(&message);
+        self.sender.send_with(message, compress)?;
         sending.done();
         Ok(())
     }
