@@ -38,7 +38,7 @@ pub struct Config {
     pub max_fragments: u32,
     /// Largest payload of one data frame sent; longer messages are fragmented (RFC 6455 §5.4), and control frames go
     /// between the fragments. At least 1 is used. Default `None`: one frame a message, which is what every peer handles
-    /// fastest.
+    /// fastest; only a message that is compressed goes out in a frame for each 32 KiB of it.
     pub fragment_size: Option<usize>,
     /// Bytes waiting to be written above which a binding writes before it queues more, and above which, or above 8 KiB
     /// of Pongs, only the newest Ping is remembered for an answer (RFC 6455 §5.5.3 allows that). The fragments of a long message and
