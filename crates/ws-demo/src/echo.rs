@@ -2,6 +2,8 @@
 
 use ws_async::{CloseCode, HandlerResult, Message, Session};
 
+use crate::wire::Answers;
+
 /// What is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -12,7 +14,7 @@ pub(crate) enum Answer {
 }
 
 /// Serves one connection until it ends.
-pub(crate) async fn serve(mut session: Session, answer: Answer) -> HandlerResult {
+pub(crate) async fn serve(mut session: Session, answer: Answer, answers: Answers) -> HandlerResult {
     while let Some(message) = session.recv().await? {
         let Some(reply) = answer.to(message) else {
             let closing = session.close(CloseCode::UNSUPPORTED_DATA, "text only");
@@ -21,7 +23,8 @@ pub(crate) async fn serve(mut session: Session, answer: Answer) -> HandlerResult
         };
         // Fed and not sent: while the client talks, answers leave in batches, and `recv` writes before
         // it waits. A client that sends and never reads fills the buffer and then meets its deadline.
-        session.feed(reply).await?;
+        let sender = session.sender();
+        sender.feed_with(reply, answers.compress()).await?;
     }
     Ok(())
 }

@@ -5,18 +5,26 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use ws_async::handshake::GUID;
+use ws_async::handshake::deflate::Terms;
 use ws_async::handshake::server::{Acceptance, Request};
-use ws_async::{HandlerResult, Session};
+use ws_async::{Compress, HandlerResult, Session};
 
-/// Serves one connection: one message, then it waits to be closed.
-pub(crate) async fn serve(mut session: Session) -> HandlerResult {
+/// Serves one connection: one message, then it waits to be closed. `compressing` says by which terms the connection
+/// was accepted.
+pub(crate) async fn serve(mut session: Session, compressing: Option<Terms>) -> HandlerResult {
     // The same request is accepted in the same way again.
     let mut acceptance = session.request().offer()?.accept();
     if let Some(name) = session.subprotocol() {
         acceptance = acceptance.subprotocol(name)?;
     }
+    if let Some(terms) = &compressing {
+        acceptance = acceptance.deflate(terms);
+    }
     let report = report(session.request(), &acceptance);
-    session.send(report).await?;
+    // A request may hold a cookie next to what another page has put into its address, and how well the two compress
+    // together tells about the cookie (RFC 7692 section 8).
+    let sender = session.sender();
+    sender.send_with(report, Compress::Never).await?;
     while session.recv().await?.is_some() {}
     Ok(())
 }

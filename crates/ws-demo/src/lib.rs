@@ -5,7 +5,7 @@
 //! the chat speaks is in this crate's README.
 //!
 //! `server` says what is at which path: `page` to be loaded, `echo`, `chat` and `inspect` to be talked
-//! to by whom `origins` lets in. Accepting, the limit and the end of it all are `ws-async`'s.
+//! to by whom `origins` lets in, and `wire`, which tells of the others what is on the wire. Accepting, the limit and the end of it all are `ws-async`'s.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -19,6 +19,7 @@ mod protocol;
 mod rooms;
 mod server;
 mod settings;
+mod wire;
 
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ pub use ws_async::handshake::{InvalidOrigin, Origin};
 
 /// The reason in the Close frame of a server that stops (RFC 6455 section 7.4.1: 1001).
 const GOING_AWAY: &str = "the server stops";
+
+/// What the path of a route begins with where permessage-deflate is declined. Elsewhere it is accepted.
+const PLAIN: &str = "/plain";
 
 /// How long a peer may leave us waiting for it to take what it asked for.
 const STALL_TIMEOUT: Duration = Duration::from_secs(20);

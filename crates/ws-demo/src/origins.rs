@@ -3,6 +3,8 @@
 use ws_async::OriginPolicy;
 use ws_async::handshake::server::{Rejection, Request};
 
+use crate::PLAIN;
+
 /// The route that is there to show the check.
 pub(crate) const CHECKED: &str = "/origin-checked";
 
@@ -13,7 +15,9 @@ pub(crate) const CHECKED: &str = "/origin-checked";
 ///
 /// The refusal of a page that may not connect: 403.
 pub(crate) fn check(request: &Request, allowed: &OriginPolicy) -> Result<(), Rejection> {
-    if request.path() == CHECKED && request.origin().is_none() {
+    let path = request.path();
+    let is_checked = path.strip_prefix(PLAIN).unwrap_or(path) == CHECKED;
+    if is_checked && request.origin().is_none() {
         return Err(Rejection::forbidden());
     }
     OriginPolicy::SameHost

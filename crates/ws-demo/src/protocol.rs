@@ -168,7 +168,8 @@ impl ErrorEvent {
     }
 }
 
-fn encode(value: &impl Serialize) -> Message {
+/// A text message of JSON.
+pub(crate) fn encode(value: &impl Serialize) -> Message {
     Message::text(serde_json::to_string(value).expect("nothing in it is without a form in JSON"))
 }
 

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 use ws_async::serving::Drain;
-use ws_async::{Acceptor, CloseCode, Config, OriginPolicy, Preference};
+use ws_async::{
+    Acceptor, CloseCode, Config, DeflateConfig, OriginPolicy, Preference, ServerBuilder, Session,
+};
 
 use crate::echo::Answer;
 use crate::rooms::Rooms;
 use crate::settings::Settings;
-use crate::{GOING_AWAY, STALL_TIMEOUT, chat, echo, inspect, origins, page};
+use crate::wire::{self, Watchers};
+use crate::{GOING_AWAY, PLAIN, STALL_TIMEOUT, chat, echo, inspect, origins, page};
 
 /// Subprotocols this server knows. They change nothing here; they show the choice: the client's first
 /// that is known is taken, and none is named where none was offered.
@@ -45,31 +48,29 @@ impl Server {
             .with_handshake_timeout(Some(settings.handshake_timeout))
             .with_close_timeout(Some(CLOSE_TIMEOUT))
             .with_write_timeout(Some(STALL_TIMEOUT));
-        let chat_config = config
-            .clone()
-            .with_max_message_size(chat::MAX_MESSAGE_SIZE)
-            .with_max_frame_size(chat::MAX_MESSAGE_SIZE);
+        let watchers = Arc::new(Watchers::default());
         let allowed = OriginPolicy::AllowList(settings.allowed_origins.clone());
-        let server = ws_async::Server::builder()
+        let mut builder = ws_async::Server::builder()
             .with_max_connections(settings.max_connections)
-            .with_acceptor(acceptor(config))
+            .with_acceptor(acceptor(config.clone()))
             .authorize(move |request| origins::check(request, &allowed))
-            .route("/echo", |session| echo::serve(session, Answer::Same))
-            .route(origins::CHECKED, |session| {
-                echo::serve(session, Answer::Same)
+            .http(page::respond);
+        // One for all connections: they share its compressors.
+        let compressing = config.clone().with_deflate(DeflateConfig::default());
+        for (prefix, config) in [("", compressing), (PLAIN, config.clone())] {
+            let sockets = Sockets {
+                prefix,
+                config,
+                rooms: Arc::clone(&rooms),
+                watchers: Arc::clone(&watchers),
+            };
+            builder = sockets.add_to(builder);
+        }
+        let watch = acceptor(limited(config, wire::MAX_MESSAGE_SIZE));
+        let server = builder
+            .route_with("/wire", watch, move |session| {
+                wire::serve(session, Arc::clone(&watchers))
             })
-            .route("/reverse-001", |session| {
-                echo::serve(session, Answer::TextAndAaaa)
-            })
-            .route("/inspect", inspect::serve)
-            .route_with("/chat", acceptor(chat_config), {
-                let rooms = Arc::clone(&rooms);
-                move |session| {
-                    let rooms = Arc::clone(&rooms);
-                    async { Ok(chat::serve(session.split(), rooms).await?) }
-                }
-            })
-            .http(page::respond)
             .bind(settings.address)
             .await?;
         Ok(Self {
@@ -106,6 +107,62 @@ impl Server {
         };
         tokio::join!(server.run(), ending).1
     }
+}
+
+/// The routes that may be watched. They are there with and without compression.
+struct Sockets {
+    prefix: &'static str,
+    config: Config,
+    rooms: Arc<Rooms>,
+    watchers: Arc<Watchers>,
+}
+
+impl Sockets {
+    fn add_to(self, builder: ServerBuilder) -> ServerBuilder {
+        let Self {
+            prefix,
+            config,
+            rooms,
+            watchers,
+        } = self;
+        let compressing = config.deflate.as_ref().map(|deflate| *deflate.terms());
+        let chat_acceptor = acceptor(limited(config.clone(), chat::MAX_MESSAGE_SIZE));
+        let acceptor = acceptor(config);
+        let path = |route: &str| format!("{prefix}{route}");
+        let echo = |answer: Answer| {
+            let watchers = Arc::clone(&watchers);
+            move |session: Session| {
+                let answers = watchers.watch(session.request(), session.sender());
+                echo::serve(session, answer, answers)
+            }
+        };
+        builder
+            .route_with(&path("/echo"), acceptor.clone(), echo(Answer::Same))
+            .route_with(
+                &path(origins::CHECKED),
+                acceptor.clone(),
+                echo(Answer::Same),
+            )
+            .route_with(
+                &path("/reverse-001"),
+                acceptor.clone(),
+                echo(Answer::TextAndAaaa),
+            )
+            .route_with(&path("/inspect"), acceptor, move |session| {
+                inspect::serve(session, compressing)
+            })
+            .route_with(&path("/chat"), chat_acceptor, move |session| {
+                watchers.watch(session.request(), session.sender());
+                let rooms = Arc::clone(&rooms);
+                async { Ok(chat::serve(session.split(), rooms).await?) }
+            })
+    }
+}
+
+fn limited(config: Config, max_message_size: usize) -> Config {
+    config
+        .with_max_message_size(max_message_size)
+        .with_max_frame_size(max_message_size)
 }
 
 /// Which page may connect is decided by [`origins`].

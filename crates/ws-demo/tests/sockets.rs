@@ -4,7 +4,7 @@ mod client;
 
 use client::{Client, Running};
 use ws_async::handshake::client::RawRequest;
-use ws_async::{CloseCode, Connector, Message};
+use ws_async::{CloseCode, Config, Connector, DeflateConfig, Message};
 use ws_demo::Origin;
 
 // spec: BT-02, B-46
@@ -167,4 +167,23 @@ async fn inspect_tells_the_handshake() {
             .clean
     );
     server.end(client).await;
+}
+
+#[tokio::test]
+async fn inspect_tells_what_was_agreed_on_compression() {
+    let server = Running::start().await;
+    let config = Config::default().with_deflate(DeflateConfig::default());
+    let browser = Connector::new().with_config(config);
+    let agreed = r#"["Sec-WebSocket-Extensions","permessage-deflate; client_max_window_bits=12"]"#;
+    for (path, expected) in [("/inspect", true), ("/plain/inspect", false)] {
+        let mut client = server.open_with(path, &browser).await.expect("accepted");
+        assert_eq!(client.ws.deflate().is_some(), expected, "{path}");
+        let report = client.text().await;
+        assert!(report.contains(
+            r#"["Sec-WebSocket-Extensions","permessage-deflate; client_max_window_bits"]"#
+        ));
+        assert_eq!(report.contains(agreed), expected, "{report}");
+        drop(client);
+    }
+    server.end(()).await;
 }
