@@ -143,10 +143,99 @@ async function theSocketOpens(scope, demo, checks) {
   checks.equal('extensions', await scope.get('negotiated-extensions').innerText(), AGREED);
 }
 
+/** The newest message of a direction, once the server has told what it was on the wire. */
+async function onTheWire(scope, direction) {
+  const row = scope.get('message-log').locator(`[data-direction=${direction}]`).first();
+  await row.and(scope.page.locator('[data-payload]')).waitFor();
+  return row.evaluate(({ dataset }) => ({
+    compressed: dataset.compressed === 'true',
+    size: Number(dataset.size),
+    payload: Number(dataset.payload),
+    ratio: dataset.ratio === undefined ? undefined : Number(dataset.ratio),
+  }));
+}
+
+const QUOTE = JSON.stringify({
+  type: 'quote', symbol: 'WSX', bid: '101.25', ask: '101.50', last: '101.37', high: '101.90', low: '100.11',
+  open: '101.02', currency: 'EUR',
+});
+
+/** RSV1 in both directions, as the server saw it, and a repeated message that refers to the first. */
+async function theBrowserCompresses(scope, demo, checks) {
+  const seen = { sent: [], received: [] };
+  let echoes = (await scope.verified(0)).verified;
+  for (let times = 0; times < 3; times += 1) {
+    await scope.get('text-input').fill(QUOTE);
+    await scope.get('send-text').click();
+    echoes += 1;
+    await scope.verified(echoes);
+    for (const direction of Object.keys(seen)) seen[direction].push(await onTheWire(scope, direction));
+  }
+  for (const [direction, messages] of Object.entries(seen)) {
+    checks.equal(`RSV1, ${direction}`, messages.map(({ compressed }) => compressed), [true, true, true]);
+    const [first, second, third] = messages.map(({ payload }) => payload);
+    checks.equal(`the first is shorter than its text, ${direction}`, first < QUOTE.length, true);
+    checks.equal(`the second is much shorter, ${direction}`, second * 4 < first && third * 4 < first, true);
+    const ratios = messages.map(({ payload }) => Number((payload / QUOTE.length).toFixed(4)));
+    checks.equal(`ratio, ${direction}`, messages.map(({ ratio }) => ratio), ratios);
+    const shown = await scope.get('message-log').locator(`[data-direction=${direction}] .carried`).first().innerText();
+    checks.equal(`what is shown, ${direction}`, shown, `compressed to ${third} B, ${((100 * third) / QUOTE.length).toFixed(1)} %`);
+    // Probes count too, and are compressed as well.
+    const total = await scope.get(`${direction}-carried`).evaluate(({ dataset }) => dataset);
+    const known = messages.reduce((sum, { payload }) => sum + payload, 0);
+    checks.equal(`in all, ${direction}`, Number(total.payload) >= known && Number(total.plain) >= 3 * QUOTE.length, true);
+    checks.equal(`the share of all, ${direction}`, /^\d+(\.\d)? %$/.test(await scope.get(`${direction}-share`).innerText()), true);
+  }
+}
+
+/** The server's answers are compressed as the page asks, from one message to the next. */
+async function answersAreAsAskedFor(scope, demo, checks) {
+  let echoes = (await scope.verified(0)).verified;
+  for (const [asked, text, compressed] of [
+    ['always', 'short', true], ['never', QUOTE, false], ['auto', 'short', false], ['auto', QUOTE, true],
+  ]) {
+    await scope.get('answers-select').selectOption(asked);
+    await scope.page.locator(`[data-testid=answers-select][data-holds=${asked}]`).waitFor();
+    await scope.get('text-input').fill(text);
+    await scope.get('send-text').click();
+    echoes += 1;
+    await scope.verified(echoes);
+    checks.equal(`the echo of ${text}, ${asked}`, (await onTheWire(scope, 'received')).compressed, compressed);
+    checks.equal('what the browser sent', (await onTheWire(scope, 'sent')).compressed, true);
+  }
+}
+
+/** The switch: the browser offers, the server declines. */
+async function theServerDeclinesCompression(scope, demo, checks) {
+  await disconnected(scope);
+  await scope.get('compression-switch').uncheck();
+  checks.equal('the path', new URL(await scope.get('url-input').inputValue()).pathname, '/plain/echo');
+  await scope.get('connect-button').click();
+  await scope.state('OPEN');
+  checks.equal('extensions without compression', await scope.get('negotiated-extensions').innerText(), 'none');
+  let echoes = (await scope.verified(0)).verified;
+  for (let times = 0; times < 2; times += 1) {
+    await scope.get('text-input').fill(QUOTE);
+    await scope.get('send-text').click();
+    echoes += 1;
+    await scope.verified(echoes);
+    for (const direction of ['sent', 'received']) {
+      const expected = { compressed: false, size: QUOTE.length, payload: QUOTE.length, ratio: undefined };
+      checks.equal(`without compression, ${direction}`, await onTheWire(scope, direction), expected);
+    }
+  }
+  await disconnected(scope);
+  await scope.get('compression-switch').check();
+  checks.equal('the path', new URL(await scope.get('url-input').inputValue()).pathname, '/echo');
+  await scope.connect();
+  await scope.state('OPEN');
+  checks.equal('extensions again', await scope.get('negotiated-extensions').innerText(), AGREED);
+}
+
 const SIZES = { empty: 0, 125: 125, 126: 126, 65535: 65535, 65536: 65536, '1mib': 1 << 20 };
 
 async function echoesComeBackEqual(scope, demo, checks) {
-  let sent = 0;
+  let sent = (await scope.verified(0)).verified;
   for (const text of ['hello', '你好，世界', '🦀👩‍👩‍👧‍👦', 'κόσμε']) {
     await scope.get('text-input').fill(text);
     await scope.get('send-text').click();
@@ -436,7 +525,8 @@ async function run(program, folder) {
       console.log(`${name} (${Math.round(performance.now() - begun)} ms)`);
     };
     const alone = [
-      theSocketOpens, echoesComeBackEqual, roundTripsAreDrawn, theHandshakeIsVerified, thePageCloses,
+      theSocketOpens, theBrowserCompresses, answersAreAsAskedFor, theServerDeclinesCompression,
+      echoesComeBackEqual, roundTripsAreDrawn, theHandshakeIsVerified, thePageCloses,
       theApiRefuses, subprotocolsAreAgreedOn, theServerCloses, aForeignOriginIsRefused,
       manySocketsAtOnce,
     ];

@@ -92,9 +92,19 @@ const FILES: &[File] = &[
         content: include_str!("../static/round-trip.js"),
     },
     File {
+        path: "/routes.js",
+        media_type: SCRIPT,
+        content: include_str!("../static/routes.js"),
+    },
+    File {
         path: "/socket.js",
         media_type: SCRIPT,
         content: include_str!("../static/socket.js"),
+    },
+    File {
+        path: "/watch.js",
+        media_type: SCRIPT,
+        content: include_str!("../static/watch.js"),
     },
     File {
         path: "/wire.js",

@@ -1,5 +1,5 @@
-// Puts the instrument together: one connection under study (`Scope`), a ledger that checks its
-// echoes, and a panel each for what there is to see. The handshake and the chat open sockets of
+// Puts the instrument together: one connection under study (`Scope`), what the server saw of it
+// (`Watch`), a ledger that checks its echoes, and a panel each for what there is to see. The handshake and the chat open sockets of
 // their own.
 
 import { Chat } from "./chat.js";
@@ -10,15 +10,17 @@ import { HandshakePanel } from "./handshake.js";
 import { MessagePanel } from "./messages.js";
 import { RoundTripPanel } from "./round-trip.js";
 import { Scope } from "./socket.js";
+import { Watch } from "./watch.js";
 import { Wire } from "./wire.js";
 
 const scope = new Scope();
+const watch = new Watch(scope);
 const ledger = new EchoLedger(scope);
 const log = new EventLog();
-const messages = new MessagePanel(scope, ledger);
+const messages = new MessagePanel(scope, ledger, watch);
 const roundTrip = new RoundTripPanel(scope, ledger);
-const connection = new ConnectionPanel(scope);
-new Wire(scope);
+const connection = new ConnectionPanel(scope, watch);
+new Wire(scope, watch);
 
 scope.addEventListener("open", ({ detail }) => log.open(scope.url, detail));
 scope.addEventListener("error", () => log.error());

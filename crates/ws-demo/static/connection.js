@@ -3,6 +3,7 @@
 import { byId } from "./dom.js";
 import { elapsed, count } from "./format.js";
 import { utf8Length } from "./frame.js";
+import { isPlain, pathOf, routeOf } from "./routes.js";
 
 /** Reason text of a Close frame: 125 bytes of payload less two for the code (section 5.5). */
 const REASON_BYTES = 123;
@@ -16,7 +17,9 @@ const ROUTES = {
 
 export class ConnectionPanel {
   #scope;
+  #watch;
   #route = byId("route");
+  #compression = byId("compression");
   #url = byId("url");
   #subprotocol = byId("subprotocol");
   #code = byId("close-code");
@@ -26,13 +29,15 @@ export class ConnectionPanel {
   #since = byId("since");
   #heardAt = null;
 
-  constructor(scope) {
+  constructor(scope, watch) {
     this.#scope = scope;
+    this.#watch = watch;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.#url.value = `${scheme}//${location.host}${this.#route.value}`;
     this.#explainRoute();
 
     this.#route.addEventListener("change", () => this.#takeRoute());
+    this.#compression.addEventListener("change", () => this.#takeRoute());
     this.#url.addEventListener("input", () => this.#explainRoute());
     this.#reason.addEventListener("input", () => this.#measureReason());
     byId("connect-form").addEventListener("submit", (event) => this.#connect(event));
@@ -50,13 +55,17 @@ export class ConnectionPanel {
     this.#tick();
   }
 
-  #connect(event) {
+  async #connect(event) {
     event.preventDefault();
+    await this.#watch.ready();
+    // A second press may have come meanwhile.
+    if (this.#scope.state !== "CLOSED") return;
     const protocols = this.#subprotocol.value.split(",").map((name) => name.trim()).filter(Boolean);
     this.#attempt(() => {
       this.#heardAt = null;
       this.#showNegotiated({ protocol: "", extensions: "" });
-      this.#scope.connect(this.#url.value.trim(), protocols);
+      const url = this.#url.value.trim();
+      this.#scope.connect(url, protocols, this.#watch.address(url));
     });
   }
 
@@ -84,7 +93,7 @@ export class ConnectionPanel {
   #takeRoute() {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const url = URL.canParse(this.#url.value) ? new URL(this.#url.value) : new URL(`${scheme}//${location.host}`);
-    url.pathname = this.#route.value;
+    url.pathname = pathOf(this.#route.value, !this.#compression.checked);
     url.search = "";
     this.#url.value = url.href;
     this.#explainRoute();
@@ -92,8 +101,11 @@ export class ConnectionPanel {
 
   #explainRoute() {
     const path = URL.canParse(this.#url.value) ? new URL(this.#url.value).pathname : "";
-    byId("route-hint").textContent = ROUTES[path] ?? "Not one of this server’s routes: echoes cannot be checked there.";
-    if (path in ROUTES) this.#route.value = path;
+    const route = routeOf(path);
+    byId("route-hint").textContent = ROUTES[route] ?? "Not one of this server’s routes: echoes cannot be checked there.";
+    if (!(route in ROUTES)) return;
+    this.#route.value = route;
+    this.#compression.checked = !isPlain(path);
   }
 
   #measureReason() {

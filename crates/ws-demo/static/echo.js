@@ -2,6 +2,7 @@
 // waiting is the one an echo answers; its contents are compared, not only its size.
 
 import { sameContent } from "./frame.js";
+import { routeOf } from "./routes.js";
 
 /** What each route of the server answers, or null where it is no echo. */
 const ANSWERS = {
@@ -18,7 +19,7 @@ export class EchoLedger {
   constructor(scope) {
     this.#scope = scope;
     scope.addEventListener("open", () => {
-      this.#answer = ANSWERS[scope.url.pathname] ?? null;
+      this.#answer = ANSWERS[routeOf(scope.url.pathname)] ?? null;
     });
     scope.addEventListener("close", () => {
       this.#answer = null;

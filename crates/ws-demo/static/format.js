@@ -16,6 +16,12 @@ export function bytes(n) {
   return `${Number.isInteger(mib) ? mib : mib.toFixed(2)} MiB`;
 }
 
+/** What is left of something, as a share of it: `4.1 %`. */
+export function share(part, whole) {
+  const percent = (100 * part) / whole;
+  return `${percent < 10 ? percent.toFixed(1) : percent.toFixed(0)} %`;
+}
+
 /** A duration in milliseconds, with three significant digits. */
 export function duration(ms) {
   if (ms < 1) return `${Math.round(ms * 1000)} µs`;

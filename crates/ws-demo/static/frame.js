@@ -1,10 +1,12 @@
 // What one frame costs on the wire (RFC 6455 section 5.2). A page never sees frames, so this is
-// arithmetic on the payload length: one unfragmented, uncompressed frame.
+// arithmetic on the payload length: one unfragmented frame, uncompressed unless something else is known.
 
 export const TEXT = 0x1;
 export const BINARY = 0x2;
 
 const FIN = 0x80;
+// The message is compressed (RFC 7692 section 6).
+const RSV1 = 0x40;
 const MASK = 0x80;
 const MASK_KEY_BYTES = 4;
 
@@ -13,11 +15,12 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The header bytes before the masking key: 2, 4 or 10 of them. */
-export function headerBytes(opcode, length, masked) {
+export function headerBytes(opcode, length, masked, compressed = false) {
   const mask = masked ? MASK : 0;
-  if (length <= 125) return [FIN | opcode, mask | length];
-  if (length <= 0xffff) return [FIN | opcode, mask | 126, length >> 8, length & 0xff];
-  const bytes = [FIN | opcode, mask | 127];
+  const first = FIN | (compressed ? RSV1 : 0) | opcode;
+  if (length <= 125) return [first, mask | length];
+  if (length <= 0xffff) return [first, mask | 126, length >> 8, length & 0xff];
+  const bytes = [first, mask | 127];
   for (let shift = 56; shift >= 0; shift -= 8) bytes.push(Math.floor(length / 2 ** shift) % 256);
   return bytes;
 }

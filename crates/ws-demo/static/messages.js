@@ -1,9 +1,9 @@
-// The composer and the list of messages: what was sent, what it cost in frame header bytes, and
-// whether the echo gave back the same contents.
+// The composer and the list of messages: what was sent, what it was on the wire, and whether the echo
+// gave back the same contents.
 
 import { byId, make } from "./dom.js";
 import { BINARY, TEXT, headerBytes, headerSize, hexByte, utf8Bytes, utf8Length } from "./frame.js";
-import { bytes, clockTime, count, duration, preview } from "./format.js";
+import { bytes, clockTime, count, duration, preview, share } from "./format.js";
 
 const ROWS_KEPT = 200;
 const MASK_KEY = 4;
@@ -39,10 +39,13 @@ export class MessagePanel extends EventTarget {
   #text = byId("text");
   #list = byId("message-log");
   #sends = [byId("send-text"), byId("send-binary")];
+  #answers = byId("answers");
+  // The rows of messages of which the server has not told yet.
+  #rows = new WeakMap();
   #sent = 0;
   #tally = { pending: 0, verified: 0, differs: 0, lost: 0 };
 
-  constructor(scope, ledger) {
+  constructor(scope, ledger, watch) {
     super();
     this.#scope = scope;
     this.#ledger = ledger;
@@ -57,6 +60,8 @@ export class MessagePanel extends EventTarget {
       }
     });
     scope.addEventListener("state", () => this.#enable());
+    watch.addEventListener("facts", ({ detail: { message, facts } }) => this.#showFacts(message, facts));
+    this.#followAnswers(watch);
     this.#showCost();
     this.#enable();
   }
@@ -92,6 +97,7 @@ export class MessagePanel extends EventTarget {
     const { opcode, length, content, header } = message;
     const sent = direction === "sent";
     const kind = opcode === TEXT ? "text" : "binary";
+    const carried = make("span", { className: "carried", data: { known: "no" } });
     const row = make(
       "li",
       { className: "row message", data: { direction, kind, size: length, header } },
@@ -104,19 +110,60 @@ export class MessagePanel extends EventTarget {
         "span",
         { className: "onwire" },
         this.#header(opcode, length, sent, header),
+        carried,
         make("span", { className: "snippet", text: preview(content) }),
       ),
     );
+    this.#rows.set(message, row);
+    if (message.facts) this.#showFacts(message, message.facts);
     this.#list.prepend(row);
     while (this.#list.children.length > ROWS_KEPT) this.#list.lastElementChild.remove();
   }
 
-  #header(opcode, length, masked, size) {
-    const cells = headerBytes(opcode, length, masked).map((byte, i) =>
+  /** What the server saw takes the place of what was guessed. It may come before the message has its row. */
+  #showFacts(message, facts) {
+    message.facts = facts;
+    const row = this.#rows.get(message);
+    if (!row) return;
+    this.#rows.delete(message);
+    const { opcode, length } = message;
+    const { compressed, frames, header, payload } = facts;
+    Object.assign(row.dataset, { header, payload, compressed, frames });
+    const masked = row.dataset.direction === "sent";
+    if (frames === 1) row.querySelector(".frame").replaceWith(this.#header(opcode, payload, masked, header, compressed));
+    const parts = [compressed ? `compressed to ${bytes(payload)}` : "not compressed"];
+    if (compressed && length > 0) {
+      row.dataset.ratio = (payload / length).toFixed(4);
+      parts.push(share(payload, length));
+    }
+    if (frames > 1) parts.push(`${count(frames)} frames, ${bytes(header)} of headers`);
+    const carried = row.querySelector(".carried");
+    carried.dataset.known = "yes";
+    carried.textContent = parts.join(", ");
+  }
+
+  /** How the server compresses its answers, from one message to the next: asked for there, and shown when it holds. */
+  #followAnswers(watch) {
+    this.#answers.addEventListener("change", () => {
+      this.#answers.dataset.holds = "";
+      watch.ask(this.#answers.value);
+    });
+    watch.addEventListener("answers", ({ detail }) => {
+      this.#answers.dataset.holds = detail;
+    });
+    // A new watch has forgotten what the one before was asked.
+    watch.addEventListener("state", () => {
+      this.#answers.disabled = !watch.isWatching;
+      if (watch.isWatching) watch.ask(this.#answers.value);
+    });
+  }
+
+  #header(opcode, length, masked, size, compressed = false) {
+    const cells = headerBytes(opcode, length, masked, compressed).map((byte, i) =>
       make("span", { className: `byte ${i === 0 ? "first" : "length"}`, text: hexByte(byte) }),
     );
     if (masked) for (let i = 0; i < MASK_KEY; i += 1) cells.push(make("span", { className: "byte mask", text: "••" }));
-    const label = `header ${size} bytes${masked ? ", four of them the mask key" : ""}`;
+    const label = `header ${size} bytes${masked ? ", four of them the mask key" : ""}${compressed ? ", RSV1 set" : ""}`;
     return make("span", { className: "frame", role: "img", "aria-label": label, title: label }, ...cells);
   }
 

@@ -9,12 +9,17 @@ export const STATES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"];
 
 export class Scope extends EventTarget {
   #socket = null;
+  #url = null;
 
-  /** Throws what the WebSocket constructor throws: SyntaxError for a URL or subprotocol it refuses. */
-  connect(url, protocols) {
-    const socket = new WebSocket(url, protocols);
+  /**
+   * Throws what the WebSocket constructor throws: SyntaxError for a URL or subprotocol it refuses.
+   * `address` is `url` with what this page adds to it.
+   */
+  connect(url, protocols, address = url) {
+    const socket = new WebSocket(address, protocols);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
+    this.#url = new URL(url, location.href);
     socket.addEventListener("open", () => {
       this.#announce("state");
       this.#announce("open", { protocol: socket.protocol, extensions: socket.extensions });
@@ -64,7 +69,7 @@ export class Scope extends EventTarget {
   }
 
   get url() {
-    return this.#socket ? new URL(this.#socket.url) : null;
+    return this.#url;
   }
 
   #announce(type, detail) {

@@ -1,8 +1,9 @@
 // The wire between this page and the server: a pulse for each message, and what both directions
-// have carried since the page was loaded, payload and frame headers apart.
+// have carried since the page was loaded, payload and frame headers apart. What the payload was on the
+// wire is known of the messages that the server told of; the share is that of these.
 
 import { byId, make } from "./dom.js";
-import { bytes, count } from "./format.js";
+import { bytes, count, share } from "./format.js";
 
 const PULSES_AT_ONCE = 24;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -10,10 +11,10 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 export class Wire {
   #wire = byId("wire");
   #pulses = byId("pulses");
-  #sent = { messages: 0, payload: 0, header: 0 };
-  #received = { messages: 0, payload: 0, header: 0 };
+  #sent = { messages: 0, payload: 0, header: 0, plain: 0, carried: 0 };
+  #received = { messages: 0, payload: 0, header: 0, plain: 0, carried: 0 };
 
-  constructor(scope) {
+  constructor(scope, watch) {
     byId("wire-origin").textContent = location.host;
     scope.addEventListener("state", () => {
       this.#wire.dataset.state = scope.state;
@@ -28,6 +29,21 @@ export class Wire {
       this.#add("received", this.#received, detail);
       this.#pulse("received", detail);
     });
+    watch.addEventListener("facts", ({ detail: { direction, message, facts } }) => {
+      this.#weigh(direction, direction === "sent" ? this.#sent : this.#received, message, facts);
+    });
+  }
+
+  #weigh(direction, tally, { length, header }, facts) {
+    tally.plain += length;
+    tally.carried += facts.payload;
+    // Until now the header was guessed.
+    tally.header += facts.header - header;
+    byId(`${direction}-header`).textContent = bytes(tally.header);
+    const output = byId(`${direction}-carried`);
+    Object.assign(output.dataset, { plain: tally.plain, payload: tally.carried });
+    output.textContent = bytes(tally.carried);
+    byId(`${direction}-share`).textContent = tally.plain > 0 ? share(tally.carried, tally.plain) : "–";
   }
 
   #add(direction, tally, { length, header }) {
