@@ -13,6 +13,9 @@ const SHORT: usize = 512;
 /// Loading it takes a nanosecond for each byte.
 const SHORT_HISTORY: usize = 1024;
 
+/// The first message may get this much longer, less one. 64 random bytes get 5 longer.
+const FIRST_MAY_GROW: usize = 8;
+
 /// The most that a stored block holds (RFC 1951 section 3.2.4).
 const STORED_MAX: usize = 0xffff;
 
@@ -102,11 +105,18 @@ impl Compressor {
             self.forget_context();
             return Some(self.end(piece, stored(piece)));
         }
+        // Something has to be the first that others refer to, and among short messages none may shrink by itself.
+        let may_grow = match self.remembers() && self.history.is_empty() {
+            true => FIRST_MAY_GROW,
+            false => 0,
+        };
         let deflated = self.deflated(piece);
         let is_first = piece.is_first;
         let is_always = compress == Compress::Always;
+        let is_shorter =
+            |compressed: &[u8]| compressed.len() < piece.plain.len().saturating_add(may_grow);
         let compressed = match deflated {
-            Some(compressed) if is_first && (is_always || compressed.len() < piece.plain.len()) => {
+            Some(compressed) if is_first && (is_always || is_shorter(&compressed)) => {
                 *self.skip(piece.is_text) = Skip::default();
                 compressed
             }
@@ -147,16 +157,21 @@ impl Compressor {
         self.window
     }
 
+    /// Whether messages refer to earlier ones.
+    fn remembers(&self) -> bool {
+        self.takeover && self.deflate.config().history > 0
+    }
+
     fn is_worth_it(&mut self, piece: Piece<'_>, compress: Compress) -> bool {
         match compress {
             Compress::Never => false,
             Compress::Always => true,
             Compress::Auto => {
                 let min_len = self.deflate.config().min_len;
-                let min_len = match (self.history.is_empty(), piece.is_text) {
-                    (false, _) => min_len,
-                    (true, true) => min_len.saturating_mul(2),
-                    (true, false) => min_len.saturating_mul(4),
+                let min_len = match (self.remembers(), piece.is_text) {
+                    (true, _) => min_len,
+                    (false, true) => min_len.saturating_mul(2),
+                    (false, false) => min_len.saturating_mul(4),
                 };
                 piece.plain.len() >= min_len && !self.skip(piece.is_text).skips()
             }

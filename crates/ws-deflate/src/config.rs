@@ -27,9 +27,8 @@ pub struct DeflateConfig {
     /// that sends, and goes on with [`history`](Self::history); one that ends leaves it to the others. Nothing is given
     /// up for being quiet alone, since there is no clock here.
     pub live_contexts: usize,
-    /// The shortest message that is compressed on a connection that has sent something already. The first one, and any
-    /// without takeover, has to be twice as long, or four times if it is binary: with nothing to refer to, shorter
-    /// messages hardly shrink.
+    /// The shortest message that is compressed. Without takeover, or without a [`history`](Self::history), it has to be
+    /// twice as long, or four times if it is binary: with nothing to refer to, shorter messages hardly shrink.
     pub min_len: usize,
 }
 

@@ -407,3 +407,43 @@ fn the_end_of_a_message_that_does_not_shrink_is_no_failure() {
         }
     }
 }
+
+/// Each message is too short for anything in it to repeat; still the second is a fraction of itself.
+///
+/// spec: PA-09, PA-21
+#[cfg(feature = "zlib")] // The other codec takes no dictionary.
+#[test]
+fn short_messages_refer_to_the_first() {
+    let noise: Vec<u8> = (0..64_u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let cases = [
+        (
+            true,
+            br#"{"symbol":"ACME","bid":101.25,"ask":101.27,"size":4200,"time":1}"#.to_vec(),
+        ),
+        (false, noise),
+    ];
+    for (is_text, plain) in cases {
+        let piece = Piece {
+            is_text,
+            ..whole(&plain)
+        };
+        let sent = |config: DeflateConfig| {
+            let (mut compressor, mut decompressor) = ends(config, Agreement::default().server);
+            [(); 2].map(|()| {
+                let sent = compressor.compress(piece, Compress::Auto)?;
+                assert_eq!(inflate(&mut decompressor, &sent).as_ref(), Ok(&plain));
+                Some(sent.len())
+            })
+        };
+        let with_history = sent(DeflateConfig::default());
+        let [Some(first), Some(second)] = with_history else {
+            panic!("{with_history:?}");
+        };
+        assert!(first < plain.len() + 8 && second < 16, "{first} {second}");
+        // With nothing to refer to it is not worth the time.
+        assert_eq!(sent(DeflateConfig::tiny()), [None, None]);
+        assert_eq!(sent(DeflateConfig::default().with_history(0)), [None, None]);
+    }
+}
