@@ -368,6 +368,11 @@ impl Outbound {
         &mut self.framing.transmit
     }
 
+    /// The same, as they are.
+    pub(crate) const fn unwritten(&mut self) -> &mut Transmit {
+        &mut self.framing.transmit
+    }
+
     /// Drops what was never written: nobody is left to read it. A Close frame among it was not sent.
     pub(crate) fn abandon(&mut self) {
         if self.written() < self.close_end {

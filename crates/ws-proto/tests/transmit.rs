@@ -249,3 +249,28 @@ fn advancing_past_what_was_detached_is_a_bug_of_the_binding() {
     let transmit = server.connection.transmit();
     transmit.advance_detached(&mut detached, 3);
 }
+
+/// Neither a look at it nor to note what was written brings more about.
+#[test]
+fn what_is_unwritten_stays_as_it_is_until_more_is_asked_for() {
+    let config = Config::default()
+        .with_fragment_size(Some(1000))
+        .with_write_buffer_high(1500);
+    let mut server = Alone::server_with(config);
+    let connection = &mut server.connection;
+    connection
+        .send(Message::binary(vec![7; 5000]))
+        .expect("open");
+    // Two fragments are framed, up to the mark.
+    let framed = connection.unwritten().remaining();
+    assert_eq!(framed, 2 * 1004);
+    assert_eq!(connection.unwritten().remaining(), framed);
+    connection.unwritten().advance(framed);
+    assert!(!connection.unwritten().has_remaining());
+    assert!(!connection.is_flushed());
+    assert_eq!(connection.stats().sent.frames, 2);
+    assert_eq!(connection.transmit().remaining(), framed);
+    assert_eq!(connection.unwritten().remaining(), framed);
+    assert_eq!(server.sent().len(), 3 * 1004);
+    assert!(server.connection.is_flushed());
+}

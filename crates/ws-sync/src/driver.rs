@@ -223,7 +223,7 @@ impl Driver {
 
     /// What the stream has to do, if anything.
     pub(crate) fn job(&mut self) -> Option<Job> {
-        if self.connection.transmit().has_remaining() {
+        if !self.connection.is_flushed() {
             return Some(Job::Write);
         }
         if self.unflushed {
@@ -240,7 +240,7 @@ impl Driver {
 
     /// What one read takes at most.
     pub(crate) fn read_limit(&mut self) -> usize {
-        if self.connection.transmit().has_remaining() {
+        if self.connection.unwritten().has_remaining() {
             // The peer does not take what it is owed. What it goes on sending is to cost little memory.
             READ_MIN
         } else if self.connection.prefers_receive_buffer() {
@@ -254,13 +254,16 @@ impl Driver {
 
     /// Notes that so many bytes were written.
     pub(crate) fn wrote(&mut self, count: usize) {
-        self.connection.transmit().advance(count);
+        self.connection.unwritten().advance(count);
         self.unflushed = true;
     }
 
     /// Notes that so many bytes of what was detached were written; `false` if they are owed no more.
     pub(crate) fn wrote_detached(&mut self, detached: &mut Detached, count: usize) -> bool {
-        let was_owed = self.connection.transmit().advance_detached(detached, count);
+        let was_owed = self
+            .connection
+            .unwritten()
+            .advance_detached(detached, count);
         self.unflushed |= was_owed;
         was_owed
     }

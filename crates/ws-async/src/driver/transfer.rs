@@ -134,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn poll_read_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let stalled = self.connection.transmit().has_remaining();
+        let stalled = self.connection.unwritten().has_remaining();
         if self.connection.prefers_receive_buffer() {
             let limit = if stalled { READ_STALLED } else { usize::MAX };
             let buffer = self.connection.receive_buffer();

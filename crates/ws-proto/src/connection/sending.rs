@@ -104,6 +104,14 @@ impl Connection {
         self.outbound.transmit()
     }
 
+    /// What [`transmit`](Self::transmit) gave and was not advanced over, and what was framed since: the same bytes, but
+    /// nothing that waits is framed or compressed for being asked. For whoever only looks, or notes what was written.
+    ///
+    /// It may be empty where `transmit` would not be; [`is_flushed`](Self::is_flushed) tells.
+    pub fn unwritten(&mut self) -> &mut Transmit {
+        self.outbound.unwritten()
+    }
+
     /// Whether the last [`transmit`](Self::transmit) has compressed as much of a long message as one call does, and the
     /// next would compress more: time for whoever has other things to do.
     pub fn has_more_to_compress(&self) -> bool {
