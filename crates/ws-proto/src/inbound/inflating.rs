@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use ws_deflate::Inflated;
 
-use super::{Frame, Inbound, Progress, Received, unmask};
+use super::frame::{Frame, unmask};
+use super::{Inbound, Progress, Received};
 use crate::assembler::Assembler;
 use crate::deflate::Decompressor;
 use crate::transmit::to_u64;
