@@ -11,10 +11,8 @@ use ws_proto::{
     Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, ProtocolError, Terms,
     WindowBits,
 };
+use ws_testkit::blocks::{END, HE, HELLO, HELLO_AGAIN, LLO, stored};
 use ws_testkit::{Alone, Chunks, Frame, Pair, Prng, vectors};
-
-/// "Hello", compressed.
-const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 
 const MIB: usize = 1024 * 1024;
 
@@ -546,10 +544,6 @@ fn a_close_does_not_wait_for_the_compressor() {
     );
 }
 
-/// "He" and "llo", each flushed (RFC 7692 section 7.2.3.3 cuts "Hello" so).
-const HE: &[u8] = b"\xf2\x48\x05\x00\x00\x00\xff\xff";
-const LLO: &[u8] = b"\xca\xc9\xc9\x07\x00";
-
 /// The data of all chunks, `<` where a message begins and `>` where one ends.
 fn told(events: &[Event]) -> String {
     let mut told = String::new();
@@ -566,6 +560,37 @@ fn told(events: &[Event]) -> String {
         }
     }
     told
+}
+
+/// What cannot be compressed gets a little longer, in whichever frame of the message it comes.
+///
+/// spec: S-01
+#[test]
+fn a_frame_of_compressed_data_may_be_a_little_longer_than_others() {
+    let config = Config::default().with_max_frame_size(1000);
+    let plain = stored(&[b'a'; 1000]);
+    for (frames, fits) in [
+        (vec![compressed(&[&plain, END].concat())], true),
+        (
+            vec![
+                compressed(HE).not_fin(),
+                Frame::continuation(plain.clone())
+                    .masked(vectors::KEY)
+                    .not_fin(),
+                Frame::continuation(END).masked(vectors::KEY),
+            ],
+            true,
+        ),
+        (vec![compressed(&plain.repeat(3))], false),
+        (vec![Frame::text(plain.clone()).masked(vectors::KEY)], false),
+    ] {
+        let mut server = server_with(config.clone());
+        for frame in &frames {
+            server.receive(&frame.bytes());
+        }
+        let error = (!fits).then_some(ProtocolError::FrameTooLarge);
+        assert_eq!(server.error, error, "{frames:x?}");
+    }
 }
 
 /// A peer that has flushed part of a message may wait for what it says.
@@ -627,7 +652,7 @@ fn what_is_skipped_can_still_be_referred_to() {
     let ping = Frame::ping("between").masked(vectors::KEY);
     let rest = Frame::continuation(LLO).masked(vectors::KEY);
     // "Hello" is a reference to what was skipped.
-    let next = compressed(b"\xf2\x00\x11\x00\x00");
+    let next = compressed(HELLO_AGAIN);
     let wire = [ping.bytes(), rest.bytes(), next.bytes()].concat();
     let mut heard = String::new();
     for byte in wire {

@@ -5,41 +5,10 @@
 
 use proptest::prelude::*;
 use ws_proto::{Agreement, Config, Event, MessageKind, ProtocolError};
+use ws_testkit::blocks::{BAD, END, HELLO, repeats, stored};
 use ws_testkit::{Alone, Frame, vectors};
 
 const LIMIT: usize = 20_000;
-
-/// A block of plain bytes, at most 65,535 of them.
-fn stored(plain: &[u8]) -> Vec<u8> {
-    let len = u16::try_from(plain.len()).expect("it fits");
-    [
-        &[0x00][..],
-        &len.to_le_bytes(),
-        &(!len).to_le_bytes(),
-        plain,
-    ]
-    .concat()
-}
-
-/// A block that repeats the byte before it 258 times `count`, for two bits each and a byte at either end: length 258 and
-/// distance 1 by the fixed codes are 13 bits.
-fn repeats(count: usize) -> Vec<u8> {
-    let mut bits = vec![false, true, false];
-    for _ in 0..count {
-        // 285, of the codes from 11000000 on, and distance 0.
-        bits.extend([true, true, false, false, false, true, false, true]);
-        bits.extend([false; 5]);
-    }
-    bits.extend([false; 7]);
-    // An empty stored block, to end on a byte.
-    bits.extend([false; 3]);
-    let mut bytes = vec![0; bits.len().div_ceil(8)];
-    for (at, bit) in bits.iter().enumerate() {
-        bytes[at / 8] |= u8::from(*bit) << (at % 8);
-    }
-    bytes.extend([0x00, 0x00, 0xff, 0xff]);
-    bytes
-}
 
 fn words(len: usize) -> Vec<u8> {
     let mut words = "Größe 多 \u{1f600} und so weiter. ".repeat(len / 30 + 1);
@@ -148,37 +117,36 @@ fn cases() -> Vec<Case> {
         expected,
         delivered,
     };
-    let empty = vec![0x00];
     let many_last_blocks = b"\x03\x00".repeat(300);
     use ProtocolError::{InvalidDeflate, InvalidUtf8, MessageTooLarge};
     vec![
         case(
             "good",
-            &[stored(&good), empty.clone()],
+            &[stored(&good), END.to_vec()],
             Ok(good.len()),
             good.len(),
         ),
         case(
             "good and long",
-            &[stored(b"a"), repeats(77), empty.clone()],
+            &[stored(b"a"), repeats(77), END.to_vec()],
             Ok(1 + 77 * 258),
             1 + 77 * 258,
         ),
         case(
             "to the limit",
-            &[stored(&[b'a'; LIMIT]), empty.clone()],
+            &[stored(&[b'a'; LIMIT]), END.to_vec()],
             Ok(LIMIT),
             LIMIT,
         ),
         case(
             "beyond it",
-            &[stored(&[b'a'; LIMIT + 1]), empty.clone()],
+            &[stored(&[b'a'; LIMIT + 1]), END.to_vec()],
             Err(MessageTooLarge),
             LIMIT,
         ),
         case(
             "far beyond it",
-            &[stored(&good), repeats(1000), empty.clone()],
+            &[stored(&good), repeats(1000), END.to_vec()],
             Err(MessageTooLarge),
             LIMIT,
         ),
@@ -187,27 +155,27 @@ fn cases() -> Vec<Case> {
             &[
                 stored(&[b'a'; LIMIT - 1]),
                 stored("é".as_bytes()),
-                empty.clone(),
+                END.to_vec(),
             ],
             Err(MessageTooLarge),
             LIMIT - 1,
         ),
-        case("bad data at once", &[vec![0x06]], Err(InvalidDeflate), 0),
+        case("bad data at once", &[BAD.to_vec()], Err(InvalidDeflate), 0),
         case(
             "bad data behind good",
-            &[stored(&good), vec![0x06], good.clone()],
+            &[stored(&good), BAD.to_vec(), good.clone()],
             Err(InvalidDeflate),
             good.len(),
         ),
         case(
             "bad data behind much",
-            &[stored(b"a"), repeats(70), vec![0x06]],
+            &[stored(b"a"), repeats(70), BAD.to_vec()],
             Err(InvalidDeflate),
             1 + 70 * 258,
         ),
         case(
             "bad data behind too much",
-            &[stored(&good), repeats(200), vec![0x06]],
+            &[stored(&good), repeats(200), BAD.to_vec()],
             Err(MessageTooLarge),
             LIMIT,
         ),
@@ -223,31 +191,31 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "text that is none",
-            &[stored(&bad_text), empty.clone()],
+            &[stored(&bad_text), END.to_vec()],
             Err(InvalidUtf8),
             4500,
         ),
         case(
             "none, and then too long",
-            &[stored(&bad_text), repeats(100), empty.clone()],
+            &[stored(&bad_text), repeats(100), END.to_vec()],
             Err(InvalidUtf8),
             4500,
         ),
         case(
             "none, beyond the limit",
-            &[stored(&[b'a'; LIMIT]), stored(b"\xff"), empty.clone()],
+            &[stored(&[b'a'; LIMIT]), stored(b"\xff"), END.to_vec()],
             Err(MessageTooLarge),
             LIMIT,
         ),
         case(
             "none, and then bad data",
-            &[stored(&bad_text), vec![0x06]],
+            &[stored(&bad_text), BAD.to_vec()],
             Err(InvalidUtf8),
             4500,
         ),
         case(
             "text that ends inside a character",
-            &[stored(&good), stored(b"\xe2\x82"), empty.clone()],
+            &[stored(&good), stored(b"\xe2\x82"), END.to_vec()],
             Err(InvalidUtf8),
             good.len(),
         ),
@@ -259,7 +227,7 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "too many last blocks",
-            &[stored(&good), many_last_blocks, empty],
+            &[stored(&good), many_last_blocks, END.to_vec()],
             Err(InvalidDeflate),
             good.len(),
         ),
@@ -270,7 +238,7 @@ fn cases() -> Vec<Case> {
 fn conversation(case: &Case, frames: &[usize]) -> Vec<u8> {
     let mut frames = message(&case.payload, frames);
     frames.insert(frames.len() - 1, Frame::ping("between"));
-    frames.extend(message(b"\xf2\x48\xcd\xc9\xc9\x07\x00", &[]));
+    frames.extend(message(HELLO, &[]));
     wire(&frames)
 }
 

@@ -7,6 +7,7 @@
 //! - [`network`]: a virtual network between two ends, with latency, stalls, silence and resets, on a paused clock.
 //! - [`chopped_script`]: whole conversations in advance, and a judge of what came of them.
 //! - [`vectors`]: the frames of RFC 6455 §5.7 and tables of good and bad input.
+//! - [`blocks`]: compressed data by hand.
 //! - [`Frame`]: an independent encoder that also writes what no endpoint may send.
 //! - [`oracle`]: an independent decoder of a whole byte string, written for clarity alone. It shares no code with
 //!   `ws-frame` or `ws-proto`, so that the two can disagree.
@@ -21,6 +22,7 @@
 #![warn(missing_docs)]
 
 mod alone;
+pub mod blocks;
 mod chopped_io;
 pub mod chopped_script;
 mod chunks;

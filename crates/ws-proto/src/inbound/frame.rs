@@ -61,9 +61,10 @@ impl Inbound {
             // The limit of a message that is delivered in pieces is that of its frames too.
             let is_streaming = self.assembler.is_streaming();
             let max_frame_size = to_u64(self.max_frame_size);
-            let max_frame_size = match header.rsv.is_empty() {
-                true => max_frame_size,
-                false => compressed_limit(max_frame_size),
+            let is_compressed = !header.rsv.is_empty() || self.assembler.is_compressed();
+            let max_frame_size = match is_compressed {
+                false => max_frame_size,
+                true => compressed_limit(max_frame_size),
             };
             let fits = is_streaming || header.payload_len <= max_frame_size;
             // A frame that is out of order is that first and too large second.
