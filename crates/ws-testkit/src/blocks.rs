@@ -31,21 +31,40 @@ pub fn stored(plain: &[u8]) -> Vec<u8> {
 
 /// A block that repeats the byte before it 258 times `count`, each in 13 bits, and an empty stored one to end on a byte.
 pub fn repeats(count: usize) -> Vec<u8> {
+    let mut bits = Bits::default();
     // Not the last block, and of the fixed codes.
-    let mut bits = vec![false, true, false];
+    bits.push(0b010, 3);
     for _ in 0..count {
-        // Length 258 is 11000101, distance 1 is 00000.
-        bits.extend([true, true, false, false, false, true, false, true]);
-        bits.extend([false; 5]);
+        // Length 258 is 11000101 from the highest bit on, distance 1 is 00000.
+        bits.push(0b1010_0011, 8);
+        bits.push(0, 5);
     }
     // Its end, and the header of the stored one.
-    bits.extend([false; 7 + 3]);
-    let mut bytes = vec![0; bits.len().div_ceil(8)];
-    for (at, bit) in bits.iter().enumerate() {
-        bytes[at / 8] |= u8::from(*bit) << (at % 8);
+    bits.push(0, 7 + 3);
+    bits.push(0, (8 - bits.count) % 8);
+    bits.bytes.extend([0x00, 0x00, 0xff, 0xff]);
+    bits.bytes
+}
+
+/// Bits, packed from the lowest of each byte on.
+#[derive(Default)]
+struct Bits {
+    bytes: Vec<u8>,
+    /// What makes no byte yet.
+    rest: u32,
+    count: u32,
+}
+
+impl Bits {
+    fn push(&mut self, bits: u32, count: u32) {
+        self.rest |= bits << self.count;
+        self.count += count;
+        while self.count >= 8 {
+            self.bytes.push(self.rest as u8);
+            self.rest >>= 8;
+            self.count -= 8;
+        }
     }
-    bytes.extend([0x00, 0x00, 0xff, 0xff]);
-    bytes
 }
 
 /// A compressed message of so many times 258 bytes and one.
