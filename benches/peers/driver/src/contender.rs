@@ -73,7 +73,19 @@ const ALL: &[Contender] = &[
     deflating(OFFER, ours("ws-async, default", "peer-ours-async", &[])),
     deflating(
         OFFER,
+        ours("ws-async, default, feed", "peer-ours-async", &["--feed"]),
+    ),
+    deflating(
+        OFFER,
         ours("ws-async, ultra", "peer-ours-async", &["--ultra"]),
+    ),
+    deflating(
+        OFFER,
+        ours(
+            "ws-async, ultra, feed",
+            "peer-ours-async",
+            &["--ultra", "--feed"],
+        ),
     ),
     deflating(OFFER, ours("ws-sync, default", "peer-ours-sync", &[])),
     deflating(

@@ -1,4 +1,5 @@
 //! Echo server on ws-async that compresses as it does by default, or for the fewest bytes: `--ultra`.
+//! `--feed` leaves the moment of writing to `recv`.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -12,14 +13,28 @@ fn main() -> harness::Outcome {
     };
     let acceptor = Acceptor::new().with_config(Config::default().with_deflate(deflate));
     let acceptor = Arc::new(acceptor);
-    harness::run_tokio(move |stream| {
-        let acceptor = Arc::clone(&acceptor);
-        async move {
-            let mut ws = acceptor.accept(stream).await?;
-            while let Some(message) = ws.recv().await? {
-                ws.send(message).await?;
+    // Two branches and not one loop, so that each task carries its own state only.
+    if harness::has_flag("--feed") {
+        harness::run_tokio(move |stream| {
+            let acceptor = Arc::clone(&acceptor);
+            async move {
+                let mut ws = acceptor.accept(stream).await?;
+                while let Some(message) = ws.recv().await? {
+                    ws.feed(message).await?;
+                }
+                Ok(())
             }
-            Ok(())
-        }
-    })
+        })
+    } else {
+        harness::run_tokio(move |stream| {
+            let acceptor = Arc::clone(&acceptor);
+            async move {
+                let mut ws = acceptor.accept(stream).await?;
+                while let Some(message) = ws.recv().await? {
+                    ws.send(message).await?;
+                }
+                Ok(())
+            }
+        })
+    }
 }
