@@ -13,6 +13,10 @@ const SHORT: usize = 512;
 /// Loading it takes a nanosecond for each byte.
 const SHORT_HISTORY: usize = 1024;
 
+/// Longer ones refer to so many bytes for each of their own, if there are: what little they can gain from more is not worth
+/// the time.
+const HISTORY_PER_BYTE: usize = 16;
+
 /// The first message may get this much longer, less one. 64 random bytes get 5 longer.
 const FIRST_MAY_GROW: usize = 8;
 
@@ -183,10 +187,14 @@ impl Compressor {
         let pool = self.deflate.pool();
         let (mut deflater, is_own) = pool.deflater(self.window, self.owner);
         if !is_own {
-            let is_short = piece.is_first && piece.plain.len() < SHORT && self.owner.is_none();
+            let len = piece.plain.len();
+            let is_short = piece.is_first && len < SHORT && self.owner.is_none();
             let (level, history) = match is_short {
                 true => (Level::FAST, SHORT_HISTORY),
-                false => (self.deflate.config().level, usize::MAX),
+                false => {
+                    let worth_it = len.saturating_mul(HISTORY_PER_BYTE).max(SHORT_HISTORY);
+                    (self.deflate.config().level, worth_it)
+                }
             };
             deflater.begin(level, self.history.newest(history))?;
         }

@@ -8,7 +8,7 @@ use crate::{Level, Terms, WindowBits};
 /// | | sends 1 KiB of JSON as | memory of a connection | memory of all together |
 /// |---|---|---|---|
 /// | default | 248 bytes | 2 KiB, and what the peer has sent, up to 4 KiB, or 32 if it cannot be asked for less | about 0.2 MB for each thread |
-/// | ultra | 229 bytes | 2 KiB, and up to 32 KiB for the peer's window | up to 64 MiB |
+/// | ultra | 229 bytes | up to 16 KiB, and up to 32 KiB for the peer's window | up to 5 MB |
 /// | tiny | 417 bytes | none | about 0.2 MB for each thread |
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,7 +20,7 @@ pub struct DeflateConfig {
     pub level: Level,
     /// With takeover, the bytes kept of what was sent, for the next message to refer to. They are a connection's whole
     /// memory for sending; the compressor belongs to all of them. Beyond 2 KiB bytes hardly get fewer, and each message
-    /// takes longer.
+    /// takes longer. A short message loads less of it.
     pub history: usize,
     /// How many connections may keep a compressor of their own, with all of its window in it: 296 KB each with a window
     /// of 15 bits. 0 for none. Beyond that number the one that has been quiet longest loses its compressor to the one
@@ -64,12 +64,15 @@ const SENDING: WindowBits = match cfg!(all(feature = "miniz", not(feature = "zli
 };
 
 impl DeflateConfig {
-    /// The fewest bytes: windows of 32 KiB, and compressors of their own for the 226 connections that sent last.
+    /// The fewest bytes: windows of 32 KiB, a longer history, and compressors of their own for the 16 connections that
+    /// sent last. More of these have no room in the caches of most processors: to fetch one from memory takes longer than
+    /// to load the history.
     #[must_use]
     pub fn ultra() -> Self {
         Self {
             terms: Terms::default(),
-            live_contexts: 226,
+            history: 16 * 1024,
+            live_contexts: 16,
             ..Self::default()
         }
     }
