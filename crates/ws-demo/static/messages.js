@@ -130,7 +130,9 @@ export class MessagePanel extends EventTarget {
     const { compressed, frames, header, payload } = facts;
     Object.assign(row.dataset, { header, payload, compressed, frames });
     const masked = row.dataset.direction === "sent";
-    if (frames === 1) row.querySelector(".frame").replaceWith(this.#header(opcode, payload, masked, header, compressed));
+    // Of several frames there is no one header to draw.
+    const drawn = frames === 1 ? [this.#header(opcode, payload, masked, header, compressed)] : [];
+    row.querySelector(".frame").replaceWith(...drawn);
     const parts = [compressed ? `compressed to ${bytes(payload)}` : "not compressed"];
     if (compressed && length > 0) {
       row.dataset.ratio = (payload / length).toFixed(4);
