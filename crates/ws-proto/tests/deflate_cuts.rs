@@ -1,12 +1,12 @@
 //! Chunking is invisible, compressed or not: for any cut points the events and the error are the same, and of a message
 //! delivered in pieces what comes before the error is.
 
-#![cfg(feature = "deflate")]
+#![cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 
 use proptest::prelude::*;
-use ws_proto::{Agreement, Config, Event, MessageKind, ProtocolError};
+use ws_proto::{Agreement, Compress, Config, Event, Message, MessageKind, ProtocolError};
 use ws_testkit::blocks::{BAD, END, HELLO, repeats, stored};
-use ws_testkit::{Alone, Frame, vectors};
+use ws_testkit::{Alone, Frame, Prng, oracle, vectors};
 
 const LIMIT: usize = 20_000;
 
@@ -289,5 +289,42 @@ proptest! {
         let wire = conversation(&case, &frames);
         let actual = listen(&wire, streams, pieces.iter().copied().cycle());
         prop_assert!(actual == listen(&wire, streams, []), "{}", case.name);
+    }
+
+    /// A reader of DEFLATE data may see that it is bad before or behind what it still gives, but not by how it was cut.
+    ///
+    /// spec: F-09, PA-13, PA-15
+    #[test]
+    fn nor_of_damaged_data(
+        seed: u64,
+        len in 0_usize..12_000,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        streams: bool,
+        pieces in prop::collection::vec(prop_oneof![1_usize..20, 1_usize..3000], 1..8),
+    ) {
+        let mut prng = Prng::new(seed);
+        let words = ["alpha ", "beta ", "gamma ", "Größe ", "epsilon "];
+        let text: String = (0..len / 6).map(|_| words[prng.below(words.len())]).collect();
+        let config = Config::default().with_agreed(Some(Agreement::default()));
+        let mut sender = Alone::server_with(config);
+        for message in [text, "the next one".to_owned()] {
+            let message = Message::text(message);
+            sender.connection.send_with(message, Compress::Always).expect("sent");
+        }
+        let mut wire = Vec::new();
+        for mut frame in oracle::frames(&sender.sent()) {
+            for (index, bits) in &damage {
+                if frame.fin && !frame.payload.is_empty() {
+                    *index.get_mut(&mut frame.payload) ^= bits;
+                }
+            }
+            let mut sent = Frame::new(frame.opcode, frame.payload).masked(vectors::KEY);
+            sent.fin = frame.fin;
+            sent.rsv = if frame.opcode == 0 { 0 } else { 0b100 };
+            wire.extend(sent.bytes());
+        }
+        let actual = listen(&wire, streams, pieces.iter().copied().cycle());
+        let expected = listen(&wire, streams, []);
+        prop_assert_eq!(actual, expected);
     }
 }

@@ -5,6 +5,7 @@ use bytes::Buf;
 use ws_proto::{
     Agreement, Compress, Config, Connection, Context, DeflateConfig, Message, WindowBits,
 };
+use ws_testkit::blocks::{HELLO, stored};
 use ws_testkit::{Frame, vectors};
 
 const CONNECTIONS: usize = 2000;
@@ -16,31 +17,20 @@ fn resident() -> usize {
     pages.parse::<usize>().expect("a number") * 4096
 }
 
-/// Bytes for each connection beyond what `per_connection` leaves where nothing was agreed.
-fn cost(config: &DeflateConfig, agreed: Agreement, used: bool) -> usize {
+/// Bytes for each connection that was put to this use, beyond what one costs where nothing was agreed.
+fn cost(config: &DeflateConfig, agreed: Agreement, put_to_use: fn(&mut Connection)) -> usize {
     let config = Config::default()
         .with_deflate(config.clone())
         .with_agreed(Some(agreed));
-    let compressed = Frame::text(b"\xf2\x48\xcd\xc9\xc9\x07\x00")
-        .with_rsv(0b100)
-        .masked(vectors::KEY)
-        .bytes();
     // One goes first, so that what all share is not counted.
     let mut connections = Vec::with_capacity(CONNECTIONS + 1);
     let mut before = 0;
     for at in 0..=CONNECTIONS {
         let mut server = Connection::server(config.clone());
-        if used || at == 0 {
-            let message = Message::text("some words to be compressed. ".repeat(36));
-            server
-                .send_with(message, Compress::Always)
-                .expect("it is sent");
-            let len = server.transmit().remaining();
-            server.transmit().advance(len);
-            server.receive_buffer().extend_from_slice(&compressed);
-            while server.poll_event().expect("good").is_some() {}
-            server.park();
+        if at == 0 {
+            exchange(&mut server);
         }
+        put_to_use(&mut server);
         connections.push(server);
         if at == 0 {
             before = resident();
@@ -50,7 +40,32 @@ fn cost(config: &DeflateConfig, agreed: Agreement, used: bool) -> usize {
     (resident().saturating_sub(before) / CONNECTIONS).saturating_sub(size_of::<Connection>())
 }
 
-/// spec: PM-05
+fn nothing(_: &mut Connection) {}
+
+/// A message each way.
+fn exchange(server: &mut Connection) {
+    let message = Message::text("some words to be compressed. ".repeat(36));
+    server
+        .send_with(message, Compress::Always)
+        .expect("it is sent");
+    let len = server.transmit().remaining();
+    server.transmit().advance(len);
+    receive(server, Frame::text(HELLO));
+}
+
+/// The peer stops in the middle of a message.
+fn stall(server: &mut Connection) {
+    receive(server, Frame::text(stored(&[b'a'; 4000])).not_fin());
+}
+
+fn receive(server: &mut Connection, frame: Frame) {
+    let frame = frame.with_rsv(0b100).masked(vectors::KEY).bytes();
+    server.receive_buffer().extend_from_slice(&frame);
+    while server.poll_event().expect("good").is_some() {}
+    server.park();
+}
+
+/// spec: PM-05, PM-02
 #[test]
 fn compression_costs_what_was_said_and_kept_to_refer_to() {
     let small = WindowBits::new(12).expect("12 bits");
@@ -65,12 +80,16 @@ fn compression_costs_what_was_said_and_kept_to_refer_to() {
         }
     };
     // Two boxes, and nothing in them.
-    let idle = cost(&DeflateConfig::default(), takeover(true), false);
+    let idle = cost(&DeflateConfig::default(), takeover(true), nothing);
     assert!(idle <= 600, "{idle} bytes unused");
     // 1 KiB that was sent and five bytes that were received.
-    let used = cost(&DeflateConfig::default(), takeover(true), true);
+    let used = cost(&DeflateConfig::default(), takeover(true), exchange);
     assert!(used <= 600 + 1536, "{used} bytes after a message each way");
-    let tiny = cost(&DeflateConfig::tiny(), takeover(false), true);
+    let tiny = cost(&DeflateConfig::tiny(), takeover(false), exchange);
     assert!(tiny <= 600, "{tiny} bytes without takeover");
-    println!("{idle} bytes unused, {used} after a message each way, {tiny} without takeover");
+    // What has come of a message, and no codec.
+    let stalled = cost(&DeflateConfig::default(), takeover(true), stall);
+    assert!(stalled <= 600 + 4096, "{stalled} bytes inside a message");
+    println!("{idle} bytes unused, {used} after a message each way, {tiny} without takeover,");
+    println!("{stalled} where the peer has stopped after 4000 bytes of a message");
 }
