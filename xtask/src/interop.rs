@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::command;
+use crate::differential;
 use crate::examples;
 use crate::peer::Peer;
 use crate::setup;
@@ -65,6 +66,10 @@ pub(crate) fn run(workspace: &Workspace) -> Verdict {
     std::fs::create_dir_all(&logs)?;
     let mut findings = Vec::new();
     let mut checks = 0;
+    match differential::run(workspace, &logs) {
+        Ok(count) => checks += count,
+        Err(failure) => findings.push(format!("zlib: {}", failure.findings().join("\n"))),
+    }
     for binding in BINDINGS {
         let ours = Ours::build(workspace, binding)?;
         for library in LIBRARIES {

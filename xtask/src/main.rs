@@ -12,6 +12,7 @@ mod browser;
 mod cargo_checks;
 mod command;
 mod conformance;
+mod differential;
 mod examples;
 mod fuzz;
 mod hostile;
