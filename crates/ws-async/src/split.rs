@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseInfo, Role, State, Stats};
+use ws_proto::{Agreement, CloseInfo, Role, State, Stats};
 
 use self::transport::Transport;
 use crate::driver::Driver;
@@ -22,6 +22,7 @@ struct Shared {
     handover: Handover<Driver<Transport>>,
     /// Agreed on once and for all.
     subprotocol: Option<Box<str>>,
+    deflate: Option<Agreement>,
     role: Role,
 }
 
@@ -36,6 +37,10 @@ where
             .as_ref()
             .and_then(|negotiated| negotiated.subprotocol.as_deref())
             .map(Box::from),
+        deflate: driver
+            .negotiated
+            .as_ref()
+            .and_then(|negotiated| negotiated.deflate),
         role: driver.connection.role(),
         handover: Handover::new(driver.map_stream(Transport::new)),
     });

@@ -71,6 +71,9 @@ async fn both_ends_compress_if_both_were_told_to() {
                 assert_eq!(traffic.bytes < 3000, compresses, "{traffic:?}");
             }
         }
+        let agreed = client.deflate();
+        let (sender, receiver) = client.split();
+        assert_eq!((sender.deflate(), receiver.deflate()), (agreed, agreed));
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ws_handshake::Negotiated;
 use ws_proto::{
-    Chunk, CloseCode, CloseInfo, Compress, Event, Message, MessageKind, Offered, OverflowPolicy,
-    PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
+    Agreement, Chunk, CloseCode, CloseInfo, Compress, Event, Message, MessageKind, Offered,
+    OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
 use crate::driver::Driver;
@@ -251,6 +251,11 @@ impl Sender {
         self.shared.negotiated.subprotocol.as_deref()
     }
 
+    /// What the opening handshake agreed on compression (RFC 7692), if anything.
+    pub fn deflate(&self) -> Option<Agreement> {
+        self.shared.negotiated.deflate
+    }
+
     /// How the connection ended or is ending; `None` while it is open.
     pub fn close_info(&self) -> Option<CloseInfo> {
         self.shared.close_info()
@@ -422,6 +427,11 @@ impl Receiver {
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
         self.shared.negotiated.subprotocol.as_deref()
+    }
+
+    /// What the opening handshake agreed on compression (RFC 7692), if anything.
+    pub fn deflate(&self) -> Option<Agreement> {
+        self.shared.negotiated.deflate
     }
 
     /// How the connection ended or is ending; `None` while it is open.

@@ -58,6 +58,9 @@ fn both_ends_compress_if_both_were_told_to() {
                 assert_eq!(traffic.bytes < 1000, compresses, "{traffic:?}");
             }
         }
+        let agreed = client.deflate();
+        let (sender, receiver) = client.split().expect("a stream that can be cloned");
+        assert_eq!((sender.deflate(), receiver.deflate()), (agreed, agreed));
     }
 }
 

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use ws_handshake::server::Request;
 use ws_proto::{
-    CloseCode, CloseInfo, Compress, Event, Message, PreparedMessage, State, Stats, Unsent,
+    Agreement, CloseCode, CloseInfo, Compress, Event, Message, PreparedMessage, State, Stats,
+    Unsent,
 };
 
 use super::race::{First, first};
@@ -244,6 +245,11 @@ impl Session {
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
         self.sender.subprotocol()
+    }
+
+    /// What the opening handshake agreed on compression (RFC 7692), if anything.
+    pub fn deflate(&self) -> Option<Agreement> {
+        self.sender.deflate()
     }
 
     /// How the connection ended or is ending; `None` while it is open.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ws_proto::{Chunk, CloseInfo, Event, Message, Role, State, Stats};
+use ws_proto::{Agreement, Chunk, CloseInfo, Event, Message, Role, State, Stats};
 
 use super::Shared;
 use crate::Error;
@@ -115,6 +115,11 @@ impl Receiver {
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
         self.shared.subprotocol.as_deref()
+    }
+
+    /// What the opening handshake agreed on compression (RFC 7692), if anything.
+    pub fn deflate(&self) -> Option<Agreement> {
+        self.shared.deflate
     }
 
     /// How the connection ended or is ending; `None` while it is open.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, CloseInfo, Compress, FlushMark, Message, MessageKind, Offered, OverflowPolicy,
-    PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
+    Agreement, CloseCode, CloseInfo, Compress, FlushMark, Message, MessageKind, Offered,
+    OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
 use super::Shared;
@@ -293,6 +293,11 @@ impl Sender {
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
         self.shared.subprotocol.as_deref()
+    }
+
+    /// What the opening handshake agreed on compression (RFC 7692), if anything.
+    pub fn deflate(&self) -> Option<Agreement> {
+        self.shared.deflate
     }
 
     /// How the connection ended or is ending; `None` while it is open.
