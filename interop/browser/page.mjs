@@ -179,12 +179,12 @@ async function theBrowserCompresses(scope, demo, checks) {
     const ratios = messages.map(({ payload }) => Number((payload / QUOTE.length).toFixed(4)));
     checks.equal(`ratio, ${direction}`, messages.map(({ ratio }) => ratio), ratios);
     const shown = await scope.get('message-log').locator(`[data-direction=${direction}] .carried`).first().innerText();
-    checks.equal(`what is shown, ${direction}`, shown, `compressed to ${third} B, ${((100 * third) / QUOTE.length).toFixed(1)} %`);
+    checks.equal(`what is shown, ${direction}`, shown, `compressed to ${third} B, ${((100 * third) / QUOTE.length).toFixed(1)}\u00a0%`);
     // Probes count too, and are compressed as well.
     const total = await scope.get(`${direction}-carried`).evaluate(({ dataset }) => dataset);
     const known = messages.reduce((sum, { payload }) => sum + payload, 0);
     checks.equal(`in all, ${direction}`, Number(total.payload) >= known && Number(total.plain) >= 3 * QUOTE.length, true);
-    checks.equal(`the share of all, ${direction}`, /^\d+(\.\d)? %$/.test(await scope.get(`${direction}-share`).innerText()), true);
+    checks.equal(`the share of all, ${direction}`, /^\d+(\.\d)?\s%$/.test(await scope.get(`${direction}-share`).innerText()), true);
   }
 }
 

@@ -23,8 +23,7 @@ pub(crate) async fn serve(mut session: Session, compressing: Option<Terms>) -> H
     let report = report(session.request(), &acceptance);
     // A request may hold a cookie next to what another page has put into its address, and how well the two compress
     // together tells about the cookie (RFC 7692 section 8).
-    let sender = session.sender();
-    sender.send_with(report, Compress::Never).await?;
+    session.send_with(report, Compress::Never).await?;
     while session.recv().await?.is_some() {}
     Ok(())
 }

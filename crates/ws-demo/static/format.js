@@ -16,10 +16,10 @@ export function bytes(n) {
   return `${Number.isInteger(mib) ? mib : mib.toFixed(2)} MiB`;
 }
 
-/** What is left of something, as a share of it: `4.1 %`. */
+/** What is left of something, as a share of it, in percent. */
 export function share(part, whole) {
   const percent = (100 * part) / whole;
-  return `${percent < 10 ? percent.toFixed(1) : percent.toFixed(0)} %`;
+  return `${percent < 10 ? percent.toFixed(1) : percent.toFixed(0)}\u00a0%`;
 }
 
 /** A duration in milliseconds, with three significant digits. */
