@@ -209,7 +209,7 @@ impl Connection {
 
     /// Delivers one message in pieces, as [`Event::Chunk`]s, while it arrives: the message that is arriving, of which
     /// the first piece then is all that has arrived, or else the next one. The one after it is an [`Event::Message`]
-    /// again.
+    /// again. What the peer has flushed is told at once, compressed or not: it may wait for an answer.
     ///
     /// It may have `max_size` bytes in all, in frames of any size, whatever `Config::max_message_size` and
     /// `Config::max_frame_size` say, and any number of fragments, of which `Config::max_fragments` may be empty. What
