@@ -11,7 +11,7 @@ use ws_async::handshake::client::HandshakeError;
 use ws_async::handshake::server::ResponseError;
 use ws_async::{
     AcceptError, Acceptor, CloseCode, Compress, Config, ConnectError, Connector, Deflate,
-    DeflateConfig, Message, MessageKind, PreparedMessage, WebSocket,
+    DeflateConfig, Level, Message, MessageKind, PreparedMessage, Terms, WebSocket,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -46,10 +46,14 @@ fn text(len: usize) -> String {
 #[tokio::test]
 async fn both_ends_compress_if_both_were_told_to() {
     let on = || deflating(DeflateConfig::default());
+    let own = DeflateConfig::default()
+        .with_level(Level::FAST)
+        .with_terms(Terms::default());
     let cases = [
         (on(), on(), true),
         (on(), deflating(DeflateConfig::tiny()), true),
         (deflating(DeflateConfig::ultra()), on(), true),
+        (deflating(own), on(), true),
         (on(), Config::default(), false),
         (Config::default(), on(), false),
     ];

@@ -138,7 +138,7 @@ pub use ws_proto::Deflate;
 pub use ws_proto::serving;
 pub use ws_proto::{
     Agreement, Chunk, CloseCode, CloseFrame, CloseInfo, Compress, Config, DeflateConfig, Direction,
-    Event, FrameHeader, Initiator, Message, MessageKind, Opcode, PreparedMessage, ProtocolError,
-    Published, Role, Rsv, SendError, SlowConsumer, State, Stats, TappedFrame, Traffic, Unsent,
-    Utf8Bytes,
+    Event, FrameHeader, Initiator, Level, Message, MessageKind, Opcode, PreparedMessage,
+    ProtocolError, Published, Role, Rsv, SendError, SlowConsumer, State, Stats, TappedFrame, Terms,
+    Traffic, Unsent, Utf8Bytes, WindowBits,
 };

@@ -10,7 +10,7 @@ use ws_sync::handshake::client::HandshakeError;
 use ws_sync::handshake::server::ResponseError;
 use ws_sync::{
     AcceptError, Acceptor, CloseCode, Compress, Config, ConnectError, Connector, Deflate,
-    DeflateConfig, Message, MessageKind, PreparedMessage, WebSocket,
+    DeflateConfig, Level, Message, MessageKind, PreparedMessage, Terms, WebSocket,
 };
 
 fn pair(client: Config, server: Config) -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
@@ -34,10 +34,14 @@ fn deflating(config: DeflateConfig) -> Config {
 #[test]
 fn both_ends_compress_if_both_were_told_to() {
     let on = || deflating(DeflateConfig::default());
+    let own = DeflateConfig::default()
+        .with_level(Level::FAST)
+        .with_terms(Terms::default());
     let cases = [
         (on(), on(), true),
         (on(), deflating(DeflateConfig::tiny()), true),
         (deflating(DeflateConfig::ultra()), on(), true),
+        (deflating(own), on(), true),
         (on(), Config::default(), false),
         (Config::default(), on(), false),
     ];
