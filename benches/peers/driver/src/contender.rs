@@ -60,6 +60,8 @@ const ALL: &[Contender] = &[
     ours("ws-async, feed", "peer-ours-async", &["--feed"]),
     ours("ws-async, split", "peer-ours-async", &["--split"]),
     ours("ws-sync, blocking threads", "peer-ours-sync", &[]),
+    deflating(OFFER, peer("yawc", "peer-yawc", &[])),
+    deflating(OFFER, peer("yawc, hand-batched", "peer-yawc", &["--batch"])),
     deflating(OFFER, peer("sockudo-ws", "peer-sockudo-ws", &[])),
     deflating(
         OFFER,
