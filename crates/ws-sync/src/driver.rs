@@ -156,9 +156,9 @@ impl Driver {
         self.ahead = VecDeque::new();
     }
 
-    /// The next event for the application, of what has arrived.
+    /// The next event for the application, of what has arrived. [`Event::Part`] is none, but time for others.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
-        self.ahead.pop_front().or_else(|| self.poll_event())
+        self.ahead.pop_front().or_else(|| self.poll_once())
     }
 
     /// Looks at what has arrived while the application is not there to take it: answers what there is to answer and
@@ -189,16 +189,16 @@ impl Driver {
 
     fn poll_event(&mut self) -> Option<Event> {
         loop {
-            match self.connection.poll_event() {
-                // A long message is being decompressed, and a thread has nothing better to do.
-                Ok(Some(Event::Part)) => {}
-                polled => return self.take_event(polled),
+            match self.poll_once() {
+                // Much is being decompressed, and a thread has nothing better to do.
+                Some(Event::Part) => {}
+                event => return event,
             }
         }
     }
 
-    fn take_event(&mut self, polled: Result<Option<Event>, ProtocolError>) -> Option<Event> {
-        match polled {
+    fn poll_once(&mut self) -> Option<Event> {
+        match self.connection.poll_event() {
             Ok(event) => {
                 match event {
                     Some(Event::Ping(_) | Event::Closed(_)) => self.owes_answer = true,

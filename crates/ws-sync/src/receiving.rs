@@ -7,7 +7,7 @@ use ws_proto::{Chunk, Event};
 use crate::Error;
 use crate::driver::{Driver, LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
 use crate::handover::{Guard, Handover, Patience, Written};
-use crate::sync::now;
+use crate::sync::{now, yield_now};
 use crate::timed::{Silence, has_passed};
 
 impl Handover {
@@ -73,6 +73,13 @@ impl Handover {
         let mut silence = Silence::new(held.read_timeout);
         loop {
             if let Some(event) = held.driver.next_event() {
+                if matches!(event, Event::Part) {
+                    // Much is being decompressed. Whoever sends or publishes does not wait for all of it.
+                    drop(held);
+                    yield_now();
+                    held = self.lock();
+                    continue;
+                }
                 return (held, Ok(Some(event)));
             }
             let stalled;

@@ -71,6 +71,10 @@ impl<S: Stream> Whole<S> {
     fn next_event_within(&mut self, mut silence: Silence) -> Result<Option<Event>, Error> {
         loop {
             if let Some(event) = self.driver.next_event() {
+                if matches!(event, Event::Part) {
+                    // There are no others.
+                    continue;
+                }
                 // A Pong does not wait until the application, which may be busy with this message, calls again.
                 if matches!(event, Event::Message(_) | Event::Chunk(_)) {
                     self.answer();

@@ -11,14 +11,20 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+#[cfg(feature = "deflate")]
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
+#[cfg(feature = "deflate")]
+use ws_proto::Agreement;
 use ws_proto::{
     CloseCode, Compress, Config, Connection, Event, Message, OverflowPolicy, PreparedMessage,
 };
 use ws_sync::{Error, Stream};
+#[cfg(feature = "deflate")]
+use ws_testkit::blocks::bomb;
 use ws_testkit::oracle::{self, Receiver};
 use ws_testkit::{Frame, vectors};
 
@@ -55,6 +61,7 @@ mod sync {
     use std::time::{Duration, Instant};
 
     pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+    pub(crate) use shuttle::thread::yield_now;
 
     thread_local! {
         /// All threads of a schedule run in one thread of the operating system.
@@ -227,7 +234,11 @@ impl Stream for End {
 
 /// A server whose every wait lasts until something happens.
 fn server(stream: End) -> Arc<Handover> {
-    let config = Config::default()
+    server_with(Config::default(), stream)
+}
+
+fn server_with(config: Config, stream: End) -> Arc<Handover> {
+    let config = config
         .with_ping_interval(None)
         .with_write_timeout(None)
         .with_close_timeout(None);
@@ -697,4 +708,39 @@ fn a_slow_consumer_hears_that_it_is_put_out() {
 #[test]
 fn every_schedule_of_a_small_conversation() {
     shuttle::check_dfs(|| all_at_work(&["a"], 1, false, 64), Some(1_000));
+}
+
+/// Somebody else gets the lock while much is being decompressed.
+///
+/// spec: PM-08
+#[cfg(feature = "deflate")]
+#[test]
+fn nobody_waits_for_all_of_a_long_message() {
+    const LOOKS: usize = 10;
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    // One pause in the middle of it.
+    let message = Frame::text(bomb(1200)).with_rsv(0b100).masked(vectors::KEY);
+    let wire = message.bytes();
+    let schedule = move || {
+        let (mut client, stream) = End::pair(wire.len());
+        client.write_all(&wire).expect("there is room");
+        let config = Config::default().with_agreed(Some(Agreement::default()));
+        let server = server_with(config, stream);
+        let looking = thread::spawn({
+            let server = Arc::clone(&server);
+            move || {
+                for _ in 0..LOOKS {
+                    let received = server.inspect(|driver| driver.connection.stats().received);
+                    let is_within = received.frames == 1 && received.messages == 0;
+                    SEEN.fetch_add(usize::from(is_within), Ordering::Relaxed);
+                }
+            }
+        });
+        let event = server.next_event(true).expect("it has arrived");
+        assert!(matches!(event, Some(Event::Message(message)) if message.len() == 1200 * 258 + 1));
+        looking.join().expect("no panic");
+        server.abort();
+    };
+    shuttle::check_random(schedule, 50);
+    assert!(SEEN.load(Ordering::Relaxed) > 0);
 }
