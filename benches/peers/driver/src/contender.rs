@@ -89,6 +89,18 @@ const ALL: &[Contender] = &[
             &["--ultra", "--feed"],
         ),
     ),
+    deflating(
+        OFFER,
+        ours("ws-async, live", "peer-ours-async", &["--live"]),
+    ),
+    deflating(
+        OFFER,
+        ours(
+            "ws-async, live, feed",
+            "peer-ours-async",
+            &["--live", "--feed"],
+        ),
+    ),
     deflating(OFFER, ours("ws-sync, default", "peer-ours-sync", &[])),
     deflating(
         OFFER,

@@ -1,5 +1,5 @@
-//! Echo server on ws-async that compresses as it does by default, or for the fewest bytes: `--ultra`.
-//! `--feed` leaves the moment of writing to `recv`.
+//! Echo server on ws-async that compresses as it does by default, or for the fewest bytes: `--ultra`, or `--live` with a
+//! compressor for each connection. `--feed` leaves the moment of writing to `recv`.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -7,9 +7,12 @@ use std::sync::Arc;
 use ws_async::{Acceptor, Config, DeflateConfig};
 
 fn main() -> harness::Outcome {
-    let deflate = match harness::has_flag("--ultra") {
-        true => DeflateConfig::ultra(),
-        false => DeflateConfig::default(),
+    let deflate = if harness::has_flag("--live") {
+        DeflateConfig::ultra().with_live_contexts(1000)
+    } else if harness::has_flag("--ultra") {
+        DeflateConfig::ultra()
+    } else {
+        DeflateConfig::default()
     };
     let acceptor = Acceptor::new().with_config(Config::default().with_deflate(deflate));
     let acceptor = Arc::new(acceptor);
