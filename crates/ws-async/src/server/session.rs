@@ -148,6 +148,27 @@ impl Session {
         Ok(())
     }
 
+    /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Sender::feed`].
+    pub async fn feed_with(
+        &self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        let message = message.into();
+        let sending = self.payloads.sending(&message);
+        self.sender.feed_with(message, compress).await?;
+        sending.done();
+        Ok(())
+    }
+
     /// Queues one message and writes what can be written at once, or gives the message back.
     ///
     /// # Errors

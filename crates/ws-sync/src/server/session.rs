@@ -118,6 +118,19 @@ impl Session {
         Ok(())
     }
 
+    /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    pub fn feed_with(&self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
+        let message = message.into();
+        let sending = self.payloads.sending(&message);
+        self.sender.feed_with(message, compress)?;
+        sending.done();
+        Ok(())
+    }
+
     /// Queues one message and writes what can be written at once, or gives the message back.
     ///
     /// # Errors
