@@ -29,6 +29,8 @@ pub struct Contender {
     pub pattern: Pattern,
     /// The extension offered to it.
     pub offer: Option<&'static str>,
+    /// Whether it answers compressed messages of 0 bytes, each of them.
+    pub takes_empty: bool,
 }
 
 /// What browsers offer.
@@ -60,8 +62,11 @@ const ALL: &[Contender] = &[
     ours("ws-async, feed", "peer-ours-async", &["--feed"]),
     ours("ws-async, split", "peer-ours-async", &["--split"]),
     ours("ws-sync, blocking threads", "peer-ours-sync", &[]),
-    deflating(OFFER, peer("yawc", "peer-yawc", &[])),
-    deflating(OFFER, peer("yawc, hand-batched", "peer-yawc", &["--batch"])),
+    not_empty(deflating(OFFER, peer("yawc", "peer-yawc", &[]))),
+    not_empty(deflating(
+        OFFER,
+        peer("yawc, hand-batched", "peer-yawc", &["--batch"]),
+    )),
     deflating(OFFER, peer("sockudo-ws", "peer-sockudo-ws", &[])),
     deflating(
         OFFER,
@@ -155,6 +160,7 @@ const fn floor(
         kind: Kind::Floor,
         pattern: Pattern::Echo,
         offer: None,
+        takes_empty: true,
     }
 }
 
@@ -177,6 +183,14 @@ const fn ours(
     Contender {
         kind: Kind::Ours,
         ..floor(name, package, arguments)
+    }
+}
+
+/// It answers the first compressed message of 0 bytes, and none after it.
+const fn not_empty(contender: Contender) -> Contender {
+    Contender {
+        takes_empty: false,
+        ..contender
     }
 }
 

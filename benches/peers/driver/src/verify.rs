@@ -29,7 +29,7 @@ pub fn contender(contender: &Contender, arguments: &Arguments) -> Result<()> {
             let server = Server::start(contender, arguments)?;
             for max_write in [usize::MAX, 7] {
                 for (stream, agreed) in server.connect_deflated(CONNECTIONS)? {
-                    deflated(stream, agreed, max_write)?;
+                    deflated(stream, agreed, max_write, contender.takes_empty)?;
                 }
             }
             Ok(())
@@ -126,7 +126,12 @@ fn fragments_around_a_ping(kind: Kind) -> Burst {
 
 /// Messages of all sizes and kinds, compressed, on one connection: what comes later refers to what was before. Long text
 /// has to come back compressed.
-fn deflated(mut stream: TcpStream, agreed: Agreed, max_write: usize) -> Result<()> {
+fn deflated(
+    mut stream: TcpStream,
+    agreed: Agreed,
+    max_write: usize,
+    takes_empty: bool,
+) -> Result<()> {
     const ALIKE: usize = 200;
     let mut random = Random(9);
     let mut deflater = Deflater::new(agreed);
@@ -138,7 +143,7 @@ fn deflated(mut stream: TcpStream, agreed: Agreed, max_write: usize) -> Result<(
         .chain([(Payload::Chinese, 4096, 4), (Payload::Binary, 125, 16)])
         .chain(alike);
     for (payload, len, count) in bursts {
-        if len > MAX_CUT && max_write < len {
+        if len == 0 && !takes_empty || len > MAX_CUT && max_write < len {
             continue;
         }
         let messages: Vec<(u8, Vec<u8>)> = (0..count)

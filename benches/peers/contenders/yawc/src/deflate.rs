@@ -12,6 +12,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use yawc::{Frame, HttpWebSocket, OpCode, Options, WebSocket};
 
+const MIB: usize = 1024 * 1024;
+
 fn main() -> harness::Outcome {
     let is_batching = harness::has_flag("--batch");
     harness::run_tokio(move |stream| serve(stream, is_batching))
@@ -19,7 +21,10 @@ fn main() -> harness::Outcome {
 
 async fn serve(stream: TcpStream, is_batching: bool) -> harness::Outcome {
     let upgrade = service_fn(move |mut request| async move {
-        let options = Options::default().with_balanced_compression().with_utf8();
+        let options = Options::default()
+            .with_balanced_compression()
+            .with_limits(16 * MIB, 32 * MIB)
+            .with_utf8();
         let (response, upgraded) = WebSocket::upgrade_with_options(&mut request, options)?;
         // A task of its own, for hyper hands the connection over when this response is written.
         tokio::spawn(async move {
