@@ -5,8 +5,9 @@ use crate::{Level, Terms, WindowBits};
 /// How messages are compressed, and what that may cost. [`Default`], [`ultra`](Self::ultra) and [`tiny`](Self::tiny) are
 /// meant to be used as they are.
 ///
-/// What a message of 1,068 bytes of JSON takes on the wire among others of its kind, and what a connection of a server holds while it waits, in bytes, the connection itself
-/// not counted: when compression was agreed with a client that offered what browsers do, and after so much JSON each way.
+/// What a message of 1,068 bytes of JSON takes on the wire among others of its kind, and what a connection of a server
+/// holds while it waits, in bytes, the connection itself not counted: when compression was agreed with a client that
+/// offered what browsers do, and after so much JSON each way.
 ///
 /// | | 1 KiB of JSON | unused | 1 KiB each way | 32 KiB each way | all connections together |
 /// |---|---|---|---|---|---|
