@@ -150,6 +150,25 @@ async fn below_plain_nothing_is_compressed() {
     server.end((client, watcher)).await;
 }
 
+// What another page has put into the address stands there next to the cookie of the user: how well the two compress
+// together would tell about the cookie (RFC 7692 section 8).
+#[tokio::test]
+async fn what_inspect_tells_of_a_cookie_is_not_compressed() {
+    let server = Running::start().await;
+    // The address holds the cookie's value too, as a guess of it that is right.
+    let browser = browser().with_header("Cookie", format!("session={NAME}"));
+    let (mut client, seen) = open_watched(&server, "/inspect", &browser).await;
+    assert!(client.ws.deflate().is_some());
+    let told = client.text().await;
+    assert_eq!(told.matches(NAME).count(), 2, "{told}");
+    let plain = told.len() as u64;
+    assert_eq!(
+        *seen.lock().expect("nobody panicked"),
+        [("sent", false, 1, 4, plain)]
+    );
+    server.end(client).await;
+}
+
 // spec: PM-07
 #[tokio::test]
 async fn answers_are_compressed_as_the_page_asks() {
@@ -193,6 +212,17 @@ async fn answers_are_compressed_as_the_page_asks() {
         assert!(watcher.text().await.starts_with(r#"{"type":"error","#));
     }
     server.end((client, watcher)).await;
+}
+
+#[tokio::test]
+async fn what_a_page_asks_for_is_short() {
+    let server = Running::start().await;
+    let mut watcher = watch(&server).await;
+    watcher.send(" ".repeat(1024)).await;
+    assert!(watcher.text().await.starts_with(r#"{"type":"error","#));
+    watcher.send(" ".repeat(1025)).await;
+    assert_eq!(watcher.closed().await.code, CloseCode::MESSAGE_TOO_BIG);
+    server.end(()).await;
 }
 
 // spec: S-03
