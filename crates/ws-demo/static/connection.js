@@ -3,7 +3,7 @@
 import { byId } from "./dom.js";
 import { elapsed, count } from "./format.js";
 import { utf8Length } from "./frame.js";
-import { isPlain, pathOf, routeOf } from "./routes.js";
+import { isHere, isKnown, isPlain, pathOf, routeOf } from "./routes.js";
 
 /** Reason text of a Close frame: 125 bytes of payload less two for the code (section 5.5). */
 const REASON_BYTES = 123;
@@ -37,7 +37,7 @@ export class ConnectionPanel {
     this.#explainRoute();
 
     this.#route.addEventListener("change", () => this.#takeRoute());
-    this.#compression.addEventListener("change", () => this.#takeRoute());
+    this.#compression.addEventListener("change", () => this.#takeCompression());
     this.#url.addEventListener("input", () => this.#explainRoute());
     this.#reason.addEventListener("input", () => this.#measureReason());
     byId("connect-form").addEventListener("submit", (event) => this.#connect(event));
@@ -90,20 +90,26 @@ export class ConnectionPanel {
     }
   }
 
+  /** The routes are this server's: to choose one leads back to it. */
   #takeRoute() {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const url = URL.canParse(this.#url.value) ? new URL(this.#url.value) : new URL(`${scheme}//${location.host}`);
-    url.pathname = pathOf(this.#route.value, !this.#compression.checked);
-    url.search = "";
-    this.#url.value = url.href;
+    this.#url.value = `${scheme}//${location.host}${pathOf(this.#route.value, !this.#compression.checked)}`;
     this.#explainRoute();
+  }
+
+  /** Only where it is known what stands at the path: elsewhere the switch is disabled. */
+  #takeCompression() {
+    const url = new URL(this.#url.value);
+    url.pathname = pathOf(routeOf(url.pathname), !this.#compression.checked);
+    this.#url.value = url.href;
   }
 
   #explainRoute() {
     const path = URL.canParse(this.#url.value) ? new URL(this.#url.value).pathname : "";
     const route = routeOf(path);
     byId("route-hint").textContent = ROUTES[route] ?? "Not one of this server’s routes: echoes cannot be checked there.";
-    if (!(route in ROUTES)) return;
+    this.#compression.disabled = !isHere(this.#url.value) || !isKnown(path);
+    if (this.#compression.disabled) return;
     this.#route.value = route;
     this.#compression.checked = !isPlain(path);
   }

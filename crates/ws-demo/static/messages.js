@@ -40,7 +40,7 @@ export class MessagePanel extends EventTarget {
   #list = byId("message-log");
   #sends = [byId("send-text"), byId("send-binary")];
   #answers = byId("answers");
-  // The rows of messages of which the server has not told yet.
+  // The rows of messages of which the server has not told yet, by their shapes.
   #rows = new WeakMap();
   #sent = 0;
   #tally = { pending: 0, verified: 0, differs: 0, lost: 0 };
@@ -59,11 +59,11 @@ export class MessagePanel extends EventTarget {
         byId("send-text").click();
       }
     });
-    scope.addEventListener("state", () => this.#enable());
-    watch.addEventListener("facts", ({ detail: { message, facts } }) => this.#showFacts(message, facts));
+    scope.addEventListener("state", () => this.#enable(watch));
+    watch.addEventListener("facts", ({ detail: { shape, facts } }) => this.#showFacts(shape, facts));
     this.#followAnswers(watch);
     this.#showCost();
-    this.#enable();
+    this.#enable(watch);
   }
 
   received(message, { status, answers }) {
@@ -94,13 +94,13 @@ export class MessagePanel extends EventTarget {
   }
 
   #addRow(direction, message, outcome) {
-    const { opcode, length, content, header } = message;
+    const { opcode, length, content, shape } = message;
     const sent = direction === "sent";
     const kind = opcode === TEXT ? "text" : "binary";
     const carried = make("span", { className: "carried", data: { known: "no" } });
     const row = make(
       "li",
-      { className: "row message", data: { direction, kind, size: length, header } },
+      { className: "row message", data: { direction, kind, size: length } },
       make("time", { text: clockTime(new Date()) }),
       make("span", { className: "arrow", "aria-label": direction, role: "img", text: sent ? "↑" : "↓" }),
       make("span", { className: "kind", text: sent ? `${message.number} ${kind}` : kind }),
@@ -109,37 +109,44 @@ export class MessagePanel extends EventTarget {
       make(
         "span",
         { className: "onwire" },
-        this.#header(opcode, length, sent, header),
+        make("span", { className: "frame" }),
         carried,
         make("span", { className: "snippet", text: preview(content) }),
       ),
     );
-    this.#rows.set(message, row);
-    if (message.facts) this.#showFacts(message, message.facts);
+    this.#rows.set(shape, row);
+    if (shape.facts !== undefined) this.#showFacts(shape, shape.facts);
     this.#list.prepend(row);
     while (this.#list.children.length > ROWS_KEPT) this.#list.lastElementChild.remove();
   }
 
-  /** What the server saw takes the place of what was guessed. It may come before the message has its row. */
-  #showFacts(message, facts) {
-    message.facts = facts;
-    const row = this.#rows.get(message);
+  /** What the server saw, null where it does not tell. It may come before the message has its row. */
+  #showFacts(shape, facts) {
+    shape.facts = facts;
+    const row = this.#rows.get(shape);
     if (!row) return;
-    this.#rows.delete(message);
-    const { opcode, length } = message;
+    this.#rows.delete(shape);
+    const carried = row.querySelector(".carried");
+    if (facts === null) {
+      carried.dataset.known = "never";
+      carried.textContent = "not known on the wire";
+      return;
+    }
+    const { opcode, length } = shape;
     const { compressed, frames, header, payload } = facts;
     Object.assign(row.dataset, { header, payload, compressed, frames });
     const masked = row.dataset.direction === "sent";
     // Of several frames there is no one header to draw.
     const drawn = frames === 1 ? [this.#header(opcode, payload, masked, header, compressed)] : [];
     row.querySelector(".frame").replaceWith(...drawn);
-    const parts = [compressed ? `compressed to ${bytes(payload)}` : "not compressed"];
-    if (compressed && length > 0) {
-      row.dataset.ratio = (payload / length).toFixed(4);
-      parts.push(share(payload, length));
+    const parts = ["not compressed"];
+    if (compressed) {
+      // What got longer by it is no share of what it was.
+      const percent = payload < length ? ` (${share(payload, length)})` : "";
+      parts[0] = `compressed: ${bytes(payload)} of ${bytes(length)}${percent}`;
+      if (length > 0) row.dataset.ratio = (payload / length).toFixed(4);
     }
     if (frames > 1) parts.push(`${count(frames)} frames, ${bytes(header)} of headers`);
-    const carried = row.querySelector(".carried");
     carried.dataset.known = "yes";
     carried.textContent = parts.join(", ");
   }
@@ -155,7 +162,7 @@ export class MessagePanel extends EventTarget {
     });
     // A new watch has forgotten what the one before was asked.
     watch.addEventListener("state", () => {
-      this.#answers.disabled = !watch.isWatching;
+      this.#enable(watch);
       if (watch.isWatching) watch.ask(this.#answers.value);
     });
   }
@@ -200,8 +207,10 @@ export class MessagePanel extends EventTarget {
     byId("text-cost").textContent = `${bytes(length)} payload, ${headerSize(length, true)} B header`;
   }
 
-  #enable() {
+  #enable(watch) {
     const closed = this.#scope.state !== "OPEN";
+    // Where nothing was agreed on there is nothing to choose.
+    this.#answers.disabled = !(watch.isWatched && this.#scope.compresses);
     for (const button of this.#sends) button.disabled = closed;
   }
 

@@ -2,6 +2,18 @@
 
 const PLAIN = "/plain";
 
+const ROUTES = new Set(["/echo", "/chat", "/reverse-001", "/origin-checked"]);
+
+/** Whether a URL leads to the server of this page. */
+export function isHere(url) {
+  return URL.canParse(url) && new URL(url).host === location.host;
+}
+
+/** Whether this page knows what is at this path of its server. */
+export function isKnown(path) {
+  return ROUTES.has(routeOf(path));
+}
+
 /** Whether the server declines compression at this path. */
 export function isPlain(path) {
   return path.startsWith(`${PLAIN}/`);

@@ -3,7 +3,7 @@
 // Events it dispatches: `state` after every change of readyState, the API's own four (`open`,
 // `message`, `error`, `close`, each with `detail`), and `sent`.
 
-import { TEXT, BINARY, headerSize, wireForm } from "./frame.js";
+import { TEXT, BINARY, wireForm } from "./frame.js";
 
 export const STATES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"];
 
@@ -44,7 +44,7 @@ export class Scope extends EventTarget {
   /** Puts one message on the wire; the answer describes it. Only while OPEN. */
   send(data) {
     const message = wireForm(data);
-    message.header = headerSize(message.length, true);
+    message.shape = shape(message);
     message.at = performance.now();
     this.#socket.send(data);
     this.#announce("sent", message);
@@ -57,11 +57,16 @@ export class Scope extends EventTarget {
     const content = text ? event.data : new Uint8Array(event.data);
     const length = text ? wireForm(content).length : content.length;
     const opcode = text ? TEXT : BINARY;
-    this.#announce("message", { at, opcode, length, content, header: headerSize(length, false) });
+    this.#announce("message", { at, opcode, length, content, shape: shape({ opcode, length }) });
   }
 
   get state() {
     return STATES[this.#socket?.readyState ?? WebSocket.CLOSED];
+  }
+
+  /** Whether compression was agreed on for the connection that is open. */
+  get compresses() {
+    return this.state === "OPEN" && this.#socket.extensions.startsWith("permessage-deflate");
   }
 
   get bufferedAmount() {
@@ -75,4 +80,9 @@ export class Scope extends EventTarget {
   #announce(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/** A message without its content: what may be kept of it for long. */
+function shape({ opcode, length }) {
+  return { opcode, length };
 }

@@ -1,17 +1,25 @@
 // What was on the wire, as the server saw it. Scripts are shown messages and never frames, so this
 // page asks the server: a second connection, to /wire, tells of each message of the first what it was
 // as frames. The two go by a name that this page has made up.
+//
+// Events it dispatches: `state` when the server begins or ceases to watch, `answers`, and `facts` once for
+// each message, when the server has told of it or it is clear that it will not.
+
+import { isHere, isKnown } from "./routes.js";
 
 const WAIT_MS = 2_000;
+/** Messages of a direction that wait for their report, or the other way around: beyond that the oldest is given up. */
+const WAITING = 1_000;
 
 export class Watch extends EventTarget {
   #name = randomName();
   #socket = null;
   #ready = null;
+  #isWatching = false;
   #connection = 0;
-  // Messages and reports that wait for their counterpart, by direction and number.
-  #waiting = new Map();
-  #numbers = { sent: 0, received: 0 };
+  // Whether the present connection was opened by an address that says who watches it.
+  #isWatched = false;
+  #ways = { sent: new Way(), received: new Way() };
 
   constructor(scope) {
     super();
@@ -26,16 +34,23 @@ export class Watch extends EventTarget {
     return this.#ready;
   }
 
+  /** Whether this server tells of connections that are opened from now on. */
   get isWatching() {
-    return this.#socket?.readyState === WebSocket.OPEN;
+    return this.#isWatching;
   }
 
-  /** The address under which a connection to `url` is watched; the same where this server is not asked. */
+  /** Whether it tells of the present one. */
+  get isWatched() {
+    return this.#isWatched;
+  }
+
+  /** The address under which a connection to `url` is watched; the same where this server does not tell of it. */
   address(url) {
+    this.#giveUp();
     this.#connection += 1;
-    this.#waiting.clear();
-    this.#numbers = { sent: 0, received: 0 };
-    if (!this.isWatching || !URL.canParse(url) || new URL(url).host !== location.host) return url;
+    this.#ways = { sent: new Way(), received: new Way() };
+    this.#isWatched = this.#isWatching && isRoute(url);
+    if (!this.#isWatched) return url;
     const address = new URL(url);
     address.searchParams.set("watch", this.#name);
     address.searchParams.set("connection", String(this.#connection));
@@ -44,7 +59,7 @@ export class Watch extends EventTarget {
 
   /** Asks for answers that are compressed `auto`, `always` or `never`; the event `answers` says since when. */
   ask(compress) {
-    if (this.isWatching) this.#socket.send(JSON.stringify({ type: "answers", compress }));
+    if (this.#isWatching) this.#socket.send(JSON.stringify({ type: "answers", compress }));
   }
 
   #open() {
@@ -61,7 +76,10 @@ export class Watch extends EventTarget {
         this.#hear(JSON.parse(data));
         settle();
       });
+      // Refused (1008), or over: of what is sent now nobody tells.
       socket.addEventListener("close", () => {
+        this.#isWatching = false;
+        this.#giveUp();
         this.#announce("state");
         settle();
       });
@@ -69,34 +87,73 @@ export class Watch extends EventTarget {
   }
 
   #hear(told) {
-    if (told.type === "watching") this.#announce("state");
-    else if (told.type === "answers") this.#announce("answers", told.compress);
+    if (told.type === "watching") {
+      this.#isWatching = true;
+      this.#announce("state");
+    } else if (told.type === "answers") this.#announce("answers", told.compress);
     else if (told.type === "message" && told.connection === this.#connection) {
       // What the server received was sent here.
       const direction = told.direction === "received" ? "sent" : "received";
-      this.#meet(`${direction} ${told.number}`, { facts: told });
+      this.#ways[direction].reports.push(told);
+      this.#meet(direction);
     }
   }
 
-  #count(direction, message) {
-    this.#numbers[direction] += 1;
-    if (this.isWatching) this.#meet(`${direction} ${this.#numbers[direction]}`, { direction, message });
-  }
-
-  /** A message and what the server saw of it come in either order: they are two connections. */
-  #meet(key, half) {
-    const other = this.#waiting.get(key);
-    if (other === undefined) {
-      this.#waiting.set(key, half);
+  #count(direction, { shape }) {
+    if (!this.#isWatched) {
+      this.#tell(direction, shape, null);
       return;
     }
-    this.#waiting.delete(key);
-    this.#announce("facts", { ...other, ...half });
+    const way = this.#ways[direction];
+    way.count += 1;
+    way.messages.push({ number: way.count, shape });
+    this.#meet(direction);
+  }
+
+  /** A message and what the server saw of it come in either order: they are two connections. Each keeps its own. */
+  #meet(direction) {
+    const { messages, reports } = this.#ways[direction];
+    while (messages.length > 0 && reports.length > 0) {
+      const [message, report] = [messages[0], reports[0]];
+      if (message.number <= report.number) messages.shift();
+      if (message.number >= report.number) reports.shift();
+      // A later number tells that the report of this message was lost.
+      if (message.number <= report.number) {
+        this.#tell(direction, message.shape, message.number === report.number ? report : null);
+      }
+    }
+    while (messages.length > WAITING) this.#tell(direction, messages.shift().shape, null);
+    while (reports.length > WAITING) reports.shift();
+  }
+
+  /** Nobody will tell of the messages that wait, nor of any that follow. */
+  #giveUp() {
+    this.#isWatched = false;
+    for (const [direction, { messages }] of Object.entries(this.#ways)) {
+      for (const { shape } of messages.splice(0)) this.#tell(direction, shape, null);
+    }
+  }
+
+  /** `facts` is null where it is clear that they will not come. */
+  #tell(direction, shape, facts) {
+    this.#announce("facts", { direction, shape, facts });
   }
 
   #announce(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/** One direction of the present connection: how many messages there were, and what waits for its counterpart. */
+class Way {
+  count = 0;
+  messages = [];
+  reports = [];
+}
+
+/** Whether `url` leads to a route of this server, which may be watched. */
+function isRoute(url) {
+  return isHere(url) && isKnown(new URL(url).pathname);
 }
 
 /** 128 random bits: nobody else is to watch, or to be taken for this page. */

@@ -1,6 +1,6 @@
 // The wire between this page and the server: a pulse for each message, and what both directions
-// have carried since the page was loaded, payload and frame headers apart. What the payload was on the
-// wire is known of the messages that the server told of; the share is that of these.
+// of the present connection have carried, payload and frame headers apart. What was on the wire is known
+// of the messages that the server told of: headers and share are those of these.
 
 import { byId, make } from "./dom.js";
 import { bytes, count, share } from "./format.js";
@@ -11,48 +11,62 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 export class Wire {
   #wire = byId("wire");
   #pulses = byId("pulses");
-  #sent = { messages: 0, payload: 0, header: 0, plain: 0, carried: 0 };
-  #received = { messages: 0, payload: 0, header: 0, plain: 0, carried: 0 };
+  #tallies = {};
 
   constructor(scope, watch) {
     byId("wire-origin").textContent = location.host;
     scope.addEventListener("state", () => {
+      if (scope.state === "CONNECTING") this.#clear();
       this.#wire.dataset.state = scope.state;
       byId("wire-host").textContent = scope.url.host;
       byId("wire-path").textContent = scope.url.pathname;
     });
     scope.addEventListener("sent", ({ detail }) => {
-      this.#add("sent", this.#sent, detail);
+      this.#add("sent", detail);
       this.#pulse("sent", detail);
     });
     scope.addEventListener("message", ({ detail }) => {
-      this.#add("received", this.#received, detail);
+      this.#add("received", detail);
       this.#pulse("received", detail);
     });
-    watch.addEventListener("facts", ({ detail: { direction, message, facts } }) => {
-      this.#weigh(direction, direction === "sent" ? this.#sent : this.#received, message, facts);
+    watch.addEventListener("facts", ({ detail: { direction, shape, facts } }) => {
+      if (facts !== null) this.#weigh(direction, shape, facts);
     });
+    this.#clear();
   }
 
-  #weigh(direction, tally, { length, header }, facts) {
-    tally.plain += length;
-    tally.carried += facts.payload;
-    // Until now the header was guessed.
-    tally.header += facts.header - header;
-    byId(`${direction}-header`).textContent = bytes(tally.header);
-    const output = byId(`${direction}-carried`);
-    Object.assign(output.dataset, { plain: tally.plain, payload: tally.carried });
-    output.textContent = bytes(tally.carried);
-    byId(`${direction}-share`).textContent = tally.plain > 0 ? share(tally.carried, tally.plain) : "–";
+  #clear() {
+    for (const direction of ["sent", "received"]) {
+      this.#tallies[direction] = { messages: 0, payload: 0, told: 0, header: 0, plain: 0, carried: 0 };
+      this.#show(direction);
+    }
   }
 
-  #add(direction, tally, { length, header }) {
+  #add(direction, { length }) {
+    const tally = this.#tallies[direction];
     tally.messages += 1;
     tally.payload += length;
+    this.#show(direction);
+  }
+
+  #weigh(direction, { length }, { header, payload }) {
+    const tally = this.#tallies[direction];
+    tally.told += 1;
     tally.header += header;
-    byId(`${direction}-messages`).textContent = count(tally.messages);
-    byId(`${direction}-payload`).textContent = bytes(tally.payload);
-    byId(`${direction}-header`).textContent = bytes(tally.header);
+    tally.plain += length;
+    tally.carried += payload;
+    this.#show(direction);
+  }
+
+  #show(direction) {
+    const { messages, payload, told, header, plain, carried } = this.#tallies[direction];
+    byId(`${direction}-messages`).textContent = count(messages);
+    byId(`${direction}-payload`).textContent = bytes(payload);
+    byId(`${direction}-header`).textContent = told > 0 ? bytes(header) : "–";
+    const output = byId(`${direction}-carried`);
+    Object.assign(output.dataset, { told, header, plain, payload: carried });
+    output.textContent = told > 0 ? `${bytes(carried)} of ${bytes(plain)}` : "–";
+    byId(`${direction}-share`).textContent = plain > 0 ? `(${share(carried, plain)})` : "";
   }
 
   /** A longer message is a longer pulse, by the logarithm of its size. */
