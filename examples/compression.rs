@@ -112,7 +112,7 @@ fn the_wire_carries_less_and_the_client_sees_the_same() -> Result<(), Box<dyn Er
             "{ultra} {default} {tiny}"
         );
         assert!(default < off / 3, "{default}");
-        // A single quote has nothing in itself that repeats: without takeover it is left as it is.
+        // Without takeover a single quote is too short to be tried.
         assert_eq!(tiny == off, quotes == 1, "{tiny}");
     }
     Ok(())

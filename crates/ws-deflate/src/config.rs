@@ -26,8 +26,8 @@ use crate::{Level, Terms, WindowBits};
 pub struct DeflateConfig {
     /// What is offered or accepted.
     pub terms: Terms,
-    /// The level for messages of 512 bytes and more. Shorter ones are compressed with [`Level::FAST`]: for them it
-    /// saves two thirds of the time, and costs a tenth more bytes.
+    /// The level for messages of 512 bytes and more. Without [`live_contexts`](Self::live_contexts) shorter ones are
+    /// compressed with [`Level::FAST`]: for them it saves two thirds of the time, and costs a tenth more bytes.
     pub level: Level,
     /// With takeover, the bytes kept of what was sent, for the next message to refer to. They are a connection's whole
     /// memory for sending; the compressor belongs to all of them. Beyond 2 KiB bytes hardly get fewer, and each message
@@ -36,7 +36,7 @@ pub struct DeflateConfig {
     /// How many connections may keep a compressor of their own, with all of its window in it: 296 KB each with a window
     /// of 15 bits. 0 for none. Beyond that number the one that has been quiet longest loses its compressor to the one
     /// that sends, and goes on with [`history`](Self::history); one that ends leaves it to the others. Nothing is given
-    /// up for being quiet alone, since there is no clock here.
+    /// up for being quiet alone, since there is no clock here. Meant for tens: each message looks through them.
     pub live_contexts: usize,
     /// The shortest message that is compressed. Without takeover, or without a [`history`](Self::history), it has to be
     /// twice as long, or four times if it is binary: with nothing to refer to, shorter messages hardly shrink.
@@ -149,7 +149,8 @@ impl DeflateConfig {
     reason = "the decision is made by the library, or by its user one way or the other"
 )]
 pub enum Compress {
-    /// If it is long enough, has not been found to be incompressible, and gets shorter.
+    /// If it is long enough, has not been found to be incompressible, and gets shorter. (The first one on a connection may
+    /// get 7 bytes longer, for the next ones refer to it.)
     #[default]
     Auto,
     /// Even if it gets longer.

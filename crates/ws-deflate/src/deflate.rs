@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::codec::TAKES_HISTORY;
 use crate::pool::Pool;
-use crate::{DeflateConfig, Terms};
+use crate::{DeflateConfig, Terms, WindowBits};
 
 /// How to compress, and the codecs for it. Clones share the codecs: make one for all connections of a program.
 #[derive(Clone)]
@@ -19,12 +19,16 @@ struct Shared {
 }
 
 impl Deflate {
-    /// Compression by this configuration. With miniz_oxide [`Terms::send_takeover`] is taken as `false` and
-    /// [`DeflateConfig::live_contexts`] as 0.
+    /// Compression by this configuration. With miniz_oxide [`Terms::send_takeover`] is taken as `false`,
+    /// [`Terms::send_min_window`] as 15 bits and [`DeflateConfig::live_contexts`] as 0.
     #[must_use]
     pub fn new(mut config: DeflateConfig) -> Self {
         if !TAKES_HISTORY {
             config.terms.send_takeover = false;
+            // It keeps to a small window by beginning anew each time that is full, which takes up to four times as long: not
+            // something for a peer to choose.
+            config.terms.send_min_window = WindowBits::MAX;
+            config.terms.send_max_window = WindowBits::MAX;
             config.live_contexts = 0;
         }
         let pool = Pool::new(config.live_contexts);

@@ -1,14 +1,24 @@
 //! The plain bytes that the next message may refer to.
 
 use alloc::collections::VecDeque;
+use core::fmt;
 
 /// The newest plain bytes of one direction, up to a limit: all that takeover needs to know of the past.
 ///
 /// It grows with what passes through, and not with what was agreed.
-#[derive(Debug)]
 pub(crate) struct History {
     bytes: VecDeque<u8>,
     limit: usize,
+}
+
+/// Says how much there is: what somebody's messages said does not belong in a log.
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("History")
+            .field("len", &self.bytes.len())
+            .field("limit", &self.limit)
+            .finish()
+    }
 }
 
 impl History {

@@ -42,9 +42,9 @@
 //! - `miniz`: another codec, miniz_oxide, for `no_std` with `alloc`; it has no `unsafe` code in it. If `zlib` is on too,
 //!   zlib-rs is used. With miniz_oxide what is sent refers to nothing before its message
 //!   ([`Terms::send_takeover`] is taken as `false`, and the peer is told), so that 1 KiB of JSON takes about twice the
-//!   bytes; a compressor takes 319 KB and a decompressor 11 KB and the window. A window smaller than 15 bits saves
-//!   nothing when sending, and makes messages longer than it up to 15 % larger. What is received is read as with zlib-rs,
-//!   and the window is kept to the byte.
+//!   bytes; a compressor takes 319 KB and a decompressor 11 KB and the window. Whoever asks for a window of less than 15
+//!   bits is declined, for to keep to it takes up to four times as long. What is received is read as with zlib-rs, and the
+//!   window is kept to the byte.
 //! - `std`: connections share codecs, which needs a lock. Without it each message makes one.
 //!
 //! Without a codec there are only the parameters, for whoever does nothing but negotiate, in `no_std` and without `alloc`.

@@ -10,7 +10,8 @@ use crate::{Agreement, Answer, ClientWindow, Offer, WindowBits};
 pub struct Terms {
     /// Whether messages that are sent may refer to messages before them, if the peer allows it.
     pub send_takeover: bool,
-    /// The smallest window that the own compressor can keep to. An offer of a smaller one is declined.
+    /// The smallest window that a server's own compressor can keep to: an offer of a smaller one is declined. A client
+    /// offers to limit its window unless this is [`WindowBits::MAX`], and then keeps to what it is told.
     pub send_min_window: WindowBits,
     /// The largest window that is used for sending. The peer is told if it asks (section 7.1.2.1).
     pub send_max_window: WindowBits,

@@ -9,11 +9,9 @@ fn bits(bits: u8) -> WindowBits {
     WindowBits::new(bits).expect("8 to 15")
 }
 
-/// Everything is taken, and of the peer's window 4 KiB.
+/// The default's.
 fn terms() -> Terms {
-    let mut terms = Terms::default();
-    terms.client_max_window_bits = bits(12);
-    terms
+    DeflateConfig::default().terms
 }
 
 /// What a server begins to answer to a client that offers this.
@@ -90,8 +88,14 @@ fn what_can_be_accepted_is() {
         ),
         (
             "; server_max_window_bits=15",
-            "; server_max_window_bits=15",
+            "; server_max_window_bits=12",
+            context(true, 12),
             all,
+        ),
+        (
+            "; server_max_window_bits=12",
+            "; server_max_window_bits=12",
+            context(true, 12),
             all,
         ),
         (
@@ -148,6 +152,20 @@ fn what_can_be_accepted_is() {
     }
     let offered = "permessage-bzip2, x-webkit-deflate-frame, permessage-deflate";
     assert_eq!(answer(&terms(), offered).0.as_deref(), Some(PMD));
+    // Also 15 has to be answered, by whoever uses it.
+    for bits in 8..=15 {
+        let offered = format!("{PMD}; server_max_window_bits={bits}");
+        let (answered, agreed) = answer(&DeflateConfig::ultra().terms, &offered);
+        assert_eq!(answered.as_ref(), Some(&offered));
+        let server = context(true, bits);
+        assert_eq!(
+            agreed,
+            Some(Agreement {
+                server,
+                client: all
+            })
+        );
+    }
 }
 
 /// spec: PN-07, PN-08, PN-10, PN-11, PN-12, PN-15, PN-16
@@ -300,6 +318,11 @@ fn answers_that_fit_the_offer() {
             "permessage-deflate; client_max_window_bits=8",
             all,
             context(true, 8),
+        ),
+        (
+            "permessage-deflate; client_max_window_bits=15",
+            all,
+            context(true, 15),
         ),
     ];
     for (answered, server, client) in cases {

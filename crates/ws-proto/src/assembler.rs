@@ -31,10 +31,15 @@ pub(crate) struct Assembler {
     streaming: Option<Box<Streaming>>,
 }
 
-/// What cannot be compressed gets longer, by a ninth at the worst. What comes out is limited for itself.
+/// What cannot be compressed gets longer, by a ninth at the worst, and by [`FLUSHED`] with each fragment. What comes out is
+/// limited for itself.
 pub(crate) const fn compressed_limit(limit: u64) -> u64 {
     limit.saturating_add(limit / 8).saturating_add(1024)
 }
+
+/// A fragment that its sender has flushed ends with an empty block, and begins with a block of its own: so many bytes more,
+/// which do not count. There are as many such fragments as there may be empty ones.
+const FLUSHED: u64 = 8;
 
 impl Assembler {
     pub(crate) fn new(config: &Config) -> Self {
@@ -67,12 +72,18 @@ impl Assembler {
             (_, Some(_)) => {}
             (_, None) => return Err(ProtocolError::UnexpectedContinuation),
         }
-        self.admitted = self.admitted.saturating_add(payload_len);
+        let free = match self.compressed && header.opcode == Opcode::Continuation {
+            true => FLUSHED,
+            false => 0,
+        };
+        self.admitted = self
+            .admitted
+            .saturating_add(payload_len.saturating_sub(free));
         let (max_size, is_counted) = match &self.streaming {
             None => (to_u64(self.max_message_size), true),
             // A fragment that brings something is paid for by the limit on the size, which may be lifted for a message
             // of any number of fragments.
-            Some(streaming) => (streaming.max_size, payload_len == 0),
+            Some(streaming) => (streaming.max_size, payload_len <= free),
         };
         let max_size = match self.compressed {
             false => max_size,

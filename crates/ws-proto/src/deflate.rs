@@ -78,12 +78,11 @@ impl Deflating {
             true => Compress::Never,
             false => data.compress,
         };
-        if compress != Compress::Never {
-            self.burst = self.burst.saturating_add(data.payload.len());
-        }
         let compressed = self.compressor.compress(piece, compress);
         self.compressing = compressed.is_some();
         let compressed = compressed?;
+        // What does not shrink is tried ever less often, and need not be counted.
+        self.burst = self.burst.saturating_add(data.payload.len());
         let rsv = if is_first { Rsv::RSV1 } else { Rsv::NONE };
         Some((rsv, Bytes::from(compressed)))
     }

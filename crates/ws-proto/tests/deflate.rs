@@ -376,7 +376,7 @@ fn the_first_piece_says_whether_a_message_in_pieces_is_compressed() {
         let seen = headers(&pair.server.written);
         let is_compressed = first == Compress::Always;
         assert_eq!(seen[0].1, is_compressed);
-        // The second is not worth the time, and goes as it is either way.
+        // The second is a secret, and goes as it is either way.
         let as_it_is = pair
             .server
             .written
@@ -384,6 +384,105 @@ fn the_first_piece_says_whether_a_message_in_pieces_is_compressed() {
             .filter(|window| *window == text.as_bytes())
             .count();
         assert_eq!(as_it_is, if is_compressed { 1 } else { 3 });
+    }
+}
+
+/// A piece that was kept out of compression is referred to by nothing that comes later: a guess gets no shorter by being
+/// right.
+///
+/// spec: PM-07
+#[test]
+fn nothing_refers_to_a_piece_that_was_kept_out() {
+    let begin =
+        "what everybody may know, which is long enough to be compressed at once. ".repeat(2);
+    let guesses = [
+        "token=7f83b1657ff1fc53b92dc18148a1d65d",
+        "token=0a41e4649b934ca495991b7852b85501",
+    ];
+    let sizes = guesses.map(|guess| {
+        let mut pair = pair();
+        let server = &mut pair.server.connection;
+        let pieces = [
+            (begin.as_str(), false, Compress::Always),
+            (guesses[0], false, Compress::Never),
+            ("", true, Compress::Auto),
+        ];
+        for (piece, fin, compress) in pieces {
+            let piece = Bytes::copy_from_slice(piece.as_bytes());
+            let sent = server.send_fragment_with(MessageKind::Text, piece, fin, compress);
+            sent.expect("sent");
+        }
+        let before = server.queued();
+        let sent = server.send_with(Message::text(guess), Compress::Always);
+        sent.expect("sent");
+        let size = server.queued() - before;
+        pair.drive();
+        assert_eq!(pair.client.messages().len(), 2);
+        size
+    });
+    assert!(
+        sizes[0].abs_diff(sizes[1]) <= 3 && sizes[0] > 30,
+        "{sizes:?}"
+    );
+}
+
+/// Who prints a connection for a log prints no message.
+#[test]
+fn a_connection_is_printed_without_what_was_said() {
+    let mut pair = pair();
+    let secret = "a secret of some length, and some more. ".repeat(5);
+    pair.server
+        .connection
+        .send(Message::text(secret.as_str()))
+        .expect("sent");
+    pair.drive();
+    assert_eq!(pair.client.messages(), [Message::text(secret.as_str())]);
+    let as_numbers = format!("{:?}", &secret.as_bytes()[..8]);
+    let as_numbers = as_numbers.trim_matches(['[', ']']);
+    for connection in [&pair.server.connection, &pair.client.connection] {
+        let printed = format!("{connection:?}");
+        assert!(printed.contains("History"), "{printed}");
+        assert!(!printed.contains("a secret") && !printed.contains(as_numbers));
+    }
+}
+
+/// A peer that flushes each of its fragments adds some bytes to each: the limit is one on the message.
+///
+/// spec: PM-01, PM-03
+#[test]
+fn a_message_flushed_in_tiny_fragments_is_within_its_limit() {
+    let text: String = Prng::new(3)
+        .bytes(16 * 1024)
+        .iter()
+        .map(|byte| char::from(b' ' + byte % 95))
+        .collect();
+    let config = Config::default()
+        .with_max_message_size(text.len())
+        .with_write_buffer_limit(usize::MAX);
+    for size in [1, 2, 3, 4, 7, 16, 100] {
+        for is_whole in [true, false] {
+            let mut pair = pair_with(&config, agreement(), &Deflate::default());
+            if !is_whole {
+                pair.client.connection.stream_message(text.len() as u64);
+            }
+            let pieces = text.as_bytes().chunks(size);
+            let end = pieces.len() - 1;
+            for (at, piece) in pieces.enumerate() {
+                let piece = Bytes::copy_from_slice(piece);
+                let sent = pair.server.connection.send_fragment_with(
+                    MessageKind::Text,
+                    piece,
+                    at == end,
+                    Compress::Always,
+                );
+                sent.expect("sent");
+                if at % 256 == 0 {
+                    pair.drive();
+                }
+            }
+            pair.drive();
+            assert_eq!(pair.client.error, None, "{size}");
+        }
     }
 }
 
