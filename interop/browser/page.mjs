@@ -309,6 +309,87 @@ async function anotherServerIsNotWatched(scope, demo, checks) {
   }
 }
 
+/** What the server does not tell, or not any more, is given up: of each message the page hears once. */
+async function lostReportsAreGivenUp(scope, demo, checks) {
+  const heard = await scope.page.evaluate(watchWithGaps);
+  checks.equal('a report is lost', heard.gap, [['sent', 1, 11], ['sent', 2, null], ['sent', 3, 33]]);
+  checks.equal('reports come first', heard.early, [['received', 1, 11], ['received', 2, null], ['received', 3, 33]]);
+  checks.equal('too many wait', heard.bound, [['sent', 1, null], ['sent', 2, null]]);
+  checks.equal('the watcher is closed', heard.closed, [1000, true, false]);
+  checks.equal('after that', heard.after, [['sent', 7, null]]);
+  checks.equal('another server, a path that is no route, a refused watcher', heard.unchanged, [true, true, true]);
+}
+
+/** In a page: its `Watch`, with a server that this plays. */
+async function watchWithGaps() {
+  const { Watch } = await import('/watch.js');
+  const real = window.WebSocket;
+  const wires = [];
+  // Only what the watcher uses of it.
+  window.WebSocket = class extends EventTarget {
+    static OPEN = 1;
+    readyState = 1;
+    constructor() {
+      super();
+      wires.push(this);
+    }
+    tell(told) {
+      this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(told) }));
+    }
+    end() {
+      this.readyState = 3;
+      this.dispatchEvent(new CloseEvent('close', { code: 1008 }));
+    }
+  };
+  try {
+    const scope = new EventTarget();
+    const watch = new Watch(scope);
+    const facts = [];
+    watch.addEventListener('facts', ({ detail }) => {
+      facts.push([detail.direction, detail.shape.length, detail.facts && detail.facts.payload]);
+    });
+    const taken = () => facts.splice(0);
+    const url = `ws://${location.host}/echo`;
+    let connection = 0;
+    const connect = (to = url) => {
+      connection += 1;
+      return watch.address(to);
+    };
+    const message = (type, length) => scope.dispatchEvent(new CustomEvent(type, { detail: { shape: { length } } }));
+    const report = (direction, number) => {
+      wires.at(-1).tell({ type: 'message', connection, direction, number, payload: 11 * number });
+    };
+    const heard = {};
+    wires[0].tell({ type: 'watching' });
+    connect();
+    for (const number of [1, 2, 3]) message('sent', number);
+    report('received', 1);
+    report('received', 3);
+    heard.gap = taken();
+    report('sent', 1);
+    report('sent', 3);
+    for (const number of [1, 2, 3]) message('message', number);
+    heard.early = taken();
+    connect();
+    for (let number = 1; number <= 1002; number += 1) message('sent', number);
+    heard.bound = taken();
+    wires[0].end();
+    const closed = taken();
+    heard.closed = [closed.length, closed.every(([, , told]) => told === null), watch.isWatched];
+    message('sent', 7);
+    heard.after = taken();
+    watch.ready();
+    wires[1].tell({ type: 'watching' });
+    const strangers = ['ws://127.0.0.1:1/echo', `ws://${location.host}/elsewhere?x=1`];
+    heard.unchanged = strangers.map((stranger) => connect(stranger) === stranger);
+    wires[1].end();
+    heard.unchanged.push(connect() === url);
+    return heard;
+  } finally {
+    window.WebSocket = real;
+  }
+}
+
 const SIZES = { empty: 0, 125: 125, 126: 126, 65535: 65535, 65536: 65536, '1mib': 1 << 20 };
 
 async function echoesComeBackEqual(scope, demo, checks) {
@@ -603,10 +684,9 @@ async function run(program, folder) {
     };
     const alone = [
       theSocketOpens, theBrowserCompresses, answersAreAsAskedFor, theServerDeclinesCompression,
-      anotherServerIsNotWatched, echoesComeBackEqual, roundTripsAreDrawn, theHandshakeIsVerified,
-      thePageCloses,
-      theApiRefuses, subprotocolsAreAgreedOn, theServerCloses, aForeignOriginIsRefused,
-      manySocketsAtOnce,
+      anotherServerIsNotWatched, lostReportsAreGivenUp, echoesComeBackEqual, roundTripsAreDrawn,
+      theHandshakeIsVerified, thePageCloses, theApiRefuses, subprotocolsAreAgreedOn, theServerCloses,
+      aForeignOriginIsRefused, manySocketsAtOnce,
     ];
     for (const test of alone) await step(test.name, () => test(ada, demo, checks));
     // Opened only now: a page behind another one is slowed down by the browser.
