@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use ws_async::handshake::server::Request;
 use ws_async::{
-    CloseCode, Compress, Direction, HandlerResult, Message, Rsv, Sender, Session, TappedFrame,
+    CloseCode, Compress, Direction, FrameHeader, HandlerResult, Message, Rsv, Sender, Session,
 };
 
 use crate::protocol::{Object, encode};
@@ -139,22 +139,9 @@ impl Watchers {
         };
         let number = parameter(request, "connection").and_then(|number| number.parse().ok());
         let connection = number.unwrap_or_default();
-        let reports = watch.reports.clone();
-        let [mut received, mut sent] = [Way::default(), Way::default()];
+        let mut reporter = Reporter::new(connection, watch.reports.clone());
         sender.set_tap(move |frame, _| {
-            let (direction, way) = match frame.direction {
-                Direction::Received => ("received", &mut received),
-                Direction::Sent => ("sent", &mut sent),
-            };
-            if let Some(size) = way.add(frame) {
-                // One that is lost leaves a gap in the numbers.
-                _ = reports.try_send(Report {
-                    connection,
-                    direction,
-                    number: way.messages,
-                    size,
-                });
-            }
+            reporter.add(frame.direction, &frame.header, frame.header_len);
         });
         Answers(Some(watch))
     }
@@ -207,6 +194,42 @@ impl Drop for Watching {
     }
 }
 
+/// Makes reports of the frames of one connection.
+#[derive(Debug)]
+struct Reporter {
+    connection: u32,
+    reports: mpsc::Sender<Report>,
+    received: Way,
+    sent: Way,
+}
+
+impl Reporter {
+    fn new(connection: u32, reports: mpsc::Sender<Report>) -> Self {
+        Self {
+            connection,
+            reports,
+            received: Way::default(),
+            sent: Way::default(),
+        }
+    }
+
+    fn add(&mut self, direction: Direction, header: &FrameHeader, header_len: usize) {
+        let (direction, way) = match direction {
+            Direction::Received => ("received", &mut self.received),
+            Direction::Sent => ("sent", &mut self.sent),
+        };
+        if let Some(size) = way.add(header, header_len) {
+            // One that is lost leaves a gap in the numbers.
+            _ = self.reports.try_send(Report {
+                connection: self.connection,
+                direction,
+                number: way.messages,
+                size,
+            });
+        }
+    }
+}
+
 /// One direction of a connection: the messages so far, and the frames of the one that is on its way.
 #[derive(Debug, Default)]
 struct Way {
@@ -216,17 +239,17 @@ struct Way {
 
 impl Way {
     /// Adds a frame; the message that it completes. Control frames are part of none.
-    fn add(&mut self, frame: &TappedFrame) -> Option<Size> {
-        if frame.header.opcode.is_control() {
+    fn add(&mut self, header: &FrameHeader, header_len: usize) -> Option<Size> {
+        if header.opcode.is_control() {
             return None;
         }
         let size = &mut self.unfinished;
         // Of a fragmented message the first frame tells (RFC 7692 section 6).
-        size.compressed |= frame.header.rsv.contains(Rsv::RSV1);
+        size.compressed |= header.rsv.contains(Rsv::RSV1);
         size.frames += 1;
-        size.header += frame.header_len as u64;
-        size.payload += frame.header.payload_len;
-        if !frame.header.fin {
+        size.header += header_len as u64;
+        size.payload += header.payload_len;
+        if !header.fin {
             return None;
         }
         self.messages += 1;
@@ -247,4 +270,41 @@ fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 
 fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use ws_async::Opcode;
+
+    use super::*;
+
+    #[test]
+    fn reports_beyond_the_backlog_are_lost_and_the_numbers_tell() {
+        let (reports, mut waiting) = mpsc::channel(BACKLOG);
+        let mut reporter = Reporter::new(7, reports);
+        let header = FrameHeader {
+            fin: true,
+            rsv: Rsv::NONE,
+            opcode: Opcode::Text,
+            mask: None,
+            payload_len: 5,
+        };
+        let mut number = 0;
+        let mut add = |times: u64| {
+            for _ in 0..times {
+                reporter.add(Direction::Sent, &header, 2);
+            }
+            number += times;
+            number
+        };
+        let backlog = BACKLOG as u64;
+        let lost = add(backlog + 1);
+        for expected in 1..lost {
+            assert_eq!(waiting.try_recv().expect("kept").number, expected);
+        }
+        assert!(waiting.try_recv().is_err(), "one more was kept");
+        let next = add(1);
+        assert_eq!(waiting.try_recv().expect("there is room").number, next);
+        assert_eq!(next, backlog + 2);
+    }
 }
