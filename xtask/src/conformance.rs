@@ -37,8 +37,8 @@ const KNOWN: &str = "conformance/KNOWN.md";
 /// Holds the row that each face must reach, for everybody to read.
 const PUBLISHED: &str = "conformance/README.md";
 
-/// A run takes 40 s here, with all cases ten minutes, and twice that on a busy machine.
-const RUN_LIMIT: Duration = Duration::from_secs(2400);
+/// A run takes two minutes here, and with all cases a quarter of an hour; on a busy machine it took three times that.
+const RUN_LIMIT: Duration = Duration::from_secs(2 * 3600);
 
 /// What of ours meets the suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

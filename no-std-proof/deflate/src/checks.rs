@@ -24,22 +24,23 @@ fn check(number: u8, passed: bool) -> Result<(), u8> {
     if passed { Ok(()) } else { Err(number) }
 }
 
-/// What is sent refers to nothing before its message, and the client is told so.
+/// What is sent refers to nothing before its message, and the client is told so. A smaller window is declined.
 fn negotiates() -> bool {
     let deflate = Deflate::new(DeflateConfig::default());
-    let offered = [
-        ("client_max_window_bits", None),
-        ("server_max_window_bits", Some("10")),
-    ];
-    let Ok(offer) = Offer::parse(offered.into_iter()) else {
-        return false;
+    let answer = |server_max_window_bits| {
+        let offered = [
+            ("client_max_window_bits", None),
+            ("server_max_window_bits", Some(server_max_window_bits)),
+        ];
+        let offer = Offer::parse(offered.into_iter()).ok()?;
+        deflate.terms().accept([offer].into_iter())
     };
-    let answer = deflate.terms().accept([offer].into_iter());
-    answer.is_some_and(|answer| {
+    let is_accepted = answer("15").is_some_and(|answer| {
         answer.server_no_context_takeover
-            && answer.server_max_window_bits == WindowBits::new(10)
+            && answer.server_max_window_bits == WindowBits::new(15)
             && answer.client_max_window_bits == WindowBits::new(12)
-    })
+    });
+    is_accepted && answer("14").is_none()
 }
 
 /// Sections 7.2.3.1 and 7.2.3.2: "Hello", and "Hello" again by reference to the first.
