@@ -198,8 +198,10 @@ fn run_with(workspace: &Workspace, options: &Options) -> Verdict {
                 .into_iter()
                 .map(|finding| format!("{}: {finding}", face.name)),
         );
+        // All cases of compression take so long that their rows are not measured again with each change. They are judged
+        // like the others: which ones there are, and what each came to.
         let row = report.results.row(face.name);
-        if options.is_whole() && !published.contains(&row) {
+        if options.is_whole() && !options.all && !published.contains(&row) {
             findings.push(format!("{PUBLISHED} does not hold this row: {row}"));
         }
     }
