@@ -275,7 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         acceptance: &Acceptance,
     ) -> Result<WebSocket<S>, AcceptError> {
         let negotiated = acceptance.negotiated();
-        if negotiated.deflate.is_some() && !compresses(&config) {
+        if negotiated.deflate.is_some() && !config.can_deflate() {
             self.exchange.refuse(&Rejection::internal_error()).await?;
             return Err(AcceptError::Response(ResponseError::DeflateNotConfigured));
         }
@@ -316,16 +316,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     pub async fn respond(mut self, response: &[u8]) -> Result<(), AcceptError> {
         self.exchange.respond(response).await
     }
-}
-
-/// Whether a connection knows how to compress.
-#[cfg(feature = "deflate")]
-const fn compresses(config: &Config) -> bool {
-    config.deflate.is_some()
-}
-
-/// Whether a connection knows how to compress: none does.
-#[cfg(not(feature = "deflate"))]
-const fn compresses(_: &Config) -> bool {
-    false
 }

@@ -94,8 +94,7 @@ impl Compressor {
     /// With [`Compress::Never`], a later piece of a message that has begun to be compressed is written as it is, in
     /// stored blocks: that takes no time. What comes next begins without a past.
     ///
-    /// The time it takes grows with the piece: up to 27 microseconds for each KiB (at level 7
-    /// 45), usually half of that. Cut long
+    /// The time it takes grows with the piece: up to 27 microseconds for each KiB (45 at level 7), usually half of that. Cut long
     /// messages into pieces, which costs few bytes: each may refer to those before it.
     pub fn compress(&mut self, piece: Piece<'_>, compress: Compress) -> Option<Vec<u8>> {
         if piece.is_first && !self.is_worth_it(piece, compress) {

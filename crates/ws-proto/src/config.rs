@@ -133,6 +133,14 @@ impl Config {
         with_agreed agreed: Option<Agreement>,
     }
 
+    /// Whether a connection of this configuration can compress.
+    pub const fn can_deflate(&self) -> bool {
+        #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
+        return self.deflate.is_some();
+        #[cfg(not(any(feature = "deflate", feature = "deflate-miniz")))]
+        false
+    }
+
     /// Sets [`deflate`](Self::deflate). [`DeflateConfig`](crate::DeflateConfig) has three presets.
     #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
     #[must_use]

@@ -251,7 +251,7 @@ impl<S: Stream> Incoming<S> {
         acceptance: &Acceptance,
     ) -> Result<WebSocket<S>, AcceptError> {
         let negotiated = acceptance.negotiated();
-        if negotiated.deflate.is_some() && !compresses(&config) {
+        if negotiated.deflate.is_some() && !config.can_deflate() {
             self.exchange.refuse(&Rejection::internal_error())?;
             return Err(AcceptError::Response(ResponseError::DeflateNotConfigured));
         }
@@ -287,16 +287,4 @@ impl<S: Stream> Incoming<S> {
     pub fn respond(mut self, response: &[u8]) -> Result<(), AcceptError> {
         self.exchange.respond(response)
     }
-}
-
-/// Whether a connection knows how to compress.
-#[cfg(feature = "deflate")]
-const fn compresses(config: &Config) -> bool {
-    config.deflate.is_some()
-}
-
-/// Whether a connection knows how to compress: none does.
-#[cfg(not(feature = "deflate"))]
-const fn compresses(_: &Config) -> bool {
-    false
 }

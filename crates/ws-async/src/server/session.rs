@@ -90,11 +90,7 @@ impl Session {
     ///
     /// As [`Sender::send`].
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let message = message.into();
-        let sending = self.payloads.sending(&message);
-        self.sender.send(message).await?;
-        sending.done();
-        Ok(())
+        self.send_with(message, Compress::Auto).await
     }
 
     /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
@@ -141,11 +137,7 @@ impl Session {
     ///
     /// As [`Sender::feed`].
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let message = message.into();
-        let sending = self.payloads.sending(&message);
-        self.sender.feed(message).await?;
-        sending.done();
-        Ok(())
+        self.feed_with(message, Compress::Auto).await
     }
 
     /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.

@@ -83,7 +83,8 @@ impl Connection {
     }
 
     /// As [`send_fragment`](Self::send_fragment), saying whether the message is compressed. The first piece decides that
-    /// for the whole message; with the others, [`Compress::Never`] only says that they are to take no time.
+    /// for the whole message. Of a message that is compressed, a later piece with [`Compress::Never`] goes as it is, and
+    /// nothing refers to it.
     ///
     /// # Errors
     ///

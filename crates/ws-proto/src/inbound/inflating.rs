@@ -30,7 +30,7 @@ pub(super) struct Inflating {
 enum Stop {
     /// There is something to tell.
     Chunk(Chunk),
-    /// That was enough for now.
+    /// Others are to have their turn.
     Pause,
     NeedInput,
     /// The message is complete.

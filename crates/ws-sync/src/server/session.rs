@@ -76,11 +76,7 @@ impl Session {
     ///
     /// As [`Sender::send`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let message = message.into();
-        let sending = self.payloads.sending(&message);
-        self.sender.send(message)?;
-        sending.done();
-        Ok(())
+        self.send_with(message, Compress::Auto)
     }
 
     /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
@@ -111,11 +107,7 @@ impl Session {
     ///
     /// As [`Sender::send`].
     pub fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let message = message.into();
-        let sending = self.payloads.sending(&message);
-        self.sender.feed(message)?;
-        sending.done();
-        Ok(())
+        self.feed_with(message, Compress::Auto)
     }
 
     /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
