@@ -272,8 +272,8 @@ impl Run<'_> {
     fn against_client(&self, program: &Path) -> Result<(), Failure> {
         // The suite cannot choose a port by itself. It is taken between here and there only by an
         // accident, and then the suite ends at once and says so.
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let url = format!("ws://127.0.0.1:{port}");
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let url = format!("ws://{address}");
         let spec = self.write_spec(&format!("\"url\": \"{url}\""))?;
         let mut server = Peer::start(
             autobahn::wstest(self.workspace)?
@@ -282,6 +282,8 @@ impl Run<'_> {
             ANNOUNCEMENT,
             &self.log(),
         )?;
+        // The suite announces its cases before it listens. It counts no connection that asks for nothing.
+        server.wait_until_it_listens(address)?;
         command::run_logged(
             Command::new(program).args([&*url, &self.agent]),
             &self.folder.join("client.log"),

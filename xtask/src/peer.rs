@@ -2,17 +2,21 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::command;
 use crate::step::Failure;
 
 /// From the start of a program to the line that says where it listens.
 const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How often a port is tried that does not accept connections yet.
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A running server. It is ended when this goes out of scope.
 pub(crate) struct Peer {
@@ -80,6 +84,28 @@ impl Peer {
         &self.address
     }
 
+    /// Waits until `address` accepts connections, for a server whose line comes before it listens. What it sees of this
+    /// is a connection that says nothing and is closed.
+    pub(crate) fn wait_until_it_listens(&mut self, address: SocketAddr) -> Result<(), Failure> {
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            self.expect_alive()?;
+            let Some(left) = deadline
+                .checked_duration_since(Instant::now())
+                .filter(|left| !left.is_zero())
+            else {
+                return Err(Failure::new(format!(
+                    "the server does not accept connections at {address}, {} s after it said that it would",
+                    START_LIMIT.as_secs()
+                )));
+            };
+            if TcpStream::connect_timeout(&address, left).is_ok() {
+                return Ok(());
+            }
+            thread::sleep(RETRY_INTERVAL);
+        }
+    }
+
     /// Waits for a server that ends by itself when its work is done, and gives back everything it
     /// printed, which is in `log`.
     pub(crate) fn finish(mut self, limit: Duration, log: &Path) -> Result<String, Failure> {
@@ -120,6 +146,8 @@ impl Drop for Peer {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
     use crate::workspace::Workspace;
 
@@ -143,6 +171,23 @@ mod tests {
         .expect("it says where");
         assert_eq!(peer.address(), "ws://here");
         assert!(peer.expect_alive().is_ok());
+    }
+
+    #[test]
+    fn a_port_is_waited_for_as_long_as_its_server_runs() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut peer =
+            start("echo listening on it; exec sleep 600", "waited.log").expect("it says where");
+        peer.wait_until_it_listens(address)
+            .expect("a connection is accepted");
+        drop(listener);
+        peer.child.kill().expect("it can be ended");
+        peer.child.wait().expect("it has ended");
+        let failure = peer
+            .wait_until_it_listens(address)
+            .expect_err("nobody listens and nobody will");
+        assert!(failure.findings().join("\n").contains("ended by itself"));
     }
 
     #[test]
