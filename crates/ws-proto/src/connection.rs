@@ -171,6 +171,17 @@ impl Connection {
         self.inbound.is_about_to_end()
     }
 
+    /// Whether a whole frame has arrived that [`poll_event`](Self::poll_event) has not looked at, or the whole rest of the
+    /// one it has begun: the next call takes it without more bytes. A binding that has a reply to write may then write it
+    /// together with the reply to what that frame says.
+    ///
+    /// This looks at the next header and no further. The frame may be a fragment, which is no event by itself, or break a
+    /// rule. `false` where its header already breaks one of RFC 6455 §5.2, and after the end: a Close frame, an error or
+    /// a deadline.
+    pub fn has_frame_waiting(&self) -> bool {
+        !self.overdue && self.inbound.has_frame_waiting()
+    }
+
     /// Notes that the transport has ended.
     pub fn handle_eof(&mut self) {
         self.inbound.handle_eof();

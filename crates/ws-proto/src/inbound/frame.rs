@@ -49,6 +49,21 @@ impl Inbound {
         }
     }
 
+    /// Whether all of a frame is there: the rest of the current one, or the next from its header on.
+    pub(crate) fn has_frame_waiting(&self) -> bool {
+        if !self.is_open() {
+            return false;
+        }
+        let (left, lies_behind) = match self.frame {
+            Some(frame) => (frame.left, frame.digested),
+            None => match FrameHeader::parse(&self.buffer) {
+                Ok(Some((header, header_len))) => (header.payload_len, header_len),
+                Ok(None) | Err(_) => return false,
+            },
+        };
+        to_u64(self.buffer.len().saturating_sub(lies_behind)) >= left
+    }
+
     /// Parses and judges the next header. Everything that can be refused is refused here, before any payload is read
     /// and before anything is reserved for it.
     pub(super) fn next_frame(&mut self, tap: &mut TapSlot) -> Result<Option<Frame>, ProtocolError> {
