@@ -1,12 +1,12 @@
 //! Compressing what is framed (RFC 7692 §6.1), and the codec for it, or its absence.
 
-use bytes::Bytes;
+use alloc::vec::Vec;
+
 use ws_deflate::{Compress, Piece};
 use ws_frame::{Opcode, Rsv};
 
 use crate::PreparedMessage;
 use crate::prepared::Deflated;
-use crate::waiting::Data;
 
 /// Longer messages are compressed and framed in pieces of this size: each takes half a millisecond, a whole one at the
 /// worst, and then what else there is to do gets its turn.
@@ -61,30 +61,36 @@ impl Deflating {
     }
 
     /// The payload of a piece of a message and the reserved bits of its first frame; `None` if it goes as it is.
-    pub(crate) fn compress(&mut self, data: &Data) -> Option<(Rsv, Bytes)> {
-        let is_first = data.opcode != Opcode::Continuation;
+    pub(crate) fn compress(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        payload: &[u8],
+        compress: Compress,
+    ) -> Option<(Rsv, Vec<u8>)> {
+        let is_first = opcode != Opcode::Continuation;
         if is_first {
-            self.is_text = data.opcode == Opcode::Text;
+            self.is_text = opcode == Opcode::Text;
         } else if !self.compressing {
             return None;
         }
         let piece = Piece {
-            plain: &data.payload,
+            plain: payload,
             is_text: self.is_text,
             is_first,
-            is_last: data.fin,
+            is_last: fin,
         };
         let compress = match self.hurried {
             true => Compress::Never,
-            false => data.compress,
+            false => compress,
         };
         let compressed = self.compressor.compress(piece, compress);
         self.compressing = compressed.is_some();
         let compressed = compressed?;
         // What does not shrink is tried ever less often, and need not be counted.
-        self.burst = self.burst.saturating_add(data.payload.len());
+        self.burst = self.burst.saturating_add(payload.len());
         let rsv = if is_first { Rsv::RSV1 } else { Rsv::NONE };
-        Some((rsv, Bytes::from(compressed)))
+        Some((rsv, compressed))
     }
 
     /// What was compressed of `message` for all connections, if it serves this one too: if it keeps to its window.

@@ -188,6 +188,16 @@ impl Framing {
         }
     }
 
+    /// Queues a whole message, whose payload is copied.
+    #[inline]
+    pub(crate) fn message(&mut self, opcode: Opcode, payload: &[u8], compress: Compress) {
+        if self.deflating.is_some() {
+            self.message_deflated(opcode, payload, compress);
+        } else {
+            self.frame(true, Rsv::NONE, opcode, payload);
+        }
+    }
+
     /// Queues a control frame.
     pub(crate) fn control(&mut self, opcode: Opcode, payload: &[u8]) {
         self.frame(true, Rsv::NONE, opcode, payload);
@@ -205,25 +215,56 @@ impl Framing {
         }
     }
 
-    /// Compresses a piece of a message, if that is worth it, and frames it.
+    /// Frames a piece of a message where compression was agreed.
     #[cold]
-    fn deflated(&mut self, data: Data) {
+    fn deflated(&mut self, mut data: Data) {
+        if self.compressed(data.opcode, data.fin, &data.payload, data.compress) {
+            return;
+        }
+        while data.payload.len() > self.fragment_size {
+            let fragment = data.payload.split_to(self.fragment_size);
+            self.frame(false, Rsv::NONE, data.opcode, &fragment);
+            data.opcode = Opcode::Continuation;
+        }
+        self.plain(data.opcode, data.fin, data.payload);
+    }
+
+    /// The same for a message whose payload is copied if it is not compressed.
+    #[cold]
+    fn message_deflated(&mut self, opcode: Opcode, payload: &[u8], compress: Compress) {
+        if !self.compressed(opcode, true, payload, compress) {
+            self.fragments(true, Rsv::NONE, opcode, payload);
+        }
+    }
+
+    /// Compresses a piece of a message, if that is worth it, and frames it; `false` if it goes as it is.
+    fn compressed(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        payload: &[u8],
+        compress: Compress,
+    ) -> bool {
         let deflating = self.deflating.as_mut();
-        let compressed = deflating.and_then(|deflating| deflating.compress(&data));
-        let is_plain = compressed.is_none();
-        let (mut rsv, mut payload) = compressed.unwrap_or((Rsv::NONE, data.payload));
-        let mut opcode = data.opcode;
-        // Compressed or not, what is no frame yet may be cut anywhere (RFC 7692 §6.1).
-        while payload.len() > self.fragment_size {
-            let fragment = payload.split_to(self.fragment_size);
-            self.frame(false, rsv, opcode, &fragment);
-            (rsv, opcode) = (Rsv::NONE, Opcode::Continuation);
+        let compressed =
+            deflating.and_then(|deflating| deflating.compress(opcode, fin, payload, compress));
+        let Some((rsv, compressed)) = compressed else {
+            return false;
+        };
+        self.fragments(fin, rsv, opcode, &compressed);
+        true
+    }
+
+    /// Queues frames whose payload is copied, as many as the longest fragment makes necessary: compressed or not, what is
+    /// no frame yet may be cut anywhere (RFC 7692 §6.1).
+    fn fragments(&mut self, fin: bool, mut rsv: Rsv, mut opcode: Opcode, mut payload: &[u8]) {
+        while let Some((fragment, rest)) = payload.split_at_checked(self.fragment_size)
+            && !rest.is_empty()
+        {
+            self.frame(false, rsv, opcode, fragment);
+            (rsv, opcode, payload) = (Rsv::NONE, Opcode::Continuation, rest);
         }
-        if is_plain {
-            self.plain(opcode, data.fin, payload);
-        } else {
-            self.frame(data.fin, rsv, opcode, &payload);
-        }
+        self.frame(fin, rsv, opcode, payload);
     }
 
     /// Queues a frame whose payload is copied and, by a client, masked (§5.3).

@@ -11,8 +11,8 @@ use crate::side::Side;
 use crate::transmit::to_u64;
 use crate::waiting::{Data, Entry, Next, Waiting};
 use crate::{
-    Config, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, Role, SendError,
-    Traffic, Transmit, Unsent,
+    Config, Message, MessageKind, MessageRef, Offered, OverflowPolicy, PreparedMessage, Role,
+    SendError, Traffic, Transmit, Unsent,
 };
 
 /// The longest application data of a control frame (§5.5).
@@ -133,6 +133,23 @@ impl Outbound {
         Ok(())
     }
 
+    pub(crate) fn send_ref(
+        &mut self,
+        message: MessageRef<'_>,
+        compress: Compress,
+    ) -> Result<(), SendError> {
+        self.admit_message()?;
+        let (kind, payload) = (message.kind(), message.as_bytes());
+        self.framing.begin_call();
+        if self.must_wait(kind.opcode(), payload.len(), compress) {
+            let payload = Bytes::copy_from_slice(payload);
+            self.accept(Entry::Accepted(Data::message(kind, payload, compress)));
+        } else {
+            self.framing.message(kind.opcode(), payload, compress);
+        }
+        Ok(())
+    }
+
     pub(crate) fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
         self.admit_message()?;
         self.framing.begin_call();
@@ -247,12 +264,16 @@ impl Outbound {
 
     /// The same for data.
     fn data(&mut self, data: Data) {
-        let size = self.framing.piece_size(data.opcode, data.compress);
-        if self.has_ready() || data.payload.len() > size {
+        if self.must_wait(data.opcode, data.payload.len(), data.compress) {
             self.accept(Entry::Accepted(data));
         } else {
             self.framing.data(data);
         }
+    }
+
+    /// Whether data is not framed now: others wait before it, or it is framed piece by piece.
+    fn must_wait(&self, opcode: Opcode, payload_len: usize, compress: Compress) -> bool {
+        self.has_ready() || payload_len > self.framing.piece_size(opcode, compress)
     }
 
     fn accept(&mut self, entry: Entry) {

@@ -5,8 +5,8 @@ use ws_deflate::Compress;
 
 use super::Connection;
 use crate::{
-    FlushMark, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, SendError, Transmit,
-    Unsent,
+    FlushMark, Message, MessageKind, MessageRef, Offered, OverflowPolicy, PreparedMessage,
+    SendError, Transmit, Unsent,
 };
 
 impl Connection {
@@ -30,6 +30,22 @@ impl Connection {
     /// As [`send`](Self::send).
     pub fn send_with(&mut self, message: Message, compress: Compress) -> Result<(), Unsent> {
         self.outbound.send(message, compress)
+    }
+
+    /// Queues a message from where it lies. It is copied, by a client masked on the way, into the write buffer, or, where it
+    /// is longer than `Config::fragment_size` or others wait before it, to wait with them. Otherwise as
+    /// [`send_with`](Self::send_with), and with the same bytes on the wire: for a large message that is owned already,
+    /// which a server does not copy, that is the better call.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_ref(
+        &mut self,
+        message: MessageRef<'_>,
+        compress: Compress,
+    ) -> Result<(), SendError> {
+        self.outbound.send_ref(message, compress)
     }
 
     /// Queues a message that was framed before, which a server does without copying it. Otherwise as
