@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod autobahn;
+mod bench;
 mod bites;
 mod browser;
 mod cargo_checks;
@@ -141,6 +142,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         "report" => report::main(&workspace, options),
+        "bench" => bench::main(&workspace, options),
         "ci" if options.is_empty() => run_steps(&workspace, STEPS.iter()),
         "conformance" if !options.is_empty() => conformance::main(&workspace, options),
         "soak" => soak::main(&workspace, options),
@@ -174,6 +176,10 @@ fn print_help() {
         "  {:<16} which requirement is cited by which test",
         "report"
     );
+    println!(
+        "  {:<16} echo servers side by side, timed; writes benches/peers/REPORT.md",
+        "bench --peers"
+    );
     println!();
     println!(
         "conformance takes --face {{sync,async}}-{{server,client}}, --cases 6.4.3,7.*, --all (of compression too)"
@@ -181,6 +187,9 @@ fn print_help() {
     println!(
         "soak takes a number of seconds (120 without it, {} in ci)",
         soak::CI_SECONDS
+    );
+    println!(
+        "bench --peers takes --fifo (real-time precedence, as root), and passes on --scenarios S1,S9, --contenders, --rounds, .."
     );
     println!("hostile takes --peers: only what hostile clients cost, in full (--quick: in part)");
 }

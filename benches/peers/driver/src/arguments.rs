@@ -6,7 +6,7 @@ use crate::Result;
 
 const USAGE: &str = "\
 usage: peers-driver [--scenarios S1,S9] [--contenders SUBSTRING,..] [--rounds N] [--window MS] [--server-core N]
-                    [--generator-core N] [--no-build] [--verify-only]";
+                    [--generator-core N] [--no-build] [--build-only] [--verify-only]";
 
 #[derive(Debug)]
 pub struct Arguments {
@@ -18,6 +18,7 @@ pub struct Arguments {
     pub server_core: usize,
     pub generator_core: usize,
     pub build: bool,
+    pub build_only: bool,
     pub verify_only: bool,
 }
 
@@ -32,6 +33,7 @@ impl Arguments {
             server_core: 0,
             generator_core: 1,
             build: true,
+            build_only: false,
             verify_only: false,
         };
         while let Some(word) = words.next() {
@@ -48,6 +50,7 @@ impl Arguments {
                 "--server-core" => arguments.server_core = value()?.parse()?,
                 "--generator-core" => arguments.generator_core = value()?.parse()?,
                 "--no-build" => arguments.build = false,
+                "--build-only" => arguments.build_only = true,
                 "--verify-only" => arguments.verify_only = true,
                 _ => return Err(format!("unknown argument {word}\n{USAGE}").into()),
             }

@@ -32,6 +32,9 @@ fn main() -> Result<()> {
     if arguments.build {
         contender::build(&contenders)?;
     }
+    if arguments.build_only {
+        return Ok(());
+    }
     server::pin_this_thread(arguments.generator_core)?;
     raise_descriptor_limit()?;
 
