@@ -33,7 +33,8 @@ pub(super) trait Span {
 
     fn set_last<const N: usize>(&mut self, block: [u8; N]);
 
-    /// Masks as many whole blocks of `N` bytes as there are from `start` on.
+    /// Masks whole blocks of `N` bytes from `start` on, as many as leave at least one byte at the end
+    /// for the last block.
     fn mask_blocks<const N: usize>(&mut self, start: usize, word: u64);
 
     /// Masks the first bytes, eight at most.
@@ -49,15 +50,27 @@ pub(super) const fn turn(word: u64, by: usize) -> u64 {
 }
 
 /// The kernel for any machine, with no question asked: the one there is without the feature
-/// `simd`, and the one for short data with it.
-pub(super) fn portable(word: u64, mut span: impl Span) {
+/// `simd`.
+pub(super) fn portable(word: u64, span: impl Span) {
+    match span.len() {
+        0..=MAX_SHORT_LEN => short(word, span),
+        65..=128 => ends::<64>(word, span),
+        _ => aligned::<64, 16>(word, span),
+    }
+}
+
+/// Up to this length wider registers gain nothing, and data is masked where the caller is.
+pub(super) const MAX_SHORT_LEN: usize = 64;
+
+/// Masks up to [`MAX_SHORT_LEN`] bytes, and leaves more alone.
+#[inline(always)]
+pub(super) fn short(word: u64, mut span: impl Span) {
     match span.len() {
         0..8 => span.mask_few(word),
         8..=16 => ends::<8>(word, span),
         17..=32 => ends::<16>(word, span),
-        33..=64 => ends::<32>(word, span),
-        65..=128 => ends::<64>(word, span),
-        _ => aligned::<64, 16>(word, span),
+        33..=MAX_SHORT_LEN => ends::<32>(word, span),
+        _ => {}
     }
 }
 
@@ -138,9 +151,10 @@ impl Span for InPlace<'_> {
 
     #[inline(always)]
     fn mask_blocks<const N: usize>(&mut self, start: usize, word: u64) {
+        let end = self.len().saturating_sub(1);
         let (blocks, _) = self
             .0
-            .get_mut(start..)
+            .get_mut(start..end)
             .unwrap_or_default()
             .as_chunks_mut::<N>();
         // One loop over words, whose number the compiler knows to be a multiple of N / 8.
@@ -205,14 +219,15 @@ impl Span for Copied<'_> {
 
     #[inline(always)]
     fn mask_blocks<const N: usize>(&mut self, start: usize, word: u64) {
+        let end = self.len().saturating_sub(1);
         let (from, _) = self
             .source
-            .get(start..)
+            .get(start..end)
             .unwrap_or_default()
             .as_chunks::<N>();
         let (to, _) = self
             .target
-            .get_mut(start..)
+            .get_mut(start..end)
             .unwrap_or_default()
             .as_chunks_mut::<N>();
         let from = from.as_flattened().as_chunks().0;
