@@ -1,10 +1,12 @@
 //! `cargo xtask fuzz-smoke`: each fuzz target for a few seconds, from its committed corpus.
 
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use crate::command;
 use crate::step::{Done, Failure, Verdict};
+use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
 /// How long each target runs.
@@ -22,7 +24,7 @@ pub(crate) fn run(workspace: &Workspace) -> Verdict {
     let toolchain = Toolchain::choose();
     println!("   {} targets, {toolchain:?}", targets.len());
     command::run_logged(
-        toolchain.cargo_fuzz(workspace).arg("build"),
+        cargo_fuzz(workspace, &toolchain).arg("build"),
         &logs.join("build.log"),
         BUILD_LIMIT,
     )?;
@@ -63,8 +65,7 @@ fn smoke(workspace: &Workspace, toolchain: &Toolchain, target: &str) -> Result<u
         .target_dir("fuzz-smoke")?
         .join(format!("{target}.log"));
     command::run_logged(
-        toolchain
-            .cargo_fuzz(workspace)
+        cargo_fuzz(workspace, toolchain)
             .args(["run", target])
             .arg(&found)
             .arg(format!("corpus/{target}"))
@@ -101,39 +102,10 @@ fn targets_in(manifest: &str) -> Vec<String> {
     targets
 }
 
-/// The fuzzer's instrumentation is a compiler option that only a nightly takes, or a stable
-/// compiler that is told to behave like one.
-#[derive(Debug)]
-enum Toolchain {
-    Nightly,
-    StableAsNightly,
-}
-
-impl Toolchain {
-    fn choose() -> Self {
-        if command::version_of("cargo", &["+nightly", "--version"]).is_some() {
-            Self::Nightly
-        } else {
-            Self::StableAsNightly
-        }
-    }
-
-    fn cargo_fuzz(&self, workspace: &Workspace) -> std::process::Command {
-        let mut command = std::process::Command::new("cargo");
-        command.current_dir(workspace.path("fuzz"));
-        // These name the toolchain that runs this program, and would win over the choice here.
-        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
-        match self {
-            Self::Nightly => {
-                command.arg("+nightly");
-            }
-            Self::StableAsNightly => {
-                command.env("RUSTC_BOOTSTRAP", "1");
-            }
-        }
-        command.arg("fuzz");
-        command
-    }
+fn cargo_fuzz(workspace: &Workspace, toolchain: &Toolchain) -> Command {
+    let mut command = toolchain.cargo(workspace);
+    command.current_dir(workspace.path("fuzz")).arg("fuzz");
+    command
 }
 
 /// The number of inputs that the fuzzer says it has run.

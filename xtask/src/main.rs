@@ -22,11 +22,13 @@ mod json;
 mod ledger;
 mod peer;
 mod report;
+mod sanitize;
 mod setup;
 mod soak;
 mod source;
 mod step;
 mod tidy;
+mod toolchain;
 mod workspace;
 
 use std::process::ExitCode;
@@ -76,6 +78,11 @@ const STEPS: &[Step] = &[
         name: "no-std-proof",
         about: "the codec links without std, and without a panic",
         run: cargo_checks::no_std_proof,
+    },
+    Step {
+        name: "sanitize",
+        about: "the mask kernels under AddressSanitizer",
+        run: sanitize::run,
     },
     Step {
         name: "deny",
