@@ -262,7 +262,8 @@ impl End {
                 self.begun = None;
             }
             25 => self.end.connection.park(),
-            26 => self.poll(),
+            26 if operand.is_multiple_of(2) => self.poll(),
+            26 => self.poll_lent(),
             27 => {
                 self.end.connection.handle_eof();
                 self.poll();
@@ -433,37 +434,59 @@ impl End {
         }
     }
 
+    /// Asks for one thing, and leaves a message where it is.
+    fn poll_lent(&mut self) {
+        let was_over = self.end.error.is_some();
+        match self.end.poll_lent() {
+            Ok(None) => {}
+            Ok(Some(event)) => {
+                assert!(!was_over, "nothing follows an error");
+                self.note_event(event);
+            }
+            Err(error) => {
+                assert_eq!(self.end.error, None, "an error is reported once");
+                self.end.error = Some(error);
+            }
+        }
+    }
+
     fn poll(&mut self) {
         let was_over = self.end.error.is_some();
         let events = self.end.events();
         assert!(!was_over || events.is_empty(), "nothing follows an error");
         let count = events.len();
         for (index, event) in events.into_iter().enumerate() {
-            match event {
-                Event::Message(message) => {
-                    assert!(self.begun.is_none(), "messages do not mix");
-                    let kind = message.kind();
-                    self.heard.push((kind, message.into_bytes().to_vec()));
-                }
-                Event::Chunk(chunk) => {
-                    assert_eq!(chunk.first, self.begun.is_none());
-                    assert!(chunk.last || !chunk.data.is_empty());
-                    let is_text = chunk.kind == MessageKind::Text;
-                    assert_eq!(chunk.as_text().is_some(), is_text);
-                    let (kind, mut data) = self
-                        .begun
-                        .take()
-                        .unwrap_or_else(|| (chunk.kind, Vec::new()));
-                    assert_eq!(kind, chunk.kind);
-                    data.extend_from_slice(&chunk.data);
-                    match chunk.last {
-                        true => self.heard.push((kind, data)),
-                        false => self.begun = Some((kind, data)),
-                    }
-                }
-                Event::Closed(_) => assert_eq!(index + 1, count, "nothing follows a Close"),
-                _ => {}
+            if matches!(event, Event::Closed(_)) {
+                assert_eq!(index + 1, count, "nothing follows a Close");
             }
+            self.note_event(event);
+        }
+    }
+
+    fn note_event(&mut self, event: Event) {
+        match event {
+            Event::Message(message) => {
+                assert!(self.begun.is_none(), "messages do not mix");
+                let kind = message.kind();
+                self.heard.push((kind, message.into_bytes().to_vec()));
+            }
+            Event::Chunk(chunk) => {
+                assert_eq!(chunk.first, self.begun.is_none());
+                assert!(chunk.last || !chunk.data.is_empty());
+                let is_text = chunk.kind == MessageKind::Text;
+                assert_eq!(chunk.as_text().is_some(), is_text);
+                let (kind, mut data) = self
+                    .begun
+                    .take()
+                    .unwrap_or_else(|| (chunk.kind, Vec::new()));
+                assert_eq!(kind, chunk.kind);
+                data.extend_from_slice(&chunk.data);
+                match chunk.last {
+                    true => self.heard.push((kind, data)),
+                    false => self.begun = Some((kind, data)),
+                }
+            }
+            _ => {}
         }
     }
 

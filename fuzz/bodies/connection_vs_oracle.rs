@@ -29,6 +29,7 @@ pub(crate) fn run(data: &[u8]) {
     };
     let parks = flags & 16 != 0;
     let streams = flags & 32 != 0;
+    let lends = flags & 64 != 0;
     let receiver = match streams {
         false => receiver,
         // Neither limit holds for a message that is delivered in pieces.
@@ -44,6 +45,7 @@ pub(crate) fn run(data: &[u8]) {
         delivery,
         parks,
         streams,
+        lends,
     });
     assert_agrees(receiver, &chunks.concat(), pieces);
 }

@@ -7,7 +7,7 @@ use ws_frame::{FrameHeader, Opcode, Utf8Error, Utf8Validator};
 
 use crate::chunk::Streaming;
 use crate::transmit::to_u64;
-use crate::{Chunk, Config, Message, MessageKind, ProtocolError, Utf8Bytes};
+use crate::{Chunk, Config, MessageKind, ProtocolError};
 
 /// The message in progress.
 ///
@@ -40,6 +40,9 @@ pub(crate) const fn compressed_limit(limit: u64) -> u64 {
 /// A fragment that its sender has flushed ends with an empty block, and begins with a block of its own: so many bytes more,
 /// which do not count. There are as many such fragments as there may be empty ones.
 const FLUSHED: u64 = 8;
+
+/// A buffer of up to this size is kept for the next message that is lent, until the connection waits.
+const KEPT_MAX: usize = 4096;
 
 impl Assembler {
     pub(crate) fn new(config: &Config) -> Self {
@@ -213,21 +216,42 @@ impl Assembler {
         self.buffer.extend_from_slice(piece);
     }
 
-    /// The last fragment is complete.
-    pub(crate) fn finish_fragmented(&mut self) -> Result<Message, ProtocolError> {
-        let payload = core::mem::take(&mut self.buffer).freeze();
-        self.finish(payload)
-    }
-
-    /// A message that came in one frame is complete; its payload was validated but never appended.
-    pub(crate) fn finish(&mut self, payload: Bytes) -> Result<Message, ProtocolError> {
+    /// The message in progress is complete: tells what it is. Its payload was validated, and lies here unless it came in
+    /// one frame.
+    pub(crate) fn finish(&mut self) -> Result<MessageKind, ProtocolError> {
         match self.kind.take() {
             Some(MessageKind::Text) => {
                 // "The message MUST contain valid UTF-8" (§8.1): it may not end inside a character.
                 self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
-                Ok(Message::Text(Utf8Bytes::from_validated(payload)))
+                Ok(MessageKind::Text)
             }
-            _ => Ok(Message::Binary(payload)),
+            _ => Ok(MessageKind::Binary),
+        }
+    }
+
+    /// What was assembled.
+    pub(crate) fn assembled(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// The same, given away: a message that is complete, or what there is of one that is to be delivered in pieces.
+    pub(crate) fn take_assembled(&mut self) -> Bytes {
+        core::mem::take(&mut self.buffer).freeze()
+    }
+
+    /// Drops the message that is complete. Its buffer may hold the next one, if it is small.
+    pub(crate) fn let_go(&mut self) {
+        if self.buffer.capacity() <= KEPT_MAX {
+            self.buffer.clear();
+        } else {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// Keeps no buffer for a message that has not begun.
+    pub(crate) fn park(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
         }
     }
 
@@ -276,11 +300,6 @@ impl Assembler {
         if let Some(streaming) = &mut self.streaming {
             streaming.note_failure(error);
         }
-    }
-
-    /// What was assembled before the message was to be delivered in pieces.
-    pub(crate) fn take_assembled(&mut self) -> Bytes {
-        core::mem::take(&mut self.buffer).freeze()
     }
 
     /// Makes a piece of `payload`, which was validated; `None` if there is nothing to tell. The message may `end` with

@@ -1,5 +1,6 @@
 //! The connection: two directions, and the one coupling between them.
 
+mod lending;
 mod sending;
 
 use alloc::boxed::Box;
@@ -19,9 +20,11 @@ use crate::transmit::to_u64;
 #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::{Agreement, Deflate};
 use crate::{
-    CloseInfo, Config, Event, Initiator, MaskKeys, ProtocolError, Role, SendError, State, Stats,
-    Tap,
+    CloseInfo, Config, Event, Initiator, Lent, MaskKeys, ProtocolError, Role, SendError, State,
+    Stats, Tap,
 };
+
+pub use self::lending::Replies;
 
 /// Why a connection was closed for which `Config::idle_timeout` has passed, in the words of the Close frame.
 const IDLE_REASON: &str = "idle";
@@ -194,28 +197,11 @@ impl Connection {
     /// The peer broke the protocol or left. The Close frame that says so is queued in [`transmit`](Self::transmit).
     /// An error is reported once; after it, `poll_event` gives `Ok(None)` for ever.
     pub fn poll_event(&mut self) -> Result<Option<Event>, ProtocolError> {
-        // Only bytes are a sign of life, and the binding may have put them straight into the receive buffer.
-        let fresh = self.fresh();
-        if fresh > 0 {
-            self.received = self.received.saturating_add(fresh);
-            self.keepalive.heard(self.outbound.written());
-        }
-        let received = match self.failure {
-            Some(error) if self.overdue => Err(error),
-            _ => self.inbound.poll(self.outbound.framing().tap()),
-        };
-        self.buffered = self.inbound.buffered();
-        if self.inbound.take_active() {
-            self.keepalive.data_received();
-        }
-        match received {
-            Ok(Some(received)) => Ok(Some(self.answer(received))),
-            Ok(None) if self.inbound.is_open() && self.inbound.is_exhausted() => {
-                Err(self.fail(ProtocolError::ConnectionLost))
-            }
-            Ok(None) => Ok(None),
-            Err(error) => Err(self.fail(error)),
-        }
+        Ok(match self.poll()? {
+            Some(Lent::Event(event)) => Some(event),
+            Some(Lent::Message) => self.inbound.take_lent().map(Event::Message),
+            None => None,
+        })
     }
 
     /// Delivers one message in pieces, as [`Event::Chunk`]s, while it arrives: the message that is arriving, of which
@@ -471,9 +457,35 @@ impl Connection {
         to_u64(self.inbound.buffered().saturating_sub(self.buffered))
     }
 
-    fn answer(&mut self, received: Received) -> Event {
+    /// What the peer said next. A message stays in the receiving direction.
+    fn poll(&mut self) -> Result<Option<Lent>, ProtocolError> {
+        // Only bytes are a sign of life, and the binding may have put them straight into the receive buffer.
+        let fresh = self.fresh();
+        if fresh > 0 {
+            self.received = self.received.saturating_add(fresh);
+            self.keepalive.heard(self.outbound.written());
+        }
+        let received = match self.failure {
+            Some(error) if self.overdue => Err(error),
+            _ => self.inbound.poll(self.outbound.framing().tap()),
+        };
+        self.buffered = self.inbound.buffered();
+        if self.inbound.take_active() {
+            self.keepalive.data_received();
+        }
         match received {
-            Received::Message(message) => Event::Message(message),
+            Ok(Some(received)) => Ok(Some(self.answer(received))),
+            Ok(None) if self.inbound.is_open() && self.inbound.is_exhausted() => {
+                Err(self.fail(ProtocolError::ConnectionLost))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    fn answer(&mut self, received: Received) -> Lent {
+        Lent::Event(match received {
+            Received::Message => return Lent::Message,
             Received::Chunk(chunk) => Event::Chunk(chunk),
             Received::Part => Event::Part,
             Received::Ping(data) => {
@@ -490,7 +502,7 @@ impl Connection {
                     .answer(Reply::Close(frame.as_ref().map(|frame| frame.code)));
                 Event::Closed(frame)
             }
-        }
+        })
     }
 
     /// Fails the connection with the next `poll_event`, for a deadline has passed.

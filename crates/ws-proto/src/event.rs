@@ -28,3 +28,17 @@ pub enum Event {
     /// body was empty (local status 1005).
     Closed(Option<CloseFrame>),
 }
+
+/// What [`Connection::poll_lent`](crate::Connection::poll_lent) has found: a message that stays where it is, or anything
+/// else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a message stays where it is, or it is not one"
+)]
+pub enum Lent {
+    /// A whole data message, reassembled and, if text, valid: [`Connection::lent`](crate::Connection::lent) shows it.
+    Message,
+    /// Something else. It is never [`Event::Message`].
+    Event(Event),
+}

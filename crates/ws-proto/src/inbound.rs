@@ -2,33 +2,31 @@
 
 use alloc::boxed::Box;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
+use self::buffer::ReceiveBuffer;
 use self::frame::Frame;
 use self::inflating::Inflating;
 use crate::assembler::Assembler;
 use crate::tap::TapSlot;
-use crate::{Chunk, CloseFrame, Config, Message, ProtocolError, Role, Traffic};
+use crate::{Chunk, CloseFrame, Config, MessageKind, ProtocolError, Role, Traffic};
 
 mod buffer;
 mod data;
 mod frame;
 mod inflating;
+mod lending;
 
 /// After the end (a Close frame or an error) this much more is read and thrown away, so that closing the transport
 /// does not reset it and destroy our Close frame on its way to the peer (RFC 6455 §7.1.1).
-const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
+const DRAIN_LIMIT: u32 = 16 * 1024 * 1024;
 
 /// The receiving direction.
 #[derive(Debug)]
 pub(crate) struct Inbound {
-    /// Received and not yet consumed. The payload of the current frame lies at its front.
-    buffer: BytesMut,
-    /// Whether the allocation of `buffer` may be more than its own: a binding's read buffer, or a message's, or made
-    /// for a frame that is done.
-    shared: bool,
-    /// The frame whose payload is arriving.
-    frame: Option<Frame>,
+    /// Received and not yet consumed. The payload of the current frame lies at the front of what waits.
+    buffer: ReceiveBuffer,
+    current: Current,
     assembler: Assembler,
     /// Reads compressed messages, if that was agreed.
     inflating: Option<Box<Inflating>>,
@@ -36,7 +34,7 @@ pub(crate) struct Inbound {
     max_frame_size: usize,
     reception: Reception,
     /// Bytes thrown away since the end.
-    drained: usize,
+    drained: u32,
     eof: bool,
     /// Whether part of a data frame has arrived since somebody looked.
     active: bool,
@@ -44,6 +42,19 @@ pub(crate) struct Inbound {
     frames: u64,
     /// Messages that were complete and valid.
     messages: u64,
+}
+
+/// What the front of the receive buffer belongs to.
+#[derive(Clone, Copy, Debug)]
+enum Current {
+    /// The next frame, from its header on.
+    Nothing,
+    /// A frame whose payload is arriving.
+    Frame(Frame),
+    /// The next frame, and what was consumed last is the payload of a complete message, which came in one frame.
+    Received { kind: MessageKind, len: usize },
+    /// The next frame, and in the assembler lies a complete message, which came in fragments or compressed.
+    Assembled { kind: MessageKind },
 }
 
 /// Whether the peer may still say something.
@@ -59,7 +70,8 @@ enum Reception {
 /// What a frame, or the last of several, said.
 #[derive(Debug)]
 pub(crate) enum Received {
-    Message(Message),
+    /// A message that is complete, which [`Inbound::lent`] gives.
+    Message,
     Chunk(Chunk),
     /// So much has been decompressed that others may have their turn.
     Part,
@@ -71,9 +83,8 @@ pub(crate) enum Received {
 impl Inbound {
     pub(crate) fn new(role: Role, config: &Config) -> Self {
         Self {
-            buffer: BytesMut::new(),
-            shared: false,
-            frame: None,
+            buffer: ReceiveBuffer::default(),
+            current: Current::Nothing,
             assembler: Assembler::new(config),
             inflating: None,
             role,
@@ -107,11 +118,15 @@ impl Inbound {
 
     /// How many bytes of the message in progress have left the buffer.
     pub(crate) fn assembled(&self) -> usize {
-        self.assembler.len()
+        match self.is_assembled_lent() {
+            true => 0,
+            false => self.assembler.len(),
+        }
     }
 
     /// Delivers the message in progress, or else the next one, in pieces.
     pub(crate) fn stream_message(&mut self, max_size: u64) {
+        self.let_go();
         if self.is_open() {
             self.assembler.stream(max_size);
         }
@@ -119,6 +134,7 @@ impl Inbound {
 
     /// Gives up the rest of the message that is delivered in pieces, or delivers it whole if nothing was handed out.
     pub(crate) fn discard_message(&mut self) {
+        self.let_go();
         self.assembler.discard_rest();
     }
 
@@ -128,13 +144,14 @@ impl Inbound {
 
     /// The next thing that the peer said; `None` when that takes more bytes.
     pub(crate) fn poll(&mut self, tap: &mut TapSlot) -> Result<Option<Received>, ProtocolError> {
+        self.let_go();
         while self.is_open() {
             if self.assembler.is_streaming()
                 && let Some(received) = self.begin_streaming()?
             {
                 return Ok(Some(received));
             }
-            let frame = match self.frame {
+            let frame = match self.current.frame() {
                 Some(frame) => frame,
                 None => match self.next_frame(tap)? {
                     Some(frame) => frame,
@@ -153,12 +170,9 @@ impl Inbound {
             }
         }
         if !self.is_open() {
-            self.drained = self.drained.saturating_add(self.buffer.len());
-            self.buffer = BytesMut::new();
+            self.drain();
         } else if self.buffer.is_empty() {
-            // An empty `BytesMut` would still pin its allocation.
-            self.buffer = BytesMut::new();
-            self.shared = false;
+            self.buffer.clear();
         }
         Ok(None)
     }
@@ -191,12 +205,35 @@ impl Inbound {
     }
 
     fn forget(&mut self) {
-        self.frame = None;
+        self.let_go();
+        self.current = Current::Nothing;
         self.inflating = None;
         self.assembler.discard();
-        self.drained = self.drained.saturating_add(self.buffer.len());
-        self.buffer = BytesMut::new();
-        self.shared = false;
+        self.drain();
+    }
+
+    /// Throws away what waits.
+    fn drain(&mut self) {
+        let len = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
+        self.drained = self.drained.saturating_add(len);
+        self.buffer.clear();
+    }
+}
+
+impl Current {
+    /// The frame whose payload is arriving.
+    #[inline]
+    const fn frame(&self) -> Option<Frame> {
+        match self {
+            Self::Frame(frame) => Some(*frame),
+            _ => None,
+        }
+    }
+}
+
+impl From<Option<Frame>> for Current {
+    fn from(frame: Option<Frame>) -> Self {
+        frame.map_or(Self::Nothing, Self::Frame)
     }
 }
 

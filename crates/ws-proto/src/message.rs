@@ -108,6 +108,14 @@ impl Message {
             Self::Binary(bytes) => bytes,
         }
     }
+
+    /// Wraps bytes that are known to be what `kind` says.
+    pub(crate) fn from_parts(kind: MessageKind, payload: Bytes) -> Self {
+        match kind {
+            MessageKind::Text => Self::Text(Utf8Bytes::from_validated(payload)),
+            MessageKind::Binary => Self::Binary(payload),
+        }
+    }
 }
 
 impl From<Utf8Bytes> for Message {

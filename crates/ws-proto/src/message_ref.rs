@@ -77,11 +77,7 @@ impl<'a> MessageRef<'a> {
 
     /// The message with a payload of its own; a copy.
     pub fn to_message(&self) -> Message {
-        let payload = Bytes::copy_from_slice(self.payload);
-        match self.kind {
-            MessageKind::Text => Message::Text(Utf8Bytes::from_validated(payload)),
-            MessageKind::Binary => Message::Binary(payload),
-        }
+        Message::from_parts(self.kind, Bytes::copy_from_slice(self.payload))
     }
 
     /// Wraps bytes that are known to be what `kind` says.

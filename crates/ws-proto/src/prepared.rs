@@ -175,10 +175,7 @@ impl PreparedMessage {
 
     /// The message again; its payload is shared and not copied.
     pub fn to_message(&self) -> Message {
-        match self.kind {
-            MessageKind::Text => Message::Text(Utf8Bytes::from_validated(self.payload())),
-            MessageKind::Binary => Message::Binary(self.payload()),
-        }
+        Message::from_parts(self.kind, self.payload())
     }
 
     pub(crate) const fn compress(&self) -> Compress {

@@ -63,11 +63,16 @@ fn listen(wire: &[u8], streams: bool, pieces: impl IntoIterator<Item = usize>) -
         let (piece, behind) = rest.split_at(len);
         rest = behind;
         server.connection.receive_buffer().extend_from_slice(piece);
-        loop {
+        for asked in 0_usize.. {
             if streams {
                 server.connection.stream_message(LIMIT as u64);
             }
-            match server.connection.poll_event() {
+            // A message is read where it lies, or taken.
+            let polled = match asked % 3 < 2 {
+                true => server.poll_lent(),
+                false => server.connection.poll_event(),
+            };
+            match polled {
                 Ok(Some(Event::Message(message))) => {
                     assert!(!streams);
                     told.messages.push((message.as_bytes().to_vec(), true));

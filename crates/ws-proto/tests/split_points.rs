@@ -16,23 +16,32 @@ const DELIVERIES: [Delivery; 4] = [
 fn check_every_cut(receiver: Receiver, bytes: &[u8]) {
     for delivery in DELIVERIES {
         for parks in [false, true] {
-            let piece = |len, streams| Piece {
+            let piece = |len, streams, lends| Piece {
                 len,
                 delivery,
                 parks,
                 streams,
+                lends,
             };
             for cut in 0..=bytes.len() {
                 // Pieces are asked for never, from the start, when the first half is there, and while it arrives.
                 for (first, second) in [(false, false), (true, true), (false, true), (true, false)]
                 {
-                    let halves = [piece(cut, first), piece(bytes.len(), second)];
-                    assert_agrees(receiver, bytes, halves);
+                    for lends in [false, true] {
+                        let halves = [
+                            piece(cut, first, lends),
+                            // What was lent is let go by whoever looks again.
+                            piece(0, second, !lends),
+                            piece(bytes.len(), second, lends),
+                        ];
+                        assert_agrees(receiver, bytes, halves);
+                    }
                 }
             }
             for len in [1, 2, 3, 5, 7] {
-                for streams in [false, true] {
-                    assert_agrees(receiver, bytes, std::iter::repeat(piece(len, streams)));
+                for (streams, lends) in [(false, false), (true, false), (false, true)] {
+                    let piece = piece(len, streams, lends);
+                    assert_agrees(receiver, bytes, std::iter::repeat(piece));
                 }
             }
         }
@@ -96,12 +105,13 @@ fn every_cut_of_a_message_too_large_to_copy() {
     for delivery in DELIVERIES {
         for parks in [false, true] {
             for cut in [0, 1, 4, 8, 500, 1037, 1038, 1039, 1040, 1046, 2085, 2086] {
-                for streams in [false, true] {
+                for (streams, lends) in [(false, false), (true, false), (false, true)] {
                     let piece = |len| Piece {
                         len,
                         delivery,
                         parks,
                         streams,
+                        lends,
                     };
                     assert_agrees(Receiver::SERVER, &all, [piece(cut)]);
                     assert_agrees(Receiver::SERVER, &all, [piece(cut), piece(1), piece(2)]);
@@ -133,6 +143,7 @@ fn every_header_there_is() {
                         delivery: Delivery::ReceiveBuffer,
                         parks: false,
                         streams: false,
+                        lends: false,
                     }),
                 );
             }
@@ -253,12 +264,14 @@ fn pieces() -> impl Strategy<Value = Vec<Piece>> {
         select(&DELIVERIES),
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
     )
-        .prop_map(|(len, delivery, parks, streams)| Piece {
+        .prop_map(|(len, delivery, parks, streams, lends)| Piece {
             len,
             delivery,
             parks,
             streams,
+            lends,
         });
     proptest::collection::vec(piece, 0..60)
 }

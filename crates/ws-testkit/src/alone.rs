@@ -1,7 +1,7 @@
 //! One connection whose peer is the test itself.
 
 use bytes::{Buf, BytesMut};
-use ws_proto::{Config, Connection, Event, ProtocolError};
+use ws_proto::{Config, Connection, Event, Lent, ProtocolError};
 
 use crate::oracle::{self, Outcome};
 use crate::{FixedKey, vectors};
@@ -79,6 +79,30 @@ impl Alone {
                     assert_eq!(self.error, None, "an error is reported once");
                     self.error = Some(error);
                 }
+            }
+        }
+    }
+
+    /// The next event, of a message a copy of what was lent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::poll_event`].
+    ///
+    /// # Panics
+    ///
+    /// If a message is found and not lent, or something is lent that was not found.
+    pub fn poll_lent(&mut self) -> Result<Option<Event>, ProtocolError> {
+        let polled = self.connection.poll_lent();
+        let lent = self.connection.lent().map(|message| message.to_message());
+        match polled? {
+            Some(Lent::Message) => Ok(Some(Event::Message(lent.expect("it was found")))),
+            other => {
+                assert_eq!(lent, None);
+                Ok(match other {
+                    Some(Lent::Event(event)) => Some(event),
+                    _ => None,
+                })
             }
         }
     }

@@ -21,6 +21,8 @@ pub struct Piece {
     pub parks: bool,
     /// Whether messages that are arriving or arrive with it are to be delivered in pieces.
     pub streams: bool,
+    /// Whether messages that are complete with it are read where they lie, and some of them taken as others are.
+    pub lends: bool,
 }
 
 /// Feeds `bytes` to a connection in `pieces` and compares events, outcome and replies with the oracle.
@@ -45,6 +47,7 @@ pub fn assert_agrees(receiver: Receiver, bytes: &[u8], pieces: impl IntoIterator
             delivery: Delivery::ReceiveBuffer,
             parks: false,
             streams: false,
+            lends: false,
         });
         let fresh = &bytes[done..done + piece.len.min(left)];
         done += fresh.len();
@@ -59,7 +62,7 @@ pub fn assert_agrees(receiver: Receiver, bytes: &[u8], pieces: impl IntoIterator
             Delivery::Carried => receive_carried(connection, fresh),
         }
         let streams = piece.streams && end.end.outcome() == Outcome::Open;
-        end.poll(streams);
+        end.poll(streams, piece.lends);
         if piece.parks {
             end.end.connection.park();
         }
@@ -99,12 +102,17 @@ impl Listener {
         }
     }
 
-    fn poll(&mut self, streams: bool) {
-        loop {
+    fn poll(&mut self, streams: bool, lends: bool) {
+        for asked in 0_usize.. {
             if streams {
                 self.end.connection.stream_message(self.max_message_size);
             }
-            match self.end.connection.poll_event() {
+            // One way follows the other, and itself.
+            let polled = match lends && asked % 3 < 2 {
+                true => self.end.poll_lent(),
+                false => self.end.connection.poll_event(),
+            };
+            match polled {
                 Ok(Some(ws_proto::Event::Chunk(chunk))) => self.take(&chunk),
                 Ok(Some(event)) => self.events.push(event.into()),
                 Ok(None) => return,

@@ -6,6 +6,19 @@ use ws_frame::FrameHeader;
 use super::Inbound;
 use crate::transmit::to_u64;
 
+/// Received bytes, of which those at the front are done with.
+///
+/// They leave together, when more is to come or the rest is to move: an offset counts them until then. What was lent lies
+/// at the end of them.
+#[derive(Debug, Default)]
+pub(super) struct ReceiveBuffer {
+    bytes: BytesMut,
+    done: usize,
+    /// Whether the allocation of `bytes` may be more than its own: a binding's read buffer, or a message's, or made for a
+    /// frame that is done.
+    shared: bool,
+}
+
 /// Messages up to this size are copied out of the receive buffer; larger ones are split off and share it. At 125
 /// bytes a copy takes as long as a split (98 against 97 ns for a whole echo in memory) and does not pin the buffer;
 /// at 4 KiB it costs 55 ns more.
@@ -27,28 +40,109 @@ const CARRY_MAX: usize = 4 * 1024;
 /// A waiting connection's own buffer of up to this size is not worth a smaller one.
 const PARKED_MIN: usize = 256;
 
+impl ReceiveBuffer {
+    /// What waits.
+    pub(super) fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.done..).unwrap_or_default()
+    }
+
+    pub(super) fn waiting_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.done..).unwrap_or_default()
+    }
+
+    /// How much waits.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len().saturating_sub(self.done)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Goes past a header: the payload behind it keeps its place.
+    pub(super) const fn skip_header(&mut self, len: usize) {
+        self.done = self.done.saturating_add(len);
+    }
+
+    /// Goes past payload. Its place in the allocation stays.
+    pub(super) const fn consume(&mut self, len: usize) {
+        self.done = self.done.saturating_add(len);
+        self.shared = true;
+    }
+
+    /// The payload that was consumed last.
+    pub(super) fn consumed(&self, len: usize) -> &[u8] {
+        let start = self.done.saturating_sub(len);
+        self.bytes.get(start..self.done).unwrap_or_default()
+    }
+
+    /// Gives the payload that was consumed last away.
+    pub(super) fn take_consumed(&mut self, len: usize) -> Bytes {
+        if len <= COPY_MESSAGE_MAX {
+            return Bytes::copy_from_slice(self.consumed(len));
+        }
+        self.done = self.done.saturating_sub(len);
+        self.settle();
+        // The first bytes of the next frame must not keep the memory of this message.
+        self.shared = true;
+        self.bytes.split_to(len).freeze()
+    }
+
+    /// Drops everything, the allocation too: an empty `BytesMut` would still pin it.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Lets what is done with go.
+    fn settle(&mut self) {
+        let done = core::mem::take(&mut self.done);
+        if done > 0 {
+            self.bytes.advance(done.min(self.bytes.len()));
+        }
+    }
+
+    /// Copies what waits into an allocation of its own with so much room behind it.
+    fn relocate(&mut self, room: usize) {
+        let waiting = self.waiting();
+        let mut own = BytesMut::with_capacity(waiting.len().saturating_add(room));
+        own.extend_from_slice(waiting);
+        *self = Self {
+            bytes: own,
+            done: 0,
+            shared: false,
+        };
+    }
+}
+
 impl Inbound {
     /// Takes what a binding read into a buffer of its own.
     pub(crate) fn handle_received(&mut self, received: BytesMut) {
+        self.let_go();
         if self.buffer.is_empty() {
-            self.buffer = received;
-            self.shared = true;
+            self.buffer = ReceiveBuffer {
+                bytes: received,
+                done: 0,
+                shared: true,
+            };
         } else {
+            self.buffer.settle();
             // No copy where `received` lies right behind what is buffered.
-            self.buffer.unsplit(received);
+            self.buffer.bytes.unsplit(received);
         }
     }
 
     /// The buffer to append received bytes to, with room for what the current frame lacks, within what the peer has
     /// paid for.
     pub(crate) fn receive_buffer(&mut self) -> &mut BytesMut {
+        self.let_go();
         let room = self.room();
-        if self.shared && self.prefers_receive_buffer() {
-            self.relocate(room);
+        if self.buffer.shared && self.prefers_receive_buffer() {
+            self.buffer.relocate(room);
         } else {
-            self.buffer.reserve(room);
+            self.buffer.settle();
+            self.buffer.bytes.reserve(room);
         }
-        &mut self.buffer
+        &mut self.buffer.bytes
     }
 
     /// How many received bytes wait.
@@ -59,42 +153,38 @@ impl Inbound {
     /// Whether the current frame is best read straight into `receive_buffer`.
     pub(crate) fn prefers_receive_buffer(&self) -> bool {
         // A fragment is copied to its message wherever it was read.
-        let in_place = self.frame.is_some_and(|frame| frame.in_place);
+        let in_place = self.current.frame().is_some_and(|frame| frame.in_place);
         in_place && (self.missing() >= OWN_READ_MIN || self.buffer.len() >= CARRY_MAX)
     }
 
     /// Copies a partial frame out of a buffer that is shared or far too large, so that a few bytes do not pin it while
     /// the connection waits.
     pub(crate) fn park(&mut self) {
+        self.let_go();
+        self.assembler.park();
+        self.buffer.settle();
         let room = if self.prefers_receive_buffer() {
             self.room()
         } else {
             0
         };
         let needed = self.buffer.len().saturating_add(room);
-        if self.shared || self.buffer.capacity() > needed.saturating_mul(2).max(PARKED_MIN) {
-            self.relocate(room);
+        let capacity = self.buffer.bytes.capacity();
+        if self.buffer.shared || capacity > needed.saturating_mul(2).max(PARKED_MIN) {
+            self.buffer.relocate(room);
         }
     }
 
     /// Moves what waits to the end of `buffer`.
     pub(crate) fn carry_into(&mut self, buffer: &mut BytesMut) {
-        buffer.extend_from_slice(&self.buffer);
-        self.buffer = BytesMut::new();
-        self.shared = false;
-    }
-
-    /// Copies what waits into a buffer of its own with so much room behind it.
-    fn relocate(&mut self, room: usize) {
-        let mut own = BytesMut::with_capacity(self.buffer.len().saturating_add(room));
-        own.extend_from_slice(&self.buffer);
-        self.buffer = own;
-        self.shared = false;
+        self.let_go();
+        buffer.extend_from_slice(self.buffer.waiting());
+        self.buffer.clear();
     }
 
     /// How much of the current frame's payload has not arrived.
     fn missing(&self) -> usize {
-        self.frame.map_or(0, |frame| {
+        self.current.frame().map_or(0, |frame| {
             let fresh = self.buffer.len().saturating_sub(frame.digested);
             usize::try_from(frame.left.saturating_sub(to_u64(fresh))).unwrap_or(usize::MAX)
         })
@@ -104,7 +194,7 @@ impl Inbound {
     /// than the peer has earned by sending.
     fn room(&self) -> usize {
         let buffered = self.buffer.len();
-        let floor = match self.frame {
+        let floor = match self.current.frame() {
             None => READ_ROOM,
             Some(_) => RESERVE_FLOOR,
         };
@@ -117,20 +207,8 @@ impl Inbound {
     }
 
     pub(super) fn take(&mut self, len: usize) -> Bytes {
-        if len > COPY_MESSAGE_MAX {
-            // The first bytes of the next frame must not keep the memory of this message.
-            self.shared = true;
-            return self.buffer.split_to(len).freeze();
-        }
-        let payload = Bytes::copy_from_slice(self.buffer.get(..len).unwrap_or_default());
-        self.consume(len);
-        payload
-    }
-
-    /// Drops payload that is done with. Its place in the allocation stays.
-    pub(super) fn consume(&mut self, len: usize) {
-        self.buffer.advance(len);
-        self.shared = true;
+        self.buffer.consume(len);
+        self.buffer.take_consumed(len)
     }
 }
 
@@ -173,9 +251,9 @@ mod tests {
             for rest in [&[0x89][..], &[0x89, 125, 7, 7, 7]] {
                 let mut inbound = inbound();
                 read_and_park(&mut inbound, &[&done[..], rest].concat());
-                assert!(inbound.buffer.capacity() <= PARKED_MIN);
+                assert!(inbound.buffer.bytes.capacity() <= PARKED_MIN);
                 // Nor does more lie in front of it.
-                let mut buffer = core::mem::take(&mut inbound.buffer);
+                let mut buffer = core::mem::take(&mut inbound.buffer.bytes);
                 assert!(!buffer.try_reclaim(KIB), "{} bytes done", done.len());
             }
         }
@@ -187,13 +265,13 @@ mod tests {
         read_and_park(&mut inbound, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0, 7]);
         read_and_park(&mut inbound, &[7; 1000]);
         assert!(inbound.prefers_receive_buffer());
-        let capacity = inbound.buffer.capacity();
-        let address = inbound.buffer.as_ptr();
+        let capacity = inbound.buffer.bytes.capacity();
+        let address = inbound.buffer.bytes.as_ptr();
         // Waiting again and again does not copy it again and again.
         for _ in 0..10 {
             read_and_park(&mut inbound, &[7; 100]);
-            assert_eq!(inbound.buffer.capacity(), capacity);
-            assert_eq!(inbound.buffer.as_ptr(), address);
+            assert_eq!(inbound.buffer.bytes.capacity(), capacity);
+            assert_eq!(inbound.buffer.bytes.as_ptr(), address);
         }
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::buffer::COPY_MESSAGE_MAX;
 use super::frame::{Frame, unmask};
-use super::{Inbound, Progress, Received};
+use super::{Current, Inbound, Progress, Received};
 use crate::ProtocolError;
 use crate::assembler::Assembler;
 use crate::transmit::to_u64;
@@ -28,21 +28,23 @@ impl Inbound {
             self.data_appended(&mut frame)?;
         }
         if frame.left > 0 {
-            self.frame = Some(frame);
+            self.current = Current::Frame(frame);
             return Ok(Progress::Incomplete);
         }
-        self.frame = None;
+        self.current = Current::Nothing;
         if !frame.header.fin {
             return Ok(Progress::Fragment);
         }
+        let kind = self.assembler.finish()?;
+        let len = frame.digested;
         let message = if frame.in_place {
-            let payload = self.take(frame.digested);
-            self.assembler.finish(payload)
+            self.buffer.consume(len);
+            Current::Received { kind, len }
         } else {
-            self.assembler.finish_fragmented()
-        }?;
-        self.messages = self.messages.wrapping_add(1);
-        Ok(Progress::Received(Received::Message(message)))
+            Current::Assembled { kind }
+        };
+        self.complete(message);
+        Ok(Progress::Received(Received::Message))
     }
 
     /// What was received of a message before it was to be delivered in pieces is its first piece.
@@ -50,8 +52,8 @@ impl Inbound {
         if let Some(error) = self.assembler.failure() {
             return Err(error);
         }
-        let payload = match &mut self.frame {
-            Some(frame) if frame.in_place => {
+        let payload = match &mut self.current {
+            Current::Frame(frame) if frame.in_place => {
                 frame.in_place = false;
                 let digested = core::mem::take(&mut frame.digested);
                 self.take(digested)
@@ -67,7 +69,7 @@ impl Inbound {
         let end = frame
             .digested
             .saturating_add(frame.arrived(self.buffer.len()));
-        if let Some(fresh) = self.buffer.get_mut(frame.digested..end) {
+        if let Some(fresh) = self.buffer.waiting_mut().get_mut(frame.digested..end) {
             digest(&mut self.assembler, frame, fresh).map_err(|_| ProtocolError::InvalidUtf8)?;
             frame.digested = end;
         }
@@ -77,11 +79,11 @@ impl Inbound {
     /// The payload of a fragment moves to the message as it arrives.
     fn data_appended(&mut self, frame: &mut Frame) -> Result<(), ProtocolError> {
         let arrived = frame.arrived(self.buffer.len());
-        if let Some(fresh) = self.buffer.get_mut(..arrived) {
+        if let Some(fresh) = self.buffer.waiting_mut().get_mut(..arrived) {
             digest(&mut self.assembler, frame, fresh).map_err(|_| ProtocolError::InvalidUtf8)?;
             self.assembler.append(fresh)?;
         }
-        self.consume(arrived);
+        self.buffer.consume(arrived);
         Ok(())
     }
 
@@ -94,7 +96,7 @@ impl Inbound {
             arrived = lacking;
         }
         let mut is_invalid = false;
-        if let Some(fresh) = self.buffer.get_mut(..arrived)
+        if let Some(fresh) = self.buffer.waiting_mut().get_mut(..arrived)
             && let Err(valid) = digest(&mut self.assembler, &mut frame, fresh)
         {
             // However the bytes are cut, what comes before the error is delivered and the error comes behind it.
@@ -103,7 +105,7 @@ impl Inbound {
         }
         let ends = frame.left == 0 && frame.header.fin && !is_invalid;
         let payload = if self.assembler.is_discarding() {
-            self.consume(arrived);
+            self.buffer.consume(arrived);
             Bytes::new()
         } else {
             self.take(arrived)
@@ -113,7 +115,7 @@ impl Inbound {
             self.assembler.note_failure(ProtocolError::InvalidUtf8);
         }
         let is_complete = frame.left == 0;
-        self.frame = (!is_complete).then_some(frame);
+        self.current = (!is_complete).then_some(frame).into();
         if ends && self.assembler.failure().is_none() {
             self.messages = self.messages.wrapping_add(1);
         }

@@ -2,10 +2,10 @@
 
 use alloc::boxed::Box;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use ws_frame::{ClosePayload, FrameHeader, Opcode, Rsv};
 
-use super::{Inbound, Progress, Received, Reception};
+use super::{Current, Inbound, Progress, Received, Reception};
 use crate::assembler::compressed_limit;
 use crate::tap::TapSlot;
 use crate::transmit::to_u64;
@@ -35,10 +35,10 @@ impl Frame {
 impl Inbound {
     /// Whether the next header says that the peer closes or breaks the protocol.
     pub(crate) fn is_about_to_end(&self) -> bool {
-        if self.frame.is_some() || !self.is_open() {
+        if self.current.frame().is_some() || !self.is_open() {
             return false;
         }
-        match FrameHeader::parse(&self.buffer) {
+        match FrameHeader::parse(self.buffer.waiting()) {
             Ok(Some((header, _))) => {
                 header.opcode == Opcode::Close
                     || self.judge(&header).is_err()
@@ -54,9 +54,9 @@ impl Inbound {
         if !self.is_open() {
             return false;
         }
-        let (left, lies_behind) = match self.frame {
+        let (left, lies_behind) = match self.current.frame() {
             Some(frame) => (frame.left, frame.digested),
-            None => match FrameHeader::parse(&self.buffer) {
+            None => match FrameHeader::parse(self.buffer.waiting()) {
                 Ok(Some((header, header_len))) => (header.payload_len, header_len),
                 Ok(None) | Err(_) => return false,
             },
@@ -67,7 +67,7 @@ impl Inbound {
     /// Parses and judges the next header. Everything that can be refused is refused here, before any payload is read
     /// and before anything is reserved for it.
     pub(super) fn next_frame(&mut self, tap: &mut TapSlot) -> Result<Option<Frame>, ProtocolError> {
-        let Some((header, header_len)) = FrameHeader::parse(&self.buffer)? else {
+        let Some((header, header_len)) = FrameHeader::parse(self.buffer.waiting())? else {
             return Ok(None);
         };
         self.judge(&header)?;
@@ -91,7 +91,7 @@ impl Inbound {
         }
         self.frames = self.frames.wrapping_add(1);
         tap.show(Direction::Received, &header);
-        self.buffer.advance(header_len);
+        self.buffer.skip_header(header_len);
         let is_whole_message = header.fin && matches!(header.opcode, Opcode::Text | Opcode::Binary);
         let frame = Frame {
             header,
@@ -101,7 +101,7 @@ impl Inbound {
                 && !self.assembler.is_compressed(),
             digested: 0,
         };
-        self.frame = Some(frame);
+        self.current = Current::Frame(frame);
         Ok(Some(frame))
     }
 
@@ -126,7 +126,7 @@ impl Inbound {
     /// Control frames are handled whole: 125 bytes at most (§5.5).
     pub(super) fn control(&mut self, frame: Frame) -> Result<Progress, ProtocolError> {
         let payload_len = usize::try_from(frame.header.payload_len).unwrap_or(usize::MAX);
-        let Some(payload) = self.buffer.get_mut(..payload_len) else {
+        let Some(payload) = self.buffer.waiting_mut().get_mut(..payload_len) else {
             return Ok(Progress::Incomplete);
         };
         if let Some(key) = frame.header.mask {
@@ -146,9 +146,9 @@ impl Inbound {
                 Received::Close(close)
             }
         };
-        self.consume(payload_len);
+        self.buffer.consume(payload_len);
         if self.is_open() {
-            self.frame = None;
+            self.current = Current::Nothing;
         } else {
             // "An endpoint discards any data received after a Close frame" (§1.4); a message in progress never ends.
             self.forget();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ws_deflate::Inflated;
 
 use super::frame::{Frame, unmask};
-use super::{Inbound, Progress, Received};
+use super::{Current, Inbound, Progress, Received};
 use crate::assembler::Assembler;
 use crate::deflate::Decompressor;
 use crate::transmit::to_u64;
@@ -94,7 +94,7 @@ impl Inbound {
         let end = frame
             .digested
             .saturating_add(frame.arrived(self.buffer.len()));
-        if let Some(fresh) = self.buffer.get_mut(frame.digested..end) {
+        if let Some(fresh) = self.buffer.waiting_mut().get_mut(frame.digested..end) {
             unmask(&frame, fresh);
             frame.left = frame.left.saturating_sub(to_u64(fresh.len()));
             frame.digested = end;
@@ -104,18 +104,22 @@ impl Inbound {
         let Some(inflating) = &mut self.inflating else {
             return Err(ProtocolError::ReservedBits);
         };
-        let mut input = self.buffer.get(..frame.digested).unwrap_or_default();
+        let mut input = self
+            .buffer
+            .waiting()
+            .get(..frame.digested)
+            .unwrap_or_default();
         let available = input.len();
         let stop = inflating.inflate(&mut input, last, &mut self.assembler)?;
         let consumed = available.saturating_sub(input.len());
-        self.consume(consumed);
+        self.buffer.consume(consumed);
         frame.digested = frame.digested.saturating_sub(consumed);
         let is_done = match stop {
             Stop::Done => true,
             Stop::NeedInput => is_complete,
             Stop::Chunk(_) | Stop::Pause => false,
         };
-        self.frame = (!is_done).then_some(frame);
+        self.current = (!is_done).then_some(frame).into();
         match stop {
             Stop::Done => self.finish_inflated(),
             Stop::NeedInput if is_complete => Ok(Progress::Fragment),
@@ -129,7 +133,8 @@ impl Inbound {
     /// pieces; and none of its frames is there to ask for it.
     pub(super) fn release_held(&mut self) -> Result<Option<Received>, ProtocolError> {
         let is_within = self
-            .frame
+            .current
+            .frame()
             .is_some_and(|frame| frame.header.opcode.is_data());
         let Some(inflating) = &mut self.inflating else {
             return Ok(None);
@@ -147,16 +152,17 @@ impl Inbound {
 
     /// The end of a compressed message.
     fn finish_inflated(&mut self) -> Result<Progress, ProtocolError> {
-        let received = if self.assembler.is_streaming() {
-            let chunk = self.assembler.chunk(Bytes::new(), true);
-            chunk.map(Received::Chunk)
-        } else {
-            let message = self.assembler.finish_fragmented()?;
-            Some(Received::Message(message))
-        };
+        if !self.assembler.is_streaming() {
+            let kind = self.assembler.finish()?;
+            self.complete(Current::Assembled { kind });
+            return Ok(Progress::Received(Received::Message));
+        }
+        let chunk = self.assembler.chunk(Bytes::new(), true);
         if self.assembler.failure().is_none() {
             self.messages = self.messages.wrapping_add(1);
         }
-        Ok(received.map_or(Progress::Fragment, Progress::Received))
+        Ok(chunk.map_or(Progress::Fragment, |chunk| {
+            Progress::Received(Received::Chunk(chunk))
+        }))
     }
 }

@@ -1,0 +1,74 @@
+//! Messages that are read where they lie.
+
+use ws_deflate::Compress;
+
+use super::Connection;
+use crate::outbound::Outbound;
+use crate::{Lent, MessageRef, PreparedMessage, ProtocolError, SendError};
+
+impl Connection {
+    /// As [`poll_event`](Self::poll_event), but a message that is complete stays where it is, and [`lent`](Self::lent)
+    /// shows it: in the receive buffer if it came in one frame, otherwise where it was put together or decompressed.
+    /// Nothing is allocated for it and nothing copied.
+    ///
+    /// The message is let go by the next call that looks at received bytes, moves them or takes more: this one,
+    /// `poll_event`, [`handle_received`](Self::handle_received), [`receive_buffer`](Self::receive_buffer),
+    /// [`park`](Self::park), [`carry_into`](Self::carry_into), [`stream_message`](Self::stream_message),
+    /// [`discard_message`](Self::discard_message) and [`abort`](Self::abort). Until then it keeps the buffer that it was
+    /// received in, all of it: park before waiting for anything but what the message asks for.
+    ///
+    /// The two ways to ask may take turns: both tell the same in the same order.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_event`](Self::poll_event).
+    pub fn poll_lent(&mut self) -> Result<Option<Lent>, ProtocolError> {
+        self.poll()
+    }
+
+    /// The message that [`poll_lent`](Self::poll_lent) has found; `None` if it has found something else, or if the message
+    /// was let go since.
+    pub fn lent(&self) -> Option<MessageRef<'_>> {
+        self.inbound.lent()
+    }
+
+    /// The same, and the means to answer it while it is borrowed.
+    pub fn lent_with_replies(&mut self) -> Option<(MessageRef<'_>, Replies<'_>)> {
+        let replies = Replies {
+            outbound: &mut self.outbound,
+        };
+        self.inbound.lent().map(|message| (message, replies))
+    }
+}
+
+/// The sending direction of a connection, to answer a message that lies in the receiving one
+/// ([`Connection::lent_with_replies`]).
+#[derive(Debug)]
+pub struct Replies<'a> {
+    outbound: &'a mut Outbound,
+}
+
+impl Replies<'_> {
+    /// As [`Connection::send_ref`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub fn send(&mut self, message: MessageRef<'_>, compress: Compress) -> Result<(), SendError> {
+        self.outbound.send_ref(message, compress)
+    }
+
+    /// As [`Connection::send_prepared`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.outbound.send_prepared(message)
+    }
+
+    /// As [`Connection::has_room`].
+    pub fn has_room(&self) -> bool {
+        self.outbound.has_room()
+    }
+}
