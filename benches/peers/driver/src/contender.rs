@@ -57,6 +57,14 @@ const ALL: &[Contender] = &[
     ),
     peer("fastwebsockets", "peer-fastwebsockets", &[]),
     peer("tokio-websockets", "peer-tokio-websockets", &[]),
+    peer("yawc", "peer-yawc", &[]),
+    peer("yawc, hand-batched", "peer-yawc", &["--batch"]),
+    peer("sockudo-ws", "peer-sockudo-ws", &[]),
+    peer("sockudo-ws, hand-batched", "peer-sockudo-ws", &["--batch"]),
+    peer("soketto", "peer-soketto", &[]),
+    peer("soketto, hand-batched", "peer-soketto", &["--batch"]),
+    peer("web-socket", "peer-web-socket", &[]),
+    peer("wtx", "peer-wtx", &[]),
     peer("tungstenite, blocking threads", "peer-tungstenite", &[]),
     ours("ws-async", "peer-ours-async", &[]),
     ours("ws-async, feed", "peer-ours-async", &["--feed"]),
@@ -145,6 +153,45 @@ const ALL: &[Contender] = &[
     broadcasting(ours("ws-async, Hub", "peer-ours-async", &["hub"])),
     broadcasting(ours("ws-async, loop", "peer-ours-async", &["loop"])),
     broadcasting(ours("ws-async, channel", "peer-ours-async", &["channel"])),
+    arriving(floor("raw epoll", "peer-floor-epoll", &[])),
+    arriving(floor("raw tokio", "peer-floor-tokio", &[])),
+    arriving(floor("raw blocking threads", "peer-floor-threads", &[])),
+    arriving(peer("tokio-tungstenite", "peer-tokio-tungstenite", &[])),
+    arriving(peer(
+        "tokio-tungstenite, 16 KiB buffer",
+        "peer-tokio-tungstenite",
+        &["16384"],
+    )),
+    arriving(upgrading(peer(
+        "fastwebsockets, hyper",
+        "peer-fastwebsockets",
+        &[],
+    ))),
+    arriving(peer("tokio-websockets", "peer-tokio-websockets", &[])),
+    arriving(upgrading(peer("yawc, hyper", "peer-yawc", &[]))),
+    arriving(peer("sockudo-ws", "peer-sockudo-ws", &[])),
+    arriving(peer("soketto", "peer-soketto", &[])),
+    arriving(peer("wtx", "peer-wtx", &[])),
+    arriving(peer(
+        "tungstenite, blocking threads",
+        "peer-tungstenite",
+        &[],
+    )),
+    arriving(ours("ws-async", "peer-ours-async", &[])),
+    arriving(ours("ws-sync, blocking threads", "peer-ours-sync", &[])),
+    client(floor("raw tokio", "peer-floor-tokio", &[])),
+    client(floor("raw blocking", "peer-floor-threads", &[])),
+    client(peer("tokio-tungstenite", "peer-tokio-tungstenite", &[])),
+    client(peer("fastwebsockets", "peer-fastwebsockets", &[])),
+    client(peer("tokio-websockets", "peer-tokio-websockets", &[])),
+    client(peer("yawc", "peer-yawc", &[])),
+    client(peer("sockudo-ws", "peer-sockudo-ws", &[])),
+    client(peer("soketto", "peer-soketto", &[])),
+    client(peer("web-socket", "peer-web-socket", &[])),
+    client(peer("wtx", "peer-wtx", &[])),
+    client(peer("tungstenite, blocking", "peer-tungstenite", &[])),
+    client(ours("ws-async", "peer-ours-async", &[])),
+    client(ours("ws-sync, blocking", "peer-ours-sync", &[])),
 ];
 
 const fn floor(
@@ -211,8 +258,32 @@ const fn broadcasting(contender: Contender) -> Contender {
     }
 }
 
-/// Those that a wanted scenario is for and whose name contains one of the wanted words, and always the floors, without
-/// which there is no ratio.
+/// The echo server, of which nothing but its handshakes is wanted.
+const fn arriving(contender: Contender) -> Contender {
+    Contender {
+        pattern: Pattern::Arrivals,
+        ..contender
+    }
+}
+
+/// The library has no handshake of its own, or not on the bare socket.
+const fn upgrading(contender: Contender) -> Contender {
+    Contender {
+        suffix: "-upgrade",
+        ..contender
+    }
+}
+
+const fn client(contender: Contender) -> Contender {
+    Contender {
+        suffix: "-client",
+        pattern: Pattern::Client,
+        ..contender
+    }
+}
+
+/// Those that a wanted scenario is for and whose name contains one of the wanted words, or is the word behind a `=`; and
+/// always the floors, without which there is no ratio.
 pub fn chosen(arguments: &Arguments) -> Vec<Contender> {
     let named = |contender: &&Contender| {
         contender.kind == Kind::Floor
@@ -220,7 +291,10 @@ pub fn chosen(arguments: &Arguments) -> Vec<Contender> {
             || arguments
                 .contenders
                 .iter()
-                .any(|word| contender.name.contains(word.as_str()))
+                .any(|word| match word.strip_prefix('=') {
+                    Some(name) => contender.name == name,
+                    None => contender.name.contains(word.as_str()),
+                })
     };
     ALL.iter()
         .filter(|contender| contender.pattern.is_wanted(arguments))
@@ -236,6 +310,7 @@ pub fn build(contenders: &[Contender]) -> Result<()> {
         .iter()
         .map(|contender| (contender.package, contender.program()))
         .collect();
+    programs.sort_unstable();
     programs.dedup();
     for (package, program) in programs {
         eprintln!("building {program}");

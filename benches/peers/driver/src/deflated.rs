@@ -10,6 +10,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use crate::Result;
 use crate::compression::{Agreed, Deflater, Replies};
 use crate::generator::{MAX_EVENTS, PATIENCE};
+use crate::round::{Load, Seen};
 use crate::scenario::Scenario;
 use crate::wire::{FIN, RSV1, Random, put_frame};
 
@@ -23,16 +24,16 @@ pub struct Deflated {
     depth: usize,
     connections: Vec<Connection>,
     buffer: Vec<u8>,
-    seen: Seen,
+    count: Count,
     /// Connections that have all replies to the burst.
     complete: usize,
 }
 
 /// Replies, and the bytes of their payloads on the wire.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Seen {
-    pub replies: u64,
-    pub payload_bytes: u64,
+struct Count {
+    replies: u64,
+    payload_bytes: u64,
 }
 
 struct Connection {
@@ -129,24 +130,18 @@ impl Deflated {
             depth: scenario.depth,
             connections,
             buffer: vec![0; BUFFER_LEN],
-            seen: Seen::default(),
+            count: Count::default(),
             complete: 0,
         })
-    }
-
-    /// Sends one burst on every connection, waits for all replies, and stops there.
-    pub fn exchange_once(&mut self) -> Result<()> {
-        self.send()?;
-        self.finish()
     }
 
     /// Sends what is left of the burst, waits for all replies, and stops there.
     fn finish(&mut self) -> Result<()> {
         let mut silent_since = Instant::now();
         while self.complete < self.connections.len() {
-            let before = self.seen.replies;
+            let before = self.count.replies;
             self.poll(false)?;
-            if self.seen.replies != before {
+            if self.count.replies != before {
                 silent_since = Instant::now();
             } else if silent_since.elapsed() > PATIENCE {
                 return Err(format!(
@@ -159,18 +154,6 @@ impl Deflated {
         }
         self.complete = 0;
         Ok(())
-    }
-
-    /// Keeps the server busy for this long, and until it has replied to everything.
-    pub fn run(&mut self, time: Duration) -> Result<Seen> {
-        self.seen = Seen::default();
-        self.send()?;
-        let start = Instant::now();
-        while start.elapsed() < time {
-            self.poll(true)?;
-        }
-        self.finish()?;
-        Ok(self.seen)
     }
 
     fn send(&mut self) -> Result<()> {
@@ -189,7 +172,7 @@ impl Deflated {
             if connection.sent > 0 && event.events().contains(EpollFlags::EPOLLOUT) {
                 connection.send(self.depth)?;
             }
-            if connection.receive(self.depth, &mut self.buffer, &mut self.seen)? {
+            if connection.receive(self.depth, &mut self.buffer, &mut self.count)? {
                 connection.advance(self.depth);
                 if again {
                     connection.send(self.depth)?;
@@ -199,6 +182,28 @@ impl Deflated {
             }
         }
         Ok(())
+    }
+}
+
+impl Load for Deflated {
+    /// Sends one burst on every connection, waits for all replies, and stops there.
+    fn exchange_once(&mut self) -> Result<()> {
+        self.send()?;
+        self.finish()
+    }
+
+    fn run(&mut self, time: Duration) -> Result<Seen> {
+        self.count = Count::default();
+        self.send()?;
+        let start = Instant::now();
+        while start.elapsed() < time {
+            self.poll(true)?;
+        }
+        self.finish()?;
+        Ok(Seen {
+            replies: self.count.replies as f64,
+            payload_bytes: Some(self.count.payload_bytes as f64),
+        })
     }
 }
 
@@ -234,7 +239,7 @@ impl Connection {
     }
 
     /// Reads until the socket is empty; `true` when this has completed the burst's replies.
-    fn receive(&mut self, depth: usize, buffer: &mut [u8], seen: &mut Seen) -> Result<bool> {
+    fn receive(&mut self, depth: usize, buffer: &mut [u8], count: &mut Count) -> Result<bool> {
         let before = self.received;
         loop {
             let read = match self.stream.read(buffer) {
@@ -257,8 +262,8 @@ impl Connection {
                     return Err("a reply without RSV1".into());
                 }
                 *received += 1;
-                seen.replies += 1;
-                seen.payload_bytes += reply.payload_len as u64;
+                count.replies += 1;
+                count.payload_bytes += reply.payload_len as u64;
                 Ok(())
             })?;
             if read < buffer.len() {

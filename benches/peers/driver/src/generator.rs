@@ -11,6 +11,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::socket::{MsgFlags, recv};
 
 use crate::Result;
+use crate::round::{Load, Seen};
 use crate::scenario::Pattern;
 use crate::wire::Burst;
 
@@ -85,12 +86,6 @@ impl<'a> Generator<'a> {
         })
     }
 
-    /// Sends one burst on every connection that sends, waits for all replies, and stops there.
-    pub fn exchange_once(&mut self) -> Result<()> {
-        self.start_again();
-        self.finish()
-    }
-
     /// Sends what is left of the burst, waits for all replies, and stops there.
     fn finish(&mut self) -> Result<()> {
         let mut silent_since = Instant::now();
@@ -111,18 +106,6 @@ impl<'a> Generator<'a> {
         }
         self.start_again();
         Ok(())
-    }
-
-    /// Keeps the server busy for this long, and until it has replied to everything; returns the number of replies.
-    pub fn run(&mut self, time: Duration) -> Result<f64> {
-        self.replied_bytes = 0;
-        self.send()?;
-        let start = Instant::now();
-        while start.elapsed() < time {
-            self.poll(true)?;
-        }
-        self.finish()?;
-        Ok(self.replied_bytes as f64 / self.burst.reply_len as f64)
     }
 
     /// Gives the connections back, as blocking streams.
@@ -184,6 +167,28 @@ impl<'a> Generator<'a> {
             self.send()?;
         }
         Ok(())
+    }
+}
+
+impl Load for Generator<'_> {
+    /// Sends one burst on every connection that sends, waits for all replies, and stops there.
+    fn exchange_once(&mut self) -> Result<()> {
+        self.start_again();
+        self.finish()
+    }
+
+    fn run(&mut self, time: Duration) -> Result<Seen> {
+        self.replied_bytes = 0;
+        self.send()?;
+        let start = Instant::now();
+        while start.elapsed() < time {
+            self.poll(true)?;
+        }
+        self.finish()?;
+        Ok(Seen {
+            replies: self.replied_bytes as f64 / self.burst.reply_len as f64,
+            payload_bytes: None,
+        })
     }
 }
 

@@ -4,7 +4,9 @@
 //! timed, and how, is in the README beside this package.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod arguments;
+mod arrivals;
 mod compression;
 mod contender;
 mod deflated;
@@ -53,7 +55,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
 
-    for pattern in [Pattern::Echo, Pattern::Deflated, Pattern::Broadcast] {
+    for pattern in Pattern::ALL {
         contest(pattern, &contenders, &arguments).print(&arguments);
     }
 

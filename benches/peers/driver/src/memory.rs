@@ -8,6 +8,7 @@ use crate::Result;
 use crate::arguments::Arguments;
 use crate::contender::Contender;
 use crate::generator::{Check, Generator};
+use crate::round::Load as _;
 use crate::scenario::Pattern;
 use crate::server::Server;
 use crate::wire::{Burst, Payload};
@@ -72,16 +73,16 @@ impl Footprint {
     /// Taken once the server has stopped working.
     fn settled(server: &Server) -> Result<Self> {
         const QUIET: Duration = Duration::from_millis(20);
-        let mut used = server.reading()?.server;
+        let mut used = server.process.reading()?.process;
         loop {
             std::thread::sleep(QUIET);
-            let now = server.reading()?.server;
+            let now = server.process.reading()?.process;
             if now == used {
                 break;
             }
             used = now;
         }
-        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", server.pid()))?;
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", server.process.pid()))?;
         Ok(Self {
             pss: field(&rollup, "Pss:")?,
             rss: field(&rollup, "Rss:")?,

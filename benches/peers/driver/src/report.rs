@@ -2,28 +2,29 @@
 
 use crate::arguments::Arguments;
 use crate::contender::{Contender, Kind};
+use crate::round::Seen;
 use crate::scenario::{Pattern, Scenario};
 use crate::server::Spent;
 
 /// One round of one contender.
 #[derive(Debug, Clone, Copy)]
 pub struct Cell {
-    /// Server CPU time per reply or delivery, in microseconds.
+    /// CPU time per reply, delivery or connection, in microseconds.
     cost: f64,
-    /// Share of the window that the server, and the generator, had a core.
-    server_busy: f64,
+    /// Share of the window that the contender, and the generator, had a core.
+    busy: f64,
     generator_busy: f64,
     /// Payload bytes on the wire per reply, where the contenders differ in that.
     reply_len: Option<f64>,
 }
 
 impl Cell {
-    pub fn new(spent: Spent, messages: f64, payload_bytes: Option<f64>) -> Self {
+    pub fn new(spent: Spent, seen: Seen) -> Self {
         Self {
-            cost: spent.server.as_secs_f64() * 1e6 / messages,
-            server_busy: spent.server.div_duration_f64(spent.wall),
+            cost: spent.process.as_secs_f64() * 1e6 / seen.replies,
+            busy: spent.process.div_duration_f64(spent.wall),
             generator_busy: spent.generator.div_duration_f64(spent.wall),
-            reply_len: payload_bytes.map(|bytes| bytes / messages),
+            reply_len: seen.payload_bytes.map(|bytes| bytes / seen.replies),
         }
     }
 
@@ -93,12 +94,15 @@ impl Table {
         if self.scenarios.is_empty() {
             return;
         }
-        let unit = match self.pattern {
-            Pattern::Echo | Pattern::Deflated => "message",
-            Pattern::Broadcast => "delivery",
+        let (who, unit) = match self.pattern {
+            Pattern::Echo => ("Server", "message"),
+            Pattern::Deflated => ("Server", "compressed message"),
+            Pattern::Broadcast => ("Server", "delivery"),
+            Pattern::Arrivals => ("Server", "connection"),
+            Pattern::Client => ("Client", "message"),
         };
         println!(
-            "## Server CPU time per {unit}, microseconds (ratio to the best {} of the run)",
+            "## {who} CPU time per {unit}, microseconds (ratio to the best {} of the run)",
             self.reference().1,
         );
         let rounds = format!("of {} rounds of {:?}", arguments.rounds, arguments.window);
@@ -123,7 +127,7 @@ impl Table {
             for row in &self.scenarios {
                 text += &match row.cost(column, statistic) {
                     Some(cost) => {
-                        let ratio = self.ratio(row, cost, statistic);
+                        let ratio = self.ratio(row, self.reference().0, cost, statistic);
                         format!(" {} ({ratio}) |", three_figures(cost))
                     }
                     None => " - |".to_owned(),
@@ -135,9 +139,21 @@ impl Table {
 
     fn detail(&self, row: &Row) -> String {
         let mut text = String::from(
-            "| contender | min | median | max | ratio of minima | ratio of medians | server busy | generator busy | \
-             disturbed rounds | bytes per reply |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+            "| contender | min | median | max | to the best floor: minima | medians | to the best peer: minima | \
+             medians | busy | generator busy | disturbed rounds |",
         );
+        // What is compressed is not as long as what was sent.
+        let has_lens = row
+            .cells
+            .iter()
+            .flatten()
+            .any(|cell| cell.reply_len.is_some());
+        let (name, rule) = if has_lens {
+            (" bytes per reply |", "---:|")
+        } else {
+            ("", "")
+        };
+        text += &format!("{name}\n|---|{}{rule}\n", "---:|".repeat(10));
         for (column, contender) in self.contenders.iter().enumerate() {
             let cells = &row.cells[column];
             let costs = [Statistic::Minimum, Statistic::Median, Statistic::Maximum];
@@ -148,28 +164,30 @@ impl Table {
             };
             let mean =
                 |of: fn(&Cell) -> f64| cells.iter().map(of).sum::<f64>() / cells.len() as f64;
-            let reply_len = match cells.first().and_then(|cell| cell.reply_len) {
-                Some(_) => format!("{:.1}", mean(|cell| cell.reply_len.unwrap_or_default())),
-                None => "as sent".to_owned(),
+            let reply_len = match has_lens {
+                true => format!(" {:.1} |", mean(|cell| cell.reply_len.unwrap_or_default())),
+                false => String::new(),
             };
             let disturbed = cells.iter().filter(|cell| cell.is_disturbed()).count();
             text += &format!(
-                "| {} | {} | {} | {} | {} | {} | {:.2} | {:.2} | {disturbed} | {reply_len} |\n",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {:.2} | {:.2} | {disturbed} |{reply_len}\n",
                 contender.name,
                 three_figures(min),
                 three_figures(median),
                 three_figures(max),
-                self.ratio(row, min, Statistic::Minimum),
-                self.ratio(row, median, Statistic::Median),
-                mean(|cell| cell.server_busy),
+                self.ratio(row, Kind::Floor, min, Statistic::Minimum),
+                self.ratio(row, Kind::Floor, median, Statistic::Median),
+                self.ratio(row, Kind::Peer, min, Statistic::Minimum),
+                self.ratio(row, Kind::Peer, median, Statistic::Median),
+                mean(|cell| cell.busy),
                 mean(|cell| cell.generator_busy),
             );
         }
         text
     }
 
-    fn ratio(&self, row: &Row, cost: f64, statistic: Statistic) -> String {
-        let reference = self.reference().0;
+    /// Of a cost to that of the best contender of a kind.
+    fn ratio(&self, row: &Row, reference: Kind, cost: f64, statistic: Statistic) -> String {
         let references =
             (0..self.contenders.len()).filter(|column| self.contenders[*column].kind == reference);
         match references
@@ -184,7 +202,9 @@ impl Table {
     /// Whom the others are compared with. Nothing that copies bytes compares with who compresses them.
     const fn reference(&self) -> (Kind, &'static str) {
         match self.pattern {
-            Pattern::Echo | Pattern::Broadcast => (Kind::Floor, "floor"),
+            Pattern::Echo | Pattern::Broadcast | Pattern::Arrivals | Pattern::Client => {
+                (Kind::Floor, "floor")
+            }
             Pattern::Deflated => (Kind::Peer, "peer"),
         }
     }

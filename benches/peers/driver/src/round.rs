@@ -1,16 +1,19 @@
 //! One round of a scenario: all contenders, each on a fresh process, so that none is lucky or unlucky with one memory
 //! layout for all its rounds.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use crate::Result;
+use crate::answers::Answers;
 use crate::arguments::Arguments;
+use crate::arrivals::Arrivals;
 use crate::contender::Contender;
 use crate::deflated::Deflated;
 use crate::generator::{Check, Generator};
 use crate::report::Cell;
 use crate::scenario::{Pattern, Scenario};
-use crate::server::{Server, Spent};
+use crate::server::{self, Process, Server, Spent};
 use crate::wire::Burst;
 
 /// The contenders take turns of this length, back and forth: what a shared machine does for seconds falls on all of
@@ -19,19 +22,40 @@ const TURN: Duration = Duration::from_millis(50);
 /// Between two turns. A process with precedence that never sleeps is put to sleep, in the midst of a turn.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What a contender has done so far.
-struct Run<'a> {
-    server: Server,
-    load: Load<'a>,
-    spent: Spent,
-    replies: f64,
-    /// Of the replies, on the wire, where it is not the same for all contenders.
-    payload_bytes: Option<f64>,
+/// What keeps a contender busy, and counts.
+pub trait Load {
+    /// Everything once, everywhere, to its end.
+    fn exchange_once(&mut self) -> Result<()>;
+
+    /// Keeps the contender busy for this long, and until it is done with everything.
+    fn run(&mut self, time: Duration) -> Result<Seen>;
 }
 
-enum Load<'a> {
-    Plain(Generator<'a>),
-    Deflated(Deflated),
+/// What came of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
+    /// Replies, deliveries or connections.
+    pub replies: f64,
+    /// Of the replies, on the wire, where it is not the same for all contenders.
+    pub payload_bytes: Option<f64>,
+}
+
+impl AddAssign for Seen {
+    fn add_assign(&mut self, more: Self) {
+        self.replies += more.replies;
+        if let Some(bytes) = more.payload_bytes {
+            *self.payload_bytes.get_or_insert_default() += bytes;
+        }
+    }
+}
+
+/// What a contender has done so far.
+struct Run<'a> {
+    // It goes before its connections, so that it does not report each of them as torn.
+    process: Process,
+    load: Box<dyn Load + 'a>,
+    spent: Spent,
+    seen: Seen,
 }
 
 /// The figures of each contender, in any order.
@@ -72,51 +96,52 @@ impl<'a> Run<'a> {
         burst: &'a Burst,
         arguments: &Arguments,
     ) -> Result<Self> {
-        let server = Server::start(contender, arguments)?;
-        let load = if scenario.pattern == Pattern::Deflated {
-            let streams = server.connect_deflated(scenario.connections)?;
-            let mut generator = Deflated::new(scenario, streams)?;
-            generator.run(arguments.warm_up)?;
-            Load::Deflated(generator)
-        } else {
-            let streams = server.connect(scenario.connections)?;
-            let mut generator = Generator::new(scenario.pattern, streams, burst, Check::Contents)?;
-            generator.exchange_once()?;
-            generator.check = Check::Headers;
-            generator.run(arguments.warm_up)?;
-            Load::Plain(generator)
+        let (process, mut load): (Process, Box<dyn Load + 'a>) = match scenario.pattern {
+            Pattern::Echo | Pattern::Broadcast => {
+                let server = Server::start(contender, arguments)?;
+                let streams = server.connect(scenario.connections)?;
+                let mut generator =
+                    Generator::new(scenario.pattern, streams, burst, Check::Contents)?;
+                generator.exchange_once()?;
+                generator.check = Check::Headers;
+                (server.process, Box::new(generator))
+            }
+            Pattern::Deflated => {
+                let server = Server::start(contender, arguments)?;
+                let streams = server.connect_deflated(scenario.connections)?;
+                (server.process, Box::new(Deflated::new(scenario, streams)?))
+            }
+            Pattern::Arrivals => {
+                let server = Server::start(contender, arguments)?;
+                let arrivals = Arrivals::new(server.door, scenario.connections)?;
+                (server.process, Box::new(arrivals))
+            }
+            Pattern::Client => {
+                let (process, stream) = server::start_client(contender, arguments)?;
+                let answers = Answers::new(stream, scenario.depth, scenario.payload_len)?;
+                (process, Box::new(answers))
+            }
         };
+        load.run(arguments.warm_up)?;
         Ok(Self {
-            server,
+            process,
             load,
             spent: Spent::default(),
-            replies: 0.0,
-            payload_bytes: None,
+            seen: Seen::default(),
         })
     }
 
     fn take_turn(&mut self) -> Result<()> {
         std::thread::sleep(PAUSE);
         // What the others have pushed out of the caches comes back.
-        match &mut self.load {
-            Load::Plain(generator) => generator.exchange_once()?,
-            Load::Deflated(generator) => generator.exchange_once()?,
-        }
-        let before = self.server.reading()?;
-        match &mut self.load {
-            Load::Plain(generator) => self.replies += generator.run(TURN)?,
-            Load::Deflated(generator) => {
-                let seen = generator.run(TURN)?;
-                self.replies += seen.replies as f64;
-                *self.payload_bytes.get_or_insert_default() += seen.payload_bytes as f64;
-            }
-        }
-        self.spent += self.server.reading()? - before;
+        self.load.exchange_once()?;
+        let before = self.process.reading()?;
+        self.seen += self.load.run(TURN)?;
+        self.spent += self.process.reading()? - before;
         Ok(())
     }
 
-    /// The server goes before its connections, so that it does not report each of them as torn.
     fn end(self) -> Cell {
-        Cell::new(self.spent, self.replies, self.payload_bytes)
+        Cell::new(self.spent, self.seen)
     }
 }

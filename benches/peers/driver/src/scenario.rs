@@ -14,9 +14,22 @@ pub enum Pattern {
     Deflated,
     /// It sends it to every connection; the first connection publishes, and all of them listen.
     Broadcast,
+    /// There are no messages: a connection comes, shakes hands, and leaves.
+    Arrivals,
+    /// It is a client: it sends, and is sent everything back.
+    Client,
 }
 
 impl Pattern {
+    /// In the order of the report.
+    pub const ALL: [Self; 5] = [
+        Self::Echo,
+        Self::Deflated,
+        Self::Arrivals,
+        Self::Broadcast,
+        Self::Client,
+    ];
+
     /// Whether any scenario of this pattern is to run.
     pub fn is_wanted(self, arguments: &Arguments) -> bool {
         let mut timed = ALL.iter().filter(|scenario| scenario.pattern == self);
@@ -32,7 +45,7 @@ pub struct Scenario {
     pub connections: usize,
     /// Messages sent at once on a connection; the next burst leaves when all of them have come back.
     pub depth: usize,
-    payload_len: usize,
+    pub payload_len: usize,
     payload: Payload,
 }
 
@@ -85,6 +98,14 @@ pub const ALL: &[Scenario] = &[
         4096,
         Payload::Chinese,
     ),
+    scenario(
+        "S7",
+        "20 KiB binary, 1 connection, depth 1",
+        1,
+        1,
+        20 * 1024,
+        Payload::Binary,
+    ),
     Scenario {
         pattern: Pattern::Deflated,
         ..scenario(
@@ -108,6 +129,17 @@ pub const ALL: &[Scenario] = &[
         )
     },
     Scenario {
+        pattern: Pattern::Arrivals,
+        ..scenario(
+            "S10",
+            "connect, opening handshake, closing handshake, 16 connections at a time",
+            16,
+            1,
+            0,
+            Payload::Binary,
+        )
+    },
+    Scenario {
         name: "S11",
         description: "125 B binary from one connection to 1,000",
         pattern: Pattern::Broadcast,
@@ -115,6 +147,17 @@ pub const ALL: &[Scenario] = &[
         depth: 1,
         payload_len: 125,
         payload: Payload::Binary,
+    },
+    Scenario {
+        pattern: Pattern::Client,
+        ..scenario(
+            "S12",
+            "clients: 125 B binary, 1 connection, bursts of 16",
+            1,
+            16,
+            125,
+            Payload::Binary,
+        )
     },
 ];
 

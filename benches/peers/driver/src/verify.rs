@@ -4,12 +4,15 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use crate::Result;
+use crate::answers::Answers;
 use crate::arguments::Arguments;
+use crate::arrivals::Arrivals;
 use crate::compression::{Agreed, Deflater, Replies};
 use crate::contender::{Contender, Kind};
 use crate::generator::{Check, Generator};
+use crate::round::Load as _;
 use crate::scenario::Pattern;
-use crate::server::Server;
+use crate::server::{self, Server};
 use crate::wire::{
     BINARY, Burst, CONTINUATION, FIN, PING, PONG, Payload, RSV1, Random, TEXT, chinese, put_frame,
 };
@@ -21,6 +24,12 @@ const CONNECTIONS: usize = 2;
 const MAX_CUT: usize = 4096;
 /// More writes than tokio lets a task do at a stretch.
 const LISTENERS: usize = 300;
+/// At the same time.
+const VISITS: usize = 64;
+/// What the clients send, as the harness has it.
+const CLIENT_DEPTH: usize = 16;
+const CLIENT_LEN: usize = 125;
+const CLIENT_BURSTS: usize = 50;
 
 pub fn contender(contender: &Contender, arguments: &Arguments) -> Result<()> {
     match contender.pattern {
@@ -33,6 +42,16 @@ pub fn contender(contender: &Contender, arguments: &Arguments) -> Result<()> {
                 }
             }
             Ok(())
+        }
+        Pattern::Arrivals => {
+            let server = Server::start(contender, arguments)?;
+            let mut arrivals = Arrivals::new(server.door, VISITS)?;
+            (0..2).try_for_each(|_| arrivals.exchange_once())
+        }
+        Pattern::Client => {
+            let (_process, stream) = server::start_client(contender, arguments)?;
+            let mut answers = Answers::new(stream, CLIENT_DEPTH, CLIENT_LEN)?;
+            (0..CLIENT_BURSTS).try_for_each(|_| answers.check())
         }
     }
 }
@@ -88,6 +107,7 @@ fn contents(contender: &Contender, arguments: &Arguments) -> Result<()> {
     let mut streams = server.connect(match contender.pattern {
         Pattern::Echo | Pattern::Deflated => CONNECTIONS,
         Pattern::Broadcast => LISTENERS,
+        Pattern::Arrivals | Pattern::Client => return Err("there are no messages to check".into()),
     })?;
     for (name, burst, max_write) in &cases {
         let mut generator = Generator::new(contender.pattern, streams, burst, Check::Contents)?;

@@ -23,11 +23,39 @@ pub const BINARY: u8 = 0x2;
 pub const PING: u8 = 0x9;
 pub const PONG: u8 = 0xa;
 
+/// A client's Close with the code 1000: masked with zeros, so that it can be a constant.
+pub const CLOSE: &[u8] = &[FIN | CLOSE_OPCODE, 0x82, 0, 0, 0, 0, 0x03, 0xe8];
+const CLOSE_OPCODE: u8 = 0x8;
+
+/// Whether this is one frame, a server's Close, with the code 1000 and any reason (RFC 6455 section 5.5.1).
+pub fn is_close_reply(bytes: &[u8]) -> bool {
+    match bytes {
+        [first, len, 0x03, 0xe8, reason @ ..] => {
+            *first == FIN | CLOSE_OPCODE && usize::from(*len) == 2 + reason.len()
+        }
+        _ => false,
+    }
+}
+
+/// The client's half of the opening handshake, with or without an extension offered.
+pub fn request(offer: Option<&str>) -> String {
+    let offer = offer.map_or_else(String::new, |offer| format!("{EXTENSIONS}: {offer}\r\n"));
+    format!("{REQUEST}{offer}\r\n")
+}
+
+/// Whether a server's whole answer to [`request`] accepts it; returns it as text.
+pub fn check_response(response: &[u8]) -> Result<&str> {
+    let response = std::str::from_utf8(response)?;
+    if !response.starts_with("HTTP/1.1 101 ") || !response.contains(ACCEPT) {
+        return Err(format!("the handshake was refused: {response}").into());
+    }
+    Ok(response)
+}
+
 /// The opening handshake, on a blocking stream, with or without an extension offered; returns the server's answer to
 /// that. Nothing is sent behind the request, so nothing can be left over.
 pub fn handshake(stream: &mut TcpStream, offer: Option<&str>) -> Result<Option<String>> {
-    let offer = offer.map_or_else(String::new, |offer| format!("{EXTENSIONS}: {offer}\r\n"));
-    stream.write_all(format!("{REQUEST}{offer}\r\n").as_bytes())?;
+    stream.write_all(request(offer).as_bytes())?;
     let mut response = Vec::new();
     let mut byte = [0];
     while !response.ends_with(b"\r\n\r\n") {
@@ -37,10 +65,7 @@ pub fn handshake(stream: &mut TcpStream, offer: Option<&str>) -> Result<Option<S
             return Err("the response to the handshake does not end".into());
         }
     }
-    let response = String::from_utf8(response)?;
-    if !response.starts_with("HTTP/1.1 101 ") || !response.contains(ACCEPT) {
-        return Err(format!("the handshake was refused: {response}").into());
-    }
+    let response = check_response(&response)?;
     let mut fields = response.lines().filter_map(|line| line.split_once(':'));
     let answer = fields.find(|(name, _)| name.eq_ignore_ascii_case(EXTENSIONS));
     Ok(answer.map(|(_, value)| value.trim().to_owned()))

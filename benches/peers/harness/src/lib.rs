@@ -1,7 +1,10 @@
 //! What every echo server under test shares: it listens on a free loopback port, tells the driver which one on its
-//! standard output, accepts for ever, and dies with the driver. It never touches what is sent or received.
+//! standard output, accepts for ever, and dies with the driver. It never touches what is sent or received. What the
+//! [clients](client) share is beside it.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "handshake")]
 pub mod handshake;
 
