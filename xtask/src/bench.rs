@@ -12,6 +12,7 @@ use crate::step::{Done, Failure, Tally, Verdict};
 use crate::workspace::Workspace;
 
 const MANIFEST: &str = "benches/peers/Cargo.toml";
+const FOLDER: &str = "benches/peers/";
 const LOCK: &str = "benches/peers/Cargo.lock";
 const REPORT: &str = "benches/peers/REPORT.md";
 
@@ -31,6 +32,8 @@ const MEASURED: &[&str] = &[
     "tokio-tungstenite",
     "tokio-websockets",
     "tungstenite",
+    "web-socket",
+    "wtx",
     "yawc",
 ];
 
@@ -49,6 +52,29 @@ pub(crate) fn main(workspace: &Workspace, arguments: &[String]) -> ExitCode {
         side_by_side(workspace, &run)
     });
     tally.finish()
+}
+
+/// The step of the list: every contender compiles against the libraries as they are, and clippy has nothing to say. It
+/// does not run their correctness pass, for which all of them are built with fat LTO, each by itself; that takes minutes.
+pub(crate) fn run(workspace: &Workspace) -> Verdict {
+    command::run(workspace.cargo().args([
+        "clippy",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--manifest-path",
+        MANIFEST,
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    let manifests = workspace
+        .files()?
+        .iter()
+        .filter(|file| file.starts_with(FOLDER) && file.ends_with("/Cargo.toml"))
+        .count();
+    Done::checked(manifests, "packages")
 }
 
 /// What the command line asks for.

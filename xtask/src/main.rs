@@ -105,6 +105,11 @@ const STEPS: &[Step] = &[
         run: examples::run,
     },
     Step {
+        name: "bench",
+        about: "what is measured side by side compiles; the measuring is `bench --peers`",
+        run: bench::run,
+    },
+    Step {
         name: "conformance",
         about: "the Autobahn testsuite against each binding and role",
         run: conformance::run,
@@ -149,7 +154,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         "report" => report::main(&workspace, options),
-        "bench" => bench::main(&workspace, options),
+        "bench" if !options.is_empty() => bench::main(&workspace, options),
         "ci" if options.is_empty() => run_steps(&workspace, STEPS.iter()),
         "conformance" if !options.is_empty() => conformance::main(&workspace, options),
         "soak" => soak::main(&workspace, options),
@@ -183,10 +188,6 @@ fn print_help() {
         "  {:<16} which requirement is cited by which test",
         "report"
     );
-    println!(
-        "  {:<16} echo servers side by side, timed; writes benches/peers/REPORT.md",
-        "bench --peers"
-    );
     println!();
     println!(
         "conformance takes --face {{sync,async}}-{{server,client}}, --cases 6.4.3,7.*, --all (of compression too)"
@@ -196,7 +197,8 @@ fn print_help() {
         soak::CI_SECONDS
     );
     println!(
-        "bench --peers takes --fifo (real-time precedence, as root), and passes on --scenarios S1,S9, --contenders, --rounds, .."
+        "bench takes --peers: times the libraries side by side and writes benches/peers/REPORT.md; with it --fifo (real-time \
+         precedence, as root), --scenarios S1,S9, --contenders, --rounds, .."
     );
     println!("hostile takes --peers: only what hostile clients cost, in full (--quick: in part)");
 }
