@@ -8,6 +8,8 @@ use bytes::Bytes;
 use httparse::Status;
 
 use crate::Limits;
+use crate::fields::{is_token, trim};
+use crate::scan::{find_colon, value_length};
 
 /// A range of bytes of a head. Heads are at most [`crate::Limits::HEAD_CEILING`] long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,17 +19,17 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    pub(crate) fn new(start: usize, end: usize) -> Self {
+    pub(crate) const fn new(start: usize, end: usize) -> Self {
         Self {
-            start: u32::try_from(start).unwrap_or(u32::MAX),
-            end: u32::try_from(end).unwrap_or(u32::MAX),
+            start: start as u32,
+            end: end as u32,
         }
     }
 
     /// The span of `part`, which must be a slice of `whole`.
     pub(crate) fn within(whole: &[u8], part: &[u8]) -> Self {
         let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
-        Self::new(start, start.saturating_add(part.len()))
+        Self::new(start, start.wrapping_add(part.len()))
     }
 
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
@@ -63,29 +65,39 @@ pub(crate) enum Name {
 
 impl Name {
     fn of(name: &[u8]) -> Self {
-        let candidate: (&str, Self) = match name.len() {
-            4 => ("host", Self::Host),
-            6 if name
-                .first()
-                .is_some_and(|byte| byte.eq_ignore_ascii_case(&b'o')) =>
-            {
-                ("origin", Self::Origin)
-            }
-            6 => ("expect", Self::Expect),
-            7 => ("upgrade", Self::Upgrade),
-            10 => ("connection", Self::Connection),
-            14 => ("content-length", Self::ContentLength),
-            17 if name
-                .first()
-                .is_some_and(|byte| byte.eq_ignore_ascii_case(&b't')) =>
-            {
-                ("transfer-encoding", Self::TransferEncoding)
-            }
-            17 => ("sec-websocket-key", Self::Key),
-            20 => ("sec-websocket-accept", Self::Accept),
-            21 => ("sec-websocket-version", Self::Version),
-            22 => ("sec-websocket-protocol", Self::Protocol),
-            24 => ("sec-websocket-extensions", Self::Extensions),
+        // As RFC 6455 spells them, and nearly everybody: comparisons with constants, unlike those
+        // without regard to letter case.
+        match name {
+            b"Host" => Self::Host,
+            b"Upgrade" => Self::Upgrade,
+            b"Connection" => Self::Connection,
+            b"Origin" => Self::Origin,
+            b"Sec-WebSocket-Key" => Self::Key,
+            b"Sec-WebSocket-Version" => Self::Version,
+            b"Sec-WebSocket-Protocol" => Self::Protocol,
+            b"Sec-WebSocket-Extensions" => Self::Extensions,
+            b"Sec-WebSocket-Accept" => Self::Accept,
+            _ => Self::spelled_otherwise(name),
+        }
+    }
+
+    fn spelled_otherwise(name: &[u8]) -> Self {
+        let Some(initial) = name.first().map(u8::to_ascii_lowercase) else {
+            return Self::Other;
+        };
+        let candidate: (&str, Self) = match (name.len(), initial) {
+            (4, b'h') => ("host", Self::Host),
+            (6, b'o') => ("origin", Self::Origin),
+            (6, b'e') => ("expect", Self::Expect),
+            (7, b'u') => ("upgrade", Self::Upgrade),
+            (10, b'c') => ("connection", Self::Connection),
+            (14, b'c') => ("content-length", Self::ContentLength),
+            (17, b't') => ("transfer-encoding", Self::TransferEncoding),
+            (17, b's') => ("sec-websocket-key", Self::Key),
+            (20, b's') => ("sec-websocket-accept", Self::Accept),
+            (21, b's') => ("sec-websocket-version", Self::Version),
+            (22, b's') => ("sec-websocket-protocol", Self::Protocol),
+            (24, b's') => ("sec-websocket-extensions", Self::Extensions),
             _ => return Self::Other,
         };
         if name.eq_ignore_ascii_case(candidate.0.as_bytes()) {
@@ -126,35 +138,48 @@ impl Head {
         else {
             return None;
         };
-        let index = Index::new(&bytes, fields);
+        let fields = fields
+            .iter()
+            .map(|field| Field {
+                kind: Name::of(field.name.as_bytes()),
+                name: Span::within(&bytes, field.name.as_bytes()),
+                value: Span::within(&bytes, field.value),
+            })
+            .collect();
+        let index = Index::new(fields);
         Some(Self(Arc::new(Parts { bytes, index })))
     }
 
     /// The same for a head that has not been scanned, in one pass. It succeeds for the head of a usual
     /// request that arrived in one piece, and only where scanning first would end in the same head.
     /// `None` decides nothing.
+    #[inline(never)]
     pub(crate) fn parse_unscanned(
         received: &[u8],
         fields_at: usize,
         limits: &Limits,
     ) -> Option<Self> {
-        let mut parsed = [httparse::EMPTY_HEADER; USUAL_FIELDS];
-        let section = received.get(fields_at..)?;
-        let Ok(Status::Complete((length, fields))) = httparse::parse_headers(section, &mut parsed)
-        else {
+        let window = received.get(..limits.head()).unwrap_or(received);
+        let mut fields = [Field::NONE; USUAL_FIELDS];
+        let mut free = fields.iter_mut();
+        let mut rest = window.get(fields_at..)?;
+        while !rest.starts_with(b"\r\n") {
+            let (field, after) = Field::parse_line(window, rest, limits.max_field_line)?;
+            *free.next()? = field;
+            rest = after;
+        }
+        let free = free.len();
+        let fields = fields.get(..USUAL_FIELDS.wrapping_sub(free))?;
+        let end = window.len().wrapping_sub(rest.len()).wrapping_add(2);
+        let head = window.get(..end)?;
+        // DEL is all that neither the end of a line nor its name has ruled out (RFC 9110 section 5.5).
+        let has_del = head.iter().fold(false, |any, byte| any | (*byte == 0x7f));
+        if has_del || fields.len() > limits.max_fields {
             return None;
-        };
-        let head = received.get(..fields_at.saturating_add(length))?;
-        let is_allowed = head.len() <= limits.head()
-            && fields.len() <= limits.max_fields
-            && has_strict_lines(section.get(..length)?, fields, limits.max_field_line);
-        is_allowed.then(|| {
-            let index = Index::new(head, fields);
-            Self(Arc::new(Parts {
-                bytes: Bytes::copy_from_slice(head),
-                index,
-            }))
-        })
+        }
+        let index = Index::new(fields.into());
+        let bytes = Bytes::copy_from_slice(head);
+        Some(Self(Arc::new(Parts { bytes, index })))
     }
 
     pub(crate) fn bytes(&self) -> &Bytes {
@@ -217,60 +242,57 @@ struct Places {
     count: u32,
 }
 
+impl Field {
+    const NONE: Self = Self {
+        kind: Name::Other,
+        name: Span { start: 0, end: 0 },
+        value: Span { start: 0, end: 0 },
+    };
+
+    /// Parses the line at the start of `rest`, which is a part of `head`, and gives what follows it.
+    /// `None` unless it is `name: value CRLF`, all there and no longer than `max_length`. The value may
+    /// hold DEL.
+    fn parse_line<'h>(head: &[u8], rest: &'h [u8], max_length: usize) -> Option<(Self, &'h [u8])> {
+        let colon = find_colon(rest)?;
+        let (name, value) = rest.split_at_checked(colon)?;
+        let kind = Name::of(name);
+        if kind == Name::Other && !is_token(name) {
+            return None;
+        }
+        let (value, after) = value.split_at_checked(value_length(value)?)?;
+        let length = colon.wrapping_add(value.len());
+        let [b':', value @ ..] = value else {
+            return None;
+        };
+        let [b'\r', b'\n', after @ ..] = after else {
+            return None;
+        };
+        let field = Self {
+            kind,
+            name: Span::within(head, name),
+            value: Span::within(head, trim(value)),
+        };
+        (length <= max_length).then_some((field, after))
+    }
+}
+
 impl Index {
-    fn new(head: &[u8], fields: &[httparse::Header<'_>]) -> Self {
+    fn new(fields: Box<[Field]>) -> Self {
         let mut known = [Places::default(); Name::Other as usize];
-        let mut position: u32 = 0;
-        let fields = fields
-            .iter()
-            .map(|field| {
-                let kind = Name::of(field.name.as_bytes());
-                if let Some(places) = known.get_mut(kind as usize) {
-                    if places.count == 0 {
-                        places.first = position;
-                    }
-                    places.count = places.count.saturating_add(1);
+        for (position, field) in (0_u32..).zip(&fields) {
+            if let Some(places) = known.get_mut(field.kind as usize) {
+                if places.count == 0 {
+                    places.first = position;
                 }
-                position = position.saturating_add(1);
-                let name = Span::within(head, field.name.as_bytes());
-                Field {
-                    kind,
-                    name,
-                    value: Span::within(head, field.value),
-                }
-            })
-            .collect();
+                places.count = places.count.saturating_add(1);
+            }
+        }
         Self { fields, known }
     }
 
     fn places(&self, name: Name) -> Places {
         self.known.get(name as usize).copied().unwrap_or_default()
     }
-}
-
-/// Whether each line of a parsed section ends with CRLF and keeps to the limit. The parser has seen to
-/// everything else.
-fn has_strict_lines(
-    section: &[u8],
-    fields: &[httparse::Header<'_>],
-    max_field_line: usize,
-) -> bool {
-    let Some(mut rest) = section.strip_suffix(b"\r\n") else {
-        return false;
-    };
-    for field in fields.iter().rev() {
-        let start = to_usize(Span::within(section, field.name.as_bytes()).start);
-        match rest
-            .get(start..)
-            .and_then(|line| line.strip_suffix(b"\r\n"))
-        {
-            Some(line) if line.len() <= max_field_line => {
-                rest = rest.get(..start).unwrap_or_default()
-            }
-            _ => return false,
-        }
-    }
-    true
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

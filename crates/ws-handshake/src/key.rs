@@ -10,6 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
+use crate::fields::Class;
+
 /// The text every WebSocket server appends to the key before hashing (RFC 6455 section 1.3).
 pub const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -103,7 +105,7 @@ impl fmt::Debug for AcceptKey {
 #[must_use]
 pub fn is_key(text: &[u8]) -> bool {
     text.strip_suffix(b"==")
-        .is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_base64))
+        .is_some_and(|digits| digits.len() == 22 && digits.iter().all(|byte| BASE64.has(*byte)))
 }
 
 /// Writes 16 random bytes as a key: 24 base64 characters (RFC 6455 section 4.1 item 7).
@@ -115,6 +117,4 @@ pub fn encode_key(nonce: [u8; 16]) -> [u8; 24] {
     text
 }
 
-fn is_base64(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
-}
+static BASE64: Class = Class::alphanumeric_and(b"+/");

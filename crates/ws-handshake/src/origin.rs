@@ -65,11 +65,12 @@ impl OriginPolicy {
                 ));
             }
         };
-        let is_allowed = match (self, View::parse(value)) {
-            (Self::AllowAny, _) => true,
-            (_, None) => false,
-            (Self::AllowList(allowed), Some(origin)) => allowed.iter().any(|one| one.is(&origin)),
-            (Self::SameHost, Some(origin)) => origin.is_same_host(request.host()),
+        let is_allowed = match self {
+            Self::AllowAny => true,
+            Self::AllowList(allowed) => {
+                View::parse(value).is_some_and(|origin| allowed.iter().any(|one| one.is(&origin)))
+            }
+            Self::SameHost => is_same_host(value, request.host()),
         };
         if is_allowed {
             Ok(())
@@ -164,19 +165,25 @@ impl<'a> View<'a> {
             port,
         })
     }
+}
 
-    /// Whether a page of this origin belongs to the host and port a request is addressed to.
-    fn is_same_host(&self, request_host: &str) -> bool {
-        let (Self::Tuple { scheme, host, port }, Some(request)) =
-            (self, Authority::parse(request_host.as_bytes()))
-        else {
-            return false;
-        };
-        let default = default_port(scheme);
-        default.is_some()
-            && request.host.eq_ignore_ascii_case(host)
-            && request.port.or(default) == *port
+/// Whether a page of this origin belongs to the host and port a request is addressed to.
+fn is_same_host(origin: &[u8], request_host: &str) -> bool {
+    // Spelled alike, as browsers do. The request's own host has been checked when it was read.
+    let spelled = [b"https://".as_slice(), b"http://"]
+        .iter()
+        .find_map(|scheme| origin.strip_prefix(*scheme));
+    if spelled == Some(request_host.as_bytes()) && !request_host.is_empty() {
+        return true;
     }
+    let (Some(View::Tuple { scheme, host, port }), Some(request)) = (
+        View::parse(origin),
+        Authority::parse(request_host.as_bytes()),
+    ) else {
+        return false;
+    };
+    let default = default_port(scheme);
+    default.is_some() && request.host.eq_ignore_ascii_case(host) && request.port.or(default) == port
 }
 
 impl fmt::Display for Origin {

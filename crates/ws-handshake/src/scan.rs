@@ -190,23 +190,62 @@ impl LineScanner {
     }
 }
 
+/// The length of the value at the start of `bytes`, if it and the CRLF behind it are all there and it
+/// holds no control byte but tabs, and DEL, which is for the caller to find (RFC 9110 section 5.5).
+pub(crate) fn value_length(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    loop {
+        rest = rest.get(find_control(rest)?..)?;
+        match rest {
+            [b'\t', after @ ..] => rest = after,
+            [b'\r', b'\n', ..] => return Some(bytes.len().wrapping_sub(rest.len())),
+            _ => return None,
+        }
+    }
+}
+
+/// The position of the first colon.
+pub(crate) fn find_colon(bytes: &[u8]) -> Option<usize> {
+    find(bytes, tops_equal_colon)
+}
+
 /// The position of the first byte below 0x20. Line ends are nearly the only such bytes in a head, so
 /// this decides what scanning costs; it takes eight bytes at a time.
 fn find_control(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
+    find(bytes, tops_below_20)
+}
+
+/// The position of the first byte whose top bit is set in what `tops` makes of its word. Of bytes after
+/// that one `tops` may say what it likes.
+#[inline(always)]
+fn find(bytes: &[u8], tops: impl Fn(u64) -> u64) -> Option<usize> {
     let (words, tail) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // The top bit of each byte tells "was below 0x20"; a borrow can only spoil bytes after the
-        // first such one, and the first is the lowest.
-        let below = word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word & ONES.wrapping_mul(0x80);
-        if below != 0 {
-            let byte = usize::try_from(below.trailing_zeros()).unwrap_or_default() / 8;
-            return Some(index.saturating_mul(8).saturating_add(byte));
+        let found = tops(u64::from_le_bytes(*word));
+        if found != 0 {
+            let byte = found.trailing_zeros() as usize / 8;
+            return Some(index.wrapping_mul(8).wrapping_add(byte));
         }
     }
-    let in_tail = tail.iter().position(|byte| *byte < 0x20)?;
-    Some(words.len().saturating_mul(8).saturating_add(in_tail))
+    let in_tail = tail
+        .iter()
+        .position(|byte| tops(ONES.wrapping_mul(u64::from(*byte))) != 0)?;
+    Some(words.len().wrapping_mul(8).wrapping_add(in_tail))
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = 0x8080_8080_8080_8080;
+
+/// The top bit of each byte below 0x20; a borrow can only spoil bytes after the first such one, and the
+/// first is the lowest.
+const fn tops_below_20(word: u64) -> u64 {
+    word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word & TOPS
+}
+
+/// The top bit of each byte that is a colon, with the same reservation.
+const fn tops_equal_colon(word: u64) -> u64 {
+    let zeros = word ^ ONES.wrapping_mul(0x3a);
+    zeros.wrapping_sub(ONES) & !zeros & TOPS
 }
 
 #[cfg(test)]
@@ -275,6 +314,47 @@ mod tests {
             Some(ScanError::StartLineTooLong)
         );
         assert_eq!(scanner.0.examined, 8193);
+    }
+
+    /// spec: P-04: a value is cut where its line ends, and nothing else may end it.
+    #[test]
+    fn values_and_what_is_none() {
+        for length in 0..40 {
+            let mut line = [b'a'; 42];
+            assert_eq!(value_length(&line[..length]), None);
+            line[length..length + 2].copy_from_slice(b"\r\n");
+            assert_eq!(value_length(&line[..length + 1]), None);
+            for byte in 0..=255 {
+                for at in 0..length {
+                    line[..length].fill(b' ');
+                    line[at] = byte;
+                    let is_value = matches!(byte, b'\t' | b' '..);
+                    let expected = is_value.then_some(length);
+                    assert_eq!(
+                        value_length(&line[..length + 2]),
+                        expected,
+                        "{byte} at {at} of {length}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn colons() {
+        for length in 0..40 {
+            let mut bytes = [b'a'; 40];
+            assert_eq!(find_colon(&bytes[..length]), None);
+            for at in 0..length {
+                for other in [0, b':' - 1, b':' + 1, b':' | 0x80, 0xff] {
+                    bytes.fill(other);
+                    bytes[at] = b':';
+                    assert_eq!(find_colon(&bytes[..length]), Some(at), "among {other}");
+                    bytes[length - 1] = b':';
+                    assert_eq!(find_colon(&bytes[..length]), Some(at), "among {other}");
+                }
+            }
+        }
     }
 
     /// The search by words finds what a search by bytes finds.

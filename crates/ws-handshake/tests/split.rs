@@ -182,6 +182,27 @@ fn requests_at_every_cut() {
     );
 }
 
+/// spec: H-22: a head in one piece is read in one pass, one in two pieces line by line; they agree on
+/// each byte in each place.
+#[test]
+fn every_byte_in_every_place() {
+    let fields = b"Host: h\r\nOrigin:\t x \r\naccept-language: a;b, c\r\n\r\n";
+    let start = b"GET / HTTP/1.1\r\n";
+    let mut head = [start.as_slice(), fields].concat();
+    for place in start.len()..head.len() {
+        for byte in 0..=u8::MAX {
+            let usual = std::mem::replace(&mut head[place], byte);
+            assert_eq!(
+                server(&head, [], Limits::default()),
+                server(&head, [start.len()], Limits::default()),
+                "{}",
+                head.escape_ascii()
+            );
+            head[place] = usual;
+        }
+    }
+}
+
 /// spec: K-24, P-65, P-66, K-22
 #[test]
 fn responses_at_every_cut() {

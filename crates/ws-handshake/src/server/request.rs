@@ -45,13 +45,11 @@ impl Request {
     /// 417 for an unknown Expect value, 426 for a request without `Upgrade: websocket` or for another
     /// version than 13, 400 for everything else.
     pub fn offer(&self) -> Result<Offer, Rejection> {
-        let offer = Offer::check(self);
-        // A response to HEAD has no content (RFC 9110 section 9.3.2).
-        if self.method() == "HEAD" {
-            offer.map_err(Rejection::without_content)
-        } else {
-            offer
-        }
+        Offer::check(self).map_err(|rejection| match self.method() {
+            // RFC 9110 section 9.3.2.
+            "HEAD" => rejection.without_content(),
+            _ => rejection,
+        })
     }
 
     /// The method, in the letter case received: methods are case-sensitive.
