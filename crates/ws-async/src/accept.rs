@@ -19,7 +19,7 @@ use crate::{AcceptError, Config, WebSocket};
 /// # Cancel safety
 ///
 /// Not cancel safe: the stream is consumed, and dropped with the future.
-pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
 ) -> Result<WebSocket<S>, AcceptError> {
     Acceptor::new().accept(stream).await
@@ -117,7 +117,7 @@ impl Acceptor {
     /// Not cancel safe: the stream is consumed, and dropped with the future.
     pub async fn accept<S>(&self, stream: S) -> Result<WebSocket<S>, AcceptError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         // Boxed: the future of a connection's whole life would otherwise keep room for its first moment.
         Box::pin(async { self.read(stream).await?.answer(self).await }).await
@@ -135,14 +135,14 @@ impl Acceptor {
     /// Not cancel safe: the stream is consumed, and dropped with the future.
     pub async fn read_request<S>(&self, stream: S) -> Result<Incoming<S>, AcceptError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         Box::pin(self.read(stream)).await
     }
 
     async fn read<S>(&self, stream: S) -> Result<Incoming<S>, AcceptError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut exchange = Exchange::new(stream, self.config.handshake_timeout);
         let mut reader = RequestReader::new(self.limits);
@@ -218,7 +218,7 @@ pub struct Incoming<S> {
     exchange: Exchange<S>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Incoming<S> {
     /// The request.
     pub fn request(&self) -> &Request {
         &self.request

@@ -63,7 +63,7 @@ impl<S> ByteStream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ByteStream<S> {
     /// Carries out the whole closing handshake, as [`WebSocket::close`] does.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for ByteStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -92,14 +92,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
             // The stream has no messages, so it has no limit on them either.
             let begin = (!this.inside).then_some(Some(u64::MAX));
             let polled = this.ws.poll_chunk(cx, begin);
-            this.ws.driver.reader_stays();
+            this.ws.owner.with(|driver, _| driver.reader_stays());
             match ready!(polled)? {
                 Some(chunk) if chunk.kind == MessageKind::Text => {
                     this.ended = true;
-                    this.ws
-                        .driver
-                        .begin_close(CloseCode::UNSUPPORTED_DATA, NO_TEXT)?;
-                    this.ws.driver.write_and_shut_down(cx);
+                    this.ws.begin_close(CloseCode::UNSUPPORTED_DATA, NO_TEXT)?;
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, NO_TEXT)));
                 }
                 Some(chunk) => {
@@ -117,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for ByteStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -127,16 +124,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        ready!(this.ws.driver.poll_room(cx, false))?;
         let len = bytes.len().min(WRITE_MAX);
-        let message = Message::from(&bytes[..len]);
-        this.ws
-            .driver
-            .connection
-            .send_with(message, this.compress)
-            .map_err(Error::from)?;
-        // What the transport takes at once should not wait for a flush: few writers of streams call one.
-        this.ws.driver.write_and_shut_down(cx);
+        let compress = this.compress;
+        ready!(this.ws.owner.poll(cx, |driver, cx| {
+            ready!(driver.poll_room(cx, false))?;
+            let message = Message::from(&bytes[..len]);
+            driver.connection.send_with(message, compress)?;
+            driver.is_fed = true;
+            // What the transport takes at once should not wait for a flush: few writers of streams call one.
+            driver.write_and_shut_down(cx);
+            Poll::Ready(Ok::<_, Error>(()))
+        }))?;
         Poll::Ready(Ok(len))
     }
 
@@ -146,7 +144,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.ws.driver.begin_close(CloseCode::NORMAL, "")?;
+        this.ws
+            .owner
+            .with(|driver, _| driver.begin_close(CloseCode::NORMAL, ""))?;
         this.ws.poll_flush(cx).map_err(io::Error::from)
     }
 }

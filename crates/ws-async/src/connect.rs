@@ -156,7 +156,7 @@ impl Connector {
     /// If the future is dropped, so is the stream; nothing else is lost.
     pub async fn handshake<S>(&self, stream: S, uri: &str) -> Result<WebSocket<S>, ConnectError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let uri = Uri::parse(uri).map_err(HandshakeError::from)?;
         let request = self.request(&uri)?;
@@ -178,7 +178,7 @@ impl Connector {
         request: &RawRequest,
     ) -> Result<WebSocket<S>, ConnectError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         Box::pin(self.open(stream, self.deadline(), request.encode())).await
     }
@@ -225,7 +225,7 @@ impl Connector {
         request: &Request,
     ) -> Result<WebSocket<S>, ConnectError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| ConnectError::Io(error.into()))?;
@@ -239,7 +239,7 @@ impl Connector {
         (request, expectation): (Vec<u8>, Expectation),
     ) -> Result<WebSocket<S>, ConnectError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut exchange = Exchange { stream, deadline };
         exchange
@@ -284,7 +284,7 @@ async fn read_error_body<S>(
     mut received: BytesMut,
 ) -> Bytes
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut body = ErrorBody::new(response, ErrorBody::DEFAULT_LIMIT);
     loop {

@@ -5,8 +5,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
-use ws_handshake::Negotiated;
-use ws_proto::{Chunk, CloseCode, CloseInfo, Connection, Event, ProtocolError, SendError, State};
+use ws_proto::{
+    Chunk, CloseCode, CloseInfo, Connection, Event, Message, ProtocolError, SendError, State,
+};
 
 use self::deadline::Deadline;
 use crate::Error;
@@ -31,8 +32,6 @@ const MAX_AHEAD_PARTIAL: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct Driver<S> {
     pub(crate) connection: Connection,
-    /// What the opening handshake agreed on, if anything: mostly nothing.
-    pub(crate) negotiated: Option<Box<Negotiated>>,
     pub(crate) stream: S,
     opened: Instant,
     deadline: Deadline,
@@ -69,6 +68,14 @@ pub(crate) struct Driver<S> {
     unflushed: bool,
     /// Our Close frame, and so all data, was written and flushed.
     data_is_out: bool,
+    /// What is queued was fed and not sent: whoever did that says when it is written.
+    pub(crate) is_fed: bool,
+    /// Something was sent that is to be written with what is sent next.
+    is_deferred: bool,
+    /// A task is about to write what nobody else does.
+    pub(crate) has_writer: bool,
+    /// It could not, and whoever sends next is to learn why.
+    is_untold: bool,
     /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.
     owes_answer: bool,
     burst: u16,
@@ -119,7 +126,6 @@ impl<S> Driver<S> {
     pub(crate) fn new(connection: Connection, stream: S) -> Self {
         Self {
             connection,
-            negotiated: None,
             stream,
             opened: Instant::now(),
             deadline: Deadline::default(),
@@ -139,6 +145,10 @@ impl<S> Driver<S> {
             rests: false,
             unflushed: false,
             data_is_out: false,
+            is_fed: false,
+            is_deferred: false,
+            has_writer: false,
+            is_untold: false,
             owes_answer: false,
             burst: 0,
             transport_error: None,
@@ -152,7 +162,6 @@ impl<S> Driver<S> {
     pub(crate) fn map_stream<T>(self, face: impl FnOnce(S) -> T) -> Driver<T> {
         Driver {
             connection: self.connection,
-            negotiated: self.negotiated,
             stream: face(self.stream),
             opened: self.opened,
             deadline: self.deadline,
@@ -172,6 +181,10 @@ impl<S> Driver<S> {
             rests: self.rests,
             unflushed: self.unflushed,
             data_is_out: self.data_is_out,
+            is_fed: self.is_fed,
+            is_deferred: self.is_deferred,
+            has_writer: self.has_writer,
+            is_untold: self.is_untold,
             owes_answer: self.owes_answer,
             burst: self.burst,
             transport_error: self.transport_error,
@@ -283,6 +296,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Some(event) => Ok(Some(event)),
             None => self.report().map_or(Ok(None), Err),
         })
+    }
+
+    /// The next message; `None` at the end.
+    pub(crate) fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        loop {
+            match ready!(self.poll_event(cx))? {
+                Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
+                Some(_) => {}
+                None => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
+
+    /// The next event, when what it obliges this end to send has been written.
+    pub(crate) fn poll_event_answered(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Event>, Error>> {
+        let event = ready!(self.poll_event(cx));
+        self.answer(cx);
+        Poll::Ready(event)
     }
 
     /// The next chunk of the message that is being read, or of the next message if that is to `begin`, within a limit

@@ -90,8 +90,8 @@
 //! # What it does not do
 //!
 //! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection spawns no tasks (a
-//! [`Server`] spawns one for each), and no lock is held across an await. Its twin `ws-sync` has the same
-//! names without `.await`.
+//! [`Server`] spawns one for each) but one, for a while, if what was sent is yet to be written and nobody waits for it; and
+//! no lock is held across an await. Its twin `ws-sync` has the same names without `.await`.
 //!
 //! # Features
 //!
@@ -105,6 +105,7 @@
 mod accept;
 mod byte_stream;
 mod connect;
+mod deferred;
 mod driver;
 mod error;
 mod exchange;
@@ -131,7 +132,7 @@ pub use hub::{Hub, Member};
 pub use server::{HandlerResult, Listener, Server, ServerBuilder, ServerHandle, Session};
 pub use split::{Receiver, Sender, Turn};
 pub use streaming::{MessageReader, MessageWriter, ReceivingHalf, SendingHalf};
-pub use websocket::WebSocket;
+pub use websocket::{StreamRef, WebSocket};
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
 pub use ws_handshake::{Limits, OriginPolicy, Preference};

@@ -1,12 +1,16 @@
 //! The connection in two hands or more: [`Sender`] and [`Receiver`], and what they share.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
+use ws_handshake::Negotiated;
 use ws_proto::{Agreement, CloseInfo, Role, State, Stats};
 
 use self::transport::Transport;
+use crate::deferred;
 use crate::driver::Driver;
 use crate::handover::{Handover, Signals};
 
@@ -24,24 +28,26 @@ struct Shared {
     subprotocol: Option<Box<str>>,
     deflate: Option<Agreement>,
     role: Role,
+    /// The scheduler has a waker and will use it.
+    is_armed: AtomicBool,
 }
 
-pub(crate) fn split<S>(mut driver: Driver<S>) -> (Sender, Receiver)
+pub(crate) fn split<S>(
+    mut driver: Driver<S>,
+    negotiated: Option<Box<Negotiated>>,
+) -> (Sender, Receiver)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     driver.yields_to_replies = true;
     let shared = Arc::new(Shared {
-        subprotocol: driver
-            .negotiated
+        subprotocol: negotiated
             .as_ref()
             .and_then(|negotiated| negotiated.subprotocol.as_deref())
             .map(Box::from),
-        deflate: driver
-            .negotiated
-            .as_ref()
-            .and_then(|negotiated| negotiated.deflate),
+        deflate: negotiated.and_then(|negotiated| negotiated.deflate),
         role: driver.connection.role(),
+        is_armed: AtomicBool::new(false),
         handover: Handover::new(driver.map_stream(Transport::new)),
     });
     let sender = Sender {
@@ -63,6 +69,13 @@ impl Shared {
         })
     }
 
+    /// Sees to it that what is owed is written when the task that runs now has had its turn, unless it is by then.
+    fn write_after_this_turn(self: &Arc<Self>) {
+        if deferred::is_possible() && !self.is_armed.swap(true, Ordering::SeqCst) {
+            deferred::after_this_turn(&Waker::from(Arc::clone(self)));
+        }
+    }
+
     fn close_info(&self) -> Option<CloseInfo> {
         self.handover
             .inspect(|driver| driver.connection.close_info())
@@ -74,6 +87,26 @@ impl Shared {
 
     fn state(&self) -> State {
         self.handover.inspect(|driver| driver.connection.state())
+    }
+}
+
+impl Wake for Shared {
+    /// A task that has left something to be written has had its turn. This runs inside the scheduler: nothing is written
+    /// here.
+    fn wake(self: Arc<Self>) {
+        // Whoever leaves more from here on arms again.
+        self.is_armed.store(false, Ordering::SeqCst);
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let needs_writer = self.handover.with(|driver, _| {
+            let is_unattended = driver.is_owing() && !driver.has_writer;
+            driver.has_writer |= is_unattended;
+            is_unattended
+        });
+        if needs_writer {
+            runtime.spawn(Sender { shared: self }.write_what_is_left());
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The connection in one hand: [`WebSocket`].
 
-use std::future::poll_fn;
-use std::task::{Context, Poll, Waker, ready};
+use std::ops::Deref;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -14,6 +14,7 @@ use ws_proto::{
 
 use crate::Error;
 use crate::byte_stream::ByteStream;
+use crate::deferred::Owner;
 use crate::driver::Driver;
 use crate::mask_keys::OsMaskKeys;
 use crate::split::{self, Receiver, Sender};
@@ -26,18 +27,21 @@ use crate::streaming::{MessageReader, MessageWriter};
 /// upgraded, by [`WebSocket::server`] and [`WebSocket::client`].
 ///
 /// Pings are answered, the closing handshake is completed and deadlines are kept inside every call that waits,
-/// [`recv`](Self::recv) above all: a connection that nobody uses does nothing by itself. While only
-/// [`send`](Self::send) is called, what arrives is read ahead up to the first message, so Pings are answered and the
-/// peer's Close is noticed then too.
+/// [`recv`](Self::recv) above all: a connection that nobody uses does nothing by itself, but for writing what was sent.
+/// While only [`send`](Self::send) is called, what arrives is read ahead up to the first message, so Pings are answered
+/// and the peer's Close is noticed then too.
 ///
-/// Dropping a `WebSocket` drops the stream: what was queued is lost, and the peer sees a connection lost without a
-/// Close frame (1006). Call [`close`](Self::close) to end it cleanly.
+/// Dropping a `WebSocket` drops the stream, and the peer sees a connection lost without a Close frame (1006). What was
+/// [sent](Self::send) is written first: what the stream does not take at once by a task of its own, within
+/// `Config::write_timeout`. Call [`close`](Self::close) to end it cleanly, or [`abort`](Self::abort) to end it at once.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    pub(crate) driver: Driver<S>,
+    pub(crate) owner: Owner<S>,
+    /// What the opening handshake agreed on, if anything: mostly nothing.
+    negotiated: Option<Box<Negotiated>>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// The server's end of a connection whose opening handshake is done. `received` is what came behind it.
     pub fn server(stream: S, config: Config, received: BytesMut) -> Self {
         Self::new(stream, Connection::server(config), received)
@@ -53,13 +57,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             .with_received(received)
             .with_vectored_writes(stream.is_write_vectored());
         Self {
-            driver: Driver::new(connection, stream),
+            owner: Owner::new(Driver::new(connection, stream)),
+            negotiated: None,
         }
     }
 
     pub(crate) fn with_negotiated(mut self, negotiated: Negotiated) -> Self {
         let is_something = negotiated != Negotiated::default();
-        self.driver.negotiated = is_something.then(|| Box::new(negotiated));
+        self.negotiated = is_something.then(|| Box::new(negotiated));
         self
     }
 
@@ -76,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// Cancel safe: all progress lives in the connection. If the future is dropped, no message is lost.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+        self.owner.until(Driver::poll_message).await
     }
 
     /// The next event, control frames included; `None` after the end. Pings have been answered and a Close has been
@@ -90,10 +95,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// Cancel safe, as [`recv`](Self::recv).
     pub async fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        poll_fn(|cx| self.poll_event(cx)).await
+        self.owner.until(Driver::poll_event_answered).await
     }
 
-    /// Sends one message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    /// Sends one message.
+    ///
+    /// When this is ready the transport has taken the message, with one exception: while more of what the peer sent has
+    /// arrived and waits to be received, and less than `Config::write_buffer_high` is queued, the message only joins the
+    /// queue. [`recv`](Self::recv) writes it before it waits, so that replies to what came together leave together.
+    /// And if it is not that which the task does next, the message is written when the task has had its turn
+    /// and the runtime goes on: nothing is left behind, and no time passes but that in which the task computes. Whoever
+    /// wants to know that it was written calls [`flush`](Self::flush). Where `Config::write_timeout` is `None`, nobody
+    /// could be left to write, and every message is written at once.
     ///
     /// # Errors
     ///
@@ -103,10 +116,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Cancel safety
     ///
     /// A frame is never torn. If the future is dropped while it waits for room, the message is not sent; if it is
-    /// dropped while it writes, the message stays queued and goes out with the next call on this connection.
+    /// dropped while it writes, the message stays queued and is written all the same.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
+        self.send_with(message, Compress::Auto).await
     }
 
     /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
@@ -123,8 +135,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Error> {
-        self.feed_with(message, compress).await?;
-        self.flush().await
+        let mut message = Some(message.into());
+        self.owner
+            .until(|driver, cx| driver.poll_send(cx, false, &mut message, compress))
+            .await
     }
 
     /// Queues one message and writes only if `Config::write_buffer_high` is reached. Follow a batch with
@@ -139,8 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// If the future is dropped before it is ready, the message is not queued; once it is ready, the message is queued
     /// whole. So this, followed by [`flush`](Self::flush), sends each message exactly once whatever is dropped.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_room(cx, false)).await?;
-        Ok(self.driver.connection.send(message.into())?)
+        self.feed_with(message, Compress::Auto).await
     }
 
     /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
@@ -157,8 +170,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_room(cx, false)).await?;
-        Ok(self.driver.connection.send_with(message.into(), compress)?)
+        let mut message = Some(message.into());
+        self.owner
+            .until(|driver, cx| driver.poll_feed(cx, false, &mut message, compress))
+            .await
     }
 
     /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
@@ -171,13 +186,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_room(cx, false)).await?;
-        self.driver.connection.send_prepared(message)?;
-        self.flush().await
+        let mut is_queued = false;
+        self.owner
+            .until(|driver, cx| driver.poll_send_prepared(cx, &mut is_queued, message))
+            .await
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for.
-    /// What remains goes out with the next call that waits, such as [`recv`](Self::recv) or [`flush`](Self::flush).
+    /// What remains is written as the peer takes it.
     ///
     /// # Errors
     ///
@@ -199,8 +215,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Unsent> {
-        let mut cx = Context::from_waker(Waker::noop());
-        self.driver.try_send(&mut cx, message.into(), compress)
+        let message = message.into();
+        self.owner
+            .with(|driver, cx| driver.try_send(cx, message, compress))
     }
 
     /// Writes everything that is queued.
@@ -214,7 +231,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// Cancel safe: what is not written stays queued.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_flush(cx)).await
+        self.owner
+            .until(|driver, cx| driver.poll_flush(cx, false))
+            .await
     }
 
     /// Sends a Ping with at most 125 bytes of application data. It is queued at once, in front of what waits to be framed,
@@ -228,8 +247,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_ping(cx, false, data)).await?;
-        self.flush().await
+        let mut is_queued = false;
+        self.owner
+            .until(|driver, cx| {
+                if !is_queued {
+                    ready!(driver.poll_ping(cx, false, data))?;
+                    is_queued = true;
+                }
+                driver.poll_flush(cx, false)
+            })
+            .await
     }
 
     /// Carries out the whole closing handshake within `Config::close_timeout`: sends a Close frame, drops the messages
@@ -247,9 +274,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// If the future is dropped, the closing handshake has begun and goes on with the next `recv` or `close`.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
-        self.driver.begin_close(code, reason)?;
+        self.owner
+            .with(|driver, _| driver.begin_close(code, reason))?;
         while self.recv().await?.is_some() {}
-        self.driver.outcome()
+        self.owner.look(Driver::outcome)
     }
 
     /// Begins the closing handshake and leaves it to [`recv`](Self::recv) to carry it out: what still arrives is delivered until the
@@ -261,10 +289,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// [`Error::Send`] when the code may not be sent or the reason exceeds 123 bytes.
     pub fn begin_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.driver.begin_close(code, reason)?;
-        let mut cx = Context::from_waker(Waker::noop());
-        self.driver.write_and_shut_down(&mut cx);
-        Ok(())
+        self.owner.with(|driver, cx| {
+            driver.begin_close(code, reason)?;
+            driver.write_and_shut_down(cx);
+            Ok(())
+        })
     }
 
     /// Waits for the next message and receives it in chunks, within the limits of `Config`; `None` at the end. What has
@@ -321,54 +350,51 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Makes two halves of the connection, to send and to receive from different tasks.
     ///
     /// Neither names the type of the stream. What was queued or read so far goes with them.
-    pub fn split(self) -> (Sender, Receiver)
-    where
-        S: Send + 'static,
-    {
-        split::split(self.driver)
+    pub fn split(self) -> (Sender, Receiver) {
+        split::split(self.owner.into_driver(), self.negotiated)
     }
 
     /// Ends the connection at once, for those who cannot wait for [`close`](Self::close): what is queued is lost, the
     /// stream is dropped, and the peer sees a connection lost without a Close frame (1006).
     pub fn abort(self) {
-        // That is what dropping it does; the name says that it is meant.
-        drop(self);
+        // Dropping it would write what was sent first.
+        drop(self.owner.into_driver());
     }
 
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
-        let negotiated = self.driver.negotiated.as_ref()?;
+        let negotiated = self.negotiated.as_ref()?;
         negotiated.subprotocol.as_deref()
     }
 
     /// What the opening handshake agreed on compression (RFC 7692), if anything.
     pub fn deflate(&self) -> Option<Agreement> {
-        self.driver.negotiated.as_ref()?.deflate
+        self.negotiated.as_ref()?.deflate
     }
 
     /// How the connection ended or is ending; `None` while it is open.
     pub fn close_info(&self) -> Option<CloseInfo> {
-        self.driver.connection.close_info()
+        self.owner.look(|driver| driver.connection.close_info())
     }
 
     /// How the connection stands.
     pub fn state(&self) -> State {
-        self.driver.connection.state()
+        self.owner.look(|driver| driver.connection.state())
     }
 
     /// Which end this is.
     pub fn role(&self) -> Role {
-        self.driver.connection.role()
+        self.owner.look(|driver| driver.connection.role())
     }
 
     /// What the connection has carried so far.
     pub fn stats(&self) -> Stats {
-        self.driver.connection.stats()
+        self.owner.look(|driver| driver.connection.stats())
     }
 
     /// The round-trip time of the newest keepalive Ping that was answered; `None` before the first.
     pub fn rtt(&self) -> Option<Duration> {
-        self.driver.connection.rtt()
+        self.owner.look(|driver| driver.connection.rtt())
     }
 
     /// Lets `tap` see each frame from now on, both ways: its header, its sizes, and the time at which its header was
@@ -376,60 +402,63 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// the place of the one before.
     pub fn set_tap(&mut self, mut tap: impl FnMut(&TappedFrame, Instant) + Send + Sync + 'static) {
         let tap = Box::new(move |frame: &TappedFrame| tap(frame, Instant::now()));
-        self.driver.connection.set_tap(Some(tap));
+        self.owner
+            .with(|driver, _| driver.connection.set_tap(Some(tap)));
     }
 
     /// Takes the tap off again.
     pub fn remove_tap(&mut self) {
-        self.driver.connection.set_tap(None);
+        self.owner.with(|driver, _| driver.connection.set_tap(None));
     }
 
     /// The stream underneath, for its address and options. Reading or writing it would break the framing.
-    pub fn get_ref(&self) -> &S {
-        &self.driver.stream
-    }
-
-    /// The polled form of [`recv`](Self::recv).
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        loop {
-            match ready!(self.driver.poll_event(cx))? {
-                Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
-                Some(_) => {}
-                None => return Poll::Ready(Ok(None)),
-            }
+    ///
+    /// What [`send`](Self::send) has left to be written waits while this is held.
+    pub fn get_ref(&mut self) -> StreamRef<'_, S> {
+        self.owner.hold();
+        StreamRef {
+            owner: &mut self.owner,
         }
     }
 
-    /// The polled form of [`recv_event`](Self::recv_event).
-    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
-        let event = ready!(self.driver.poll_event(cx));
-        self.driver.answer(cx);
-        Poll::Ready(event)
+    /// The polled form of [`recv`](Self::recv).
+    ///
+    /// While it is pending, what is queued is written when the task that it was called from calls again.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        self.owner.poll(cx, Driver::poll_message)
     }
 
-    /// The polled form of [`flush`](Self::flush).
+    /// The polled form of [`recv_event`](Self::recv_event), as [`poll_recv`](Self::poll_recv).
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
+        self.owner.poll(cx, Driver::poll_event_answered)
+    }
+
+    /// The polled form of [`flush`](Self::flush), as [`poll_recv`](Self::poll_recv).
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.driver.poll_flush(cx, false)
+        self.owner
+            .poll(cx, |driver, cx| driver.poll_flush(cx, false))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for WebSocket<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiving for WebSocket<S> {
     fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
         begin: Option<Option<u64>>,
     ) -> Poll<Result<Option<Chunk>, Error>> {
-        self.driver.poll_chunk(cx, begin)
+        self.owner
+            .poll(cx, |driver, cx| driver.poll_chunk(cx, begin))
     }
 
     fn discard(&mut self) {
-        self.driver.discard_message();
+        self.owner.with(|driver, _| driver.discard_message());
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Sending for &mut WebSocket<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sending for &mut WebSocket<S> {
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.driver.poll_begin(cx, false)
+        self.owner
+            .poll(cx, |driver, cx| driver.poll_begin(cx, false))
     }
 
     fn poll_fragment(
@@ -440,15 +469,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sending for &mut WebSocket<S> {
         fin: bool,
         compress: Compress,
     ) -> Poll<Result<(), Error>> {
-        self.driver
-            .poll_fragment(cx, false, kind, fragment, fin, compress)
+        self.owner.poll(cx, |driver, cx| {
+            let sent = driver.poll_fragment(cx, false, kind, fragment, fin, compress);
+            // The writer says when it is written.
+            driver.is_fed = true;
+            sent
+        })
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.driver.poll_flush(cx, false)
+        self.owner
+            .poll(cx, |driver, cx| driver.poll_flush(cx, false))
     }
 
     fn end(&mut self, whole: bool) {
-        self.driver.end_turn(whole);
+        self.owner.with(|driver, _| driver.end_turn(whole));
+    }
+}
+
+/// The stream of a [`WebSocket`], from [`WebSocket::get_ref`].
+#[derive(Debug)]
+pub struct StreamRef<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+    owner: &'a mut Owner<S>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deref for StreamRef<'_, S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        self.owner.stream()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for StreamRef<'_, S> {
+    fn drop(&mut self) {
+        self.owner.settle();
     }
 }

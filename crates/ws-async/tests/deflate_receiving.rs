@@ -19,7 +19,9 @@ const MIB: usize = 1024 * KIB;
 /// What is decompressed at most before others have their turn.
 const TURN: usize = 256 * KIB;
 
-fn server<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(stream: S) -> WebSocket<S> {
+fn server<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+) -> WebSocket<S> {
     let config = Config::default().with_agreed(Some(Agreement::default()));
     WebSocket::server(stream, config, BytesMut::new())
 }

@@ -9,8 +9,8 @@ use ws_proto::{
     State, Unsent,
 };
 
-use super::{Driver, Turn};
-use crate::Error;
+use super::{Driver, Turn, is_data};
+use crate::{Error, deferred};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Ready when a message may be queued.
@@ -26,6 +26,90 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             // Meanwhile it may have looked aside, and the answer to a Ping may have taken the room.
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes `message`, queues it when there is room, and writes it. While more of what the peer sent is there to be
+    /// answered it is left to the next call to write: then the answers leave together.
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+        message: &mut Option<Message>,
+        compress: Compress,
+    ) -> Poll<Result<(), Error>> {
+        if message.is_some() {
+            ready!(self.poll_room(cx, receiver_waits))?;
+            if let Some(message) = message.take()
+                && let Err(unsent) = self.connection.send_with(message, compress)
+            {
+                let untold = std::mem::take(&mut self.is_untold)
+                    .then(|| self.lost())
+                    .flatten();
+                return Poll::Ready(Err(untold.unwrap_or(unsent.error.into())));
+            }
+            if self.defers() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        self.poll_flush(cx, receiver_waits)
+    }
+
+    /// As [`poll_send`](Self::poll_send), of a message that was framed for many connections.
+    pub(crate) fn poll_send_prepared(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_queued: &mut bool,
+        message: &PreparedMessage,
+    ) -> Poll<Result<(), Error>> {
+        if !*is_queued {
+            ready!(self.poll_room(cx, false))?;
+            self.connection.send_prepared(message)?;
+            *is_queued = true;
+            if self.defers() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        self.poll_flush(cx, false)
+    }
+
+    /// Takes `message` and queues it when there is room. When it is written is for the caller to say.
+    pub(crate) fn poll_feed(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+        message: &mut Option<Message>,
+        compress: Compress,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx, receiver_waits))?;
+        // There is one to take: once it is taken, this is ready.
+        if let Some(message) = message.take() {
+            self.connection.send_with(message, compress)?;
+            self.is_fed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether what has just been sent may wait for what is sent next: as long as a frame that has arrived whole is yet
+    /// to be looked at, and less than one write takes is queued.
+    pub(crate) fn defers(&mut self) -> bool {
+        self.is_fed = false;
+        let more_comes = self.connection.has_frame_waiting() || self.ahead.iter().any(is_data);
+        self.is_deferred = more_comes
+            && !self.deaf
+            && self.connection.write_timeout().is_some()
+            && !self.connection.wants_flush()
+            && (self.is_deferred || deferred::is_possible());
+        self.is_deferred
+    }
+
+    /// Whether bytes are queued whose sender takes them to be on their way, so that they are to be written whatever
+    /// becomes of it. Without a deadline for that nobody could be left to do it.
+    pub(crate) fn is_owing(&self) -> bool {
+        !self.is_out()
+            && (self.is_deferred || !self.is_fed)
+            && self.unwritable.is_none()
+            && self.connection.write_timeout().is_some()
+            && !self.connection.is_finished()
     }
 
     /// Queues a Ping. Room is kept for it in front of what waits to be framed: a connection that is stuck, or busy with
@@ -50,8 +134,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         cx: &mut Context<'_>,
         receiver_waits: bool,
     ) -> Poll<Result<(), Error>> {
+        self.is_fed = false;
         // A stream that has taken everything may hold it back until it is flushed: nothing less than all is enough.
         self.poll_writing(cx, receiver_waits, |_, _| false)
+    }
+
+    /// Writes for those who have not waited for it: ready when there is nothing left to be written.
+    pub(crate) fn poll_write_deferred(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+    ) -> Poll<()> {
+        let written = ready!(self.poll_flush(cx, receiver_waits));
+        self.is_untold = written.is_err();
+        Poll::Ready(())
     }
 
     /// Ready when everything that was queued before the `mark` has been written.
@@ -84,6 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             });
         }
         self.connection.send_with(message, compress)?;
+        self.is_fed = false;
         self.write_and_shut_down(cx);
         Ok(())
     }

@@ -90,6 +90,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             // A connection that is not open any more has queued its Close frame.
             self.data_is_out = self.connection.state() != State::Open;
         }
+        self.is_fed = false;
+        self.is_deferred = false;
         Poll::Ready(Ok(()))
     }
 

@@ -138,7 +138,7 @@ where
 /// Answers 503 to a connection that there is no place for.
 pub(super) async fn turn_away<S>(stream: S, mut place: Place)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let config = Config::default().with_handshake_timeout(Some(TURN_AWAY_TIMEOUT));
     let acceptor = Acceptor::new().with_config(config);
@@ -220,7 +220,7 @@ where
 
 async fn reject<S>(incoming: Incoming<S>, rejection: &Rejection, place: &mut Place)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     if incoming.reject(rejection).await.is_ok() {
         place.refused(rejection);

@@ -159,7 +159,10 @@ impl Span {
 
     /// Tells of each frame from now on, if anybody listens now.
     #[inline]
-    pub(super) fn watch<S: AsyncRead + AsyncWrite + Unpin>(&self, ws: &mut WebSocket<S>) {
+    pub(super) fn watch<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        ws: &mut WebSocket<S>,
+    ) {
         #[cfg(feature = "tracing")]
         if tracing::enabled!(tracing::Level::TRACE) {
             // Frames are sent from wherever a handler has taken its halves.

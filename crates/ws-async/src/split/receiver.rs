@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ws_proto::{Agreement, Chunk, CloseInfo, Event, Message, Role, State, Stats};
@@ -12,6 +12,7 @@ use super::Shared;
 use crate::Error;
 #[cfg(doc)]
 use crate::Sender;
+use crate::driver::Driver;
 use crate::streaming::MessageReader;
 use crate::streaming::sealed::Receiving;
 
@@ -92,24 +93,12 @@ impl Receiver {
     /// The polled form of [`recv`](Self::recv). While it is pending, the task is taken to be waiting: senders leave
     /// the reading to it.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        self.shared.poll_receiver(cx, |driver, cx| {
-            loop {
-                match ready!(driver.poll_event(cx))? {
-                    Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
-                    Some(_) => {}
-                    None => return Poll::Ready(Ok(None)),
-                }
-            }
-        })
+        self.shared.poll_receiver(cx, Driver::poll_message)
     }
 
     /// The polled form of [`recv_event`](Self::recv_event), waiting as [`poll_recv`](Self::poll_recv) does.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
-        self.shared.poll_receiver(cx, |driver, cx| {
-            let event = ready!(driver.poll_event(cx));
-            driver.answer(cx);
-            Poll::Ready(event)
-        })
+        self.shared.poll_receiver(cx, Driver::poll_event_answered)
     }
 
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).

@@ -37,7 +37,8 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Sends one message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    /// Sends one message. When this is ready the transport has taken it, or will at the latest when the task that runs
+    /// now has had its turn: replies leave together, as [`WebSocket::send`](crate::WebSocket::send) describes.
     ///
     /// # Errors
     ///
@@ -47,11 +48,9 @@ impl Sender {
     /// # Cancel safety
     ///
     /// A frame is never torn. If the future is dropped while it waits for room, the message is not sent; if it is
-    /// dropped while it writes, the message stays queued, and whichever half waits next writes it.
+    /// dropped while it writes, the message stays queued and is written all the same.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let mut message = Some(message.into());
-        self.queue_and_flush(|driver, visit| driver.poll_feed(visit, &mut message, Compress::Auto))
-            .await
+        self.send_with(message, Compress::Auto).await
     }
 
     /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
@@ -68,8 +67,12 @@ impl Sender {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Error> {
-        self.feed_with(message, compress).await?;
-        self.flush().await
+        let mut message = Some(message.into());
+        self.queue_and_flush(|driver, visit| {
+            ready!(driver.poll_turn(visit.cx, visit.receiver_waits))?;
+            driver.poll_feed(visit.cx, visit.receiver_waits, &mut message, compress)
+        })
+        .await
     }
 
     /// Queues one message as soon as less than `Config::write_buffer_high` bytes wait to be written. Follow a batch
@@ -84,9 +87,7 @@ impl Sender {
     /// If the future is dropped before it is ready, the message is not queued; once it is ready, the message is queued
     /// whole.
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let mut message = Some(message.into());
-        self.wait(|driver, mut visit| driver.poll_feed(&mut visit, &mut message, Compress::Auto))
-            .await
+        self.feed_with(message, Compress::Auto).await
     }
 
     /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
@@ -104,8 +105,12 @@ impl Sender {
         compress: Compress,
     ) -> Result<(), Error> {
         let mut message = Some(message.into());
-        self.wait(|driver, mut visit| driver.poll_feed(&mut visit, &mut message, compress))
-            .await
+        self.wait(|driver, visit| {
+            let Visit { cx, receiver_waits } = visit;
+            ready!(driver.poll_turn(cx, receiver_waits))?;
+            driver.poll_feed(cx, receiver_waits, &mut message, compress)
+        })
+        .await
     }
 
     /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
@@ -220,10 +225,7 @@ impl Sender {
     /// Cancel safe: if the future is dropped, no message was begun.
     pub async fn writer(&self, kind: MessageKind) -> Result<MessageWriter<Turn<'_>>, Error> {
         let turn = Turn {
-            place: Place {
-                shared: &self.shared,
-                ticket: Ticket::default(),
-            },
+            place: Place::of(&self.shared),
             is_taken: false,
             mark: None,
         };
@@ -385,8 +387,8 @@ impl Sender {
         }
     }
 
-    /// Queues something and waits until it is written. What the transport takes at once is never seen to be queued, so
-    /// that the receiver is not woken to write it.
+    /// Queues something and waits until it is written, unless it is to leave together with what follows it. What the
+    /// transport takes at once is never seen to be queued, so that the receiver is not woken to write it.
     async fn queue_and_flush(
         &self,
         mut poll_queue: impl FnMut(
@@ -395,17 +397,47 @@ impl Sender {
         ) -> Poll<Result<(), Error>>,
     ) -> Result<(), Error> {
         let mut mark = None;
-        self.wait(|driver, mut visit| {
-            let mark = match &mut mark {
-                Some(mark) => mark,
-                unqueued @ None => {
-                    ready!(poll_queue(driver, &mut visit))?;
-                    unqueued.insert(driver.connection.flush_mark())
-                }
-            };
-            driver.poll_flush_to(visit.cx, visit.receiver_waits, mark)
-        })
-        .await
+        let mut is_unattended = false;
+        let sent = self
+            .wait(|driver, mut visit| {
+                let mark = match &mut mark {
+                    Some(mark) => mark,
+                    unqueued @ None => {
+                        ready!(poll_queue(driver, &mut visit))?;
+                        if driver.defers() && !visit.receiver_waits {
+                            is_unattended = !driver.has_writer;
+                            return Poll::Ready(Ok(()));
+                        }
+                        unqueued.insert(driver.connection.flush_mark())
+                    }
+                };
+                driver.poll_flush_to(visit.cx, visit.receiver_waits, mark)
+            })
+            .await;
+        if is_unattended {
+            self.shared.write_after_this_turn();
+        }
+        sent
+    }
+
+    /// Writes what nobody else does, until all is written or the write deadline has passed.
+    pub(super) async fn write_what_is_left(self) {
+        struct Writing<'a>(&'a Sender);
+        impl Drop for Writing<'_> {
+            fn drop(&mut self) {
+                let handover = &self.0.shared.handover;
+                handover.with(|driver, _| driver.has_writer = false);
+            }
+        }
+
+        let writing = Writing(&self);
+        let all = writing.0.wait(|driver, visit| {
+            let written = driver.poll_write_deferred(visit.cx, visit.receiver_waits);
+            // From here on somebody else has to be seen to, and whoever queues more does that.
+            driver.has_writer = written.is_pending();
+            written
+        });
+        all.await;
     }
 
     /// Waits until `operation` is ready. If the wait is given up, so is this task's place among those to be woken.
@@ -413,56 +445,50 @@ impl Sender {
         &self,
         mut operation: impl FnMut(&mut Driver<Transport>, Visit<'_, '_>) -> Poll<R>,
     ) -> R {
-        let mut place = Place {
-            shared: &self.shared,
-            ticket: Ticket::default(),
-        };
+        let mut place = Place::of(&self.shared);
         poll_fn(|cx| place.poll(cx, &mut operation)).await
-    }
-}
-
-impl Driver<Transport> {
-    /// Takes `message` and queues it when there is room.
-    fn poll_feed(
-        &mut self,
-        visit: &mut Visit<'_, '_>,
-        message: &mut Option<Message>,
-        compress: Compress,
-    ) -> Poll<Result<(), Error>> {
-        ready!(self.poll_turn(visit.cx, visit.receiver_waits))?;
-        // There is one to take: once it is taken, this is ready.
-        let connection = &mut self.connection;
-        let sent = message
-            .take()
-            .map(|message| connection.send_with(message, compress));
-        Poll::Ready(sent.unwrap_or(Ok(())).map_err(Error::from))
     }
 }
 
 /// A sender's place among those that wait.
 struct Place<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     ticket: Ticket,
+    is_pending: bool,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    fn of(shared: &'a Arc<Shared>) -> Self {
+        Self {
+            shared,
+            ticket: Ticket::default(),
+            is_pending: false,
+        }
+    }
+
     fn poll<R>(
         &mut self,
         cx: &mut Context<'_>,
         operation: impl FnOnce(&mut Driver<Transport>, Visit<'_, '_>) -> Poll<R>,
     ) -> Poll<R> {
         let handover = &self.shared.handover;
-        handover.poll_sender(&mut self.ticket, cx, |driver, visit| {
+        let result = handover.poll_sender(&mut self.ticket, cx, |driver, visit| {
             let result = operation(driver, visit);
             driver.close_if_over();
             result
-        })
+        });
+        self.is_pending = result.is_pending();
+        result
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.shared.handover.leave(&mut self.ticket);
+        if self.is_pending {
+            // Given up, perhaps in the middle of writing.
+            self.shared.write_after_this_turn();
+        }
     }
 }
 

@@ -18,7 +18,7 @@ fn config() -> Config {
     Config::default().with_ping_interval(None)
 }
 
-fn server<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> WebSocket<S> {
+fn server<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> WebSocket<S> {
     WebSocket::server(stream, config(), BytesMut::new())
 }
 

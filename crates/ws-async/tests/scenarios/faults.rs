@@ -232,7 +232,7 @@ fn strike_everywhere(fault: Fault, judge: impl Fn(&Script, &Run, &Remote)) {
             let (run, remote) = strike(usize::MAX);
             assert_untouched(script, &run, &remote);
             let operations = remote.operations();
-            assert!(operations > 10, "{operations}");
+            assert!(operations > 8, "{operations}");
             for n in 1..=operations {
                 let (run, remote) = strike(n);
                 judge(script, &run, &remote);

@@ -132,6 +132,8 @@ impl<H: Sends> Hand<H> {
     /// What is known of a message when `send` has come to this.
     fn fate_of(&self, sent: Option<Result<(), Error>>) -> Fate {
         match sent {
+            // It may leave together with what follows it.
+            Some(Ok(())) if self.half.stats().queued > 0 => Fate::Queued,
             Some(Ok(())) => Fate::Flushed(self.world.network.sent_len(self.side)),
             Some(Err(error)) => {
                 self.failed(&error);

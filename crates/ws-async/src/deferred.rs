@@ -1,0 +1,404 @@
+//! Replies that leave together: who writes what a task has sent and not waited for.
+//!
+//! While more of what the peer sent is there to be looked at, [`send`](crate::WebSocket::send) only queues, and whoever
+//! receives next writes before it waits: the replies to one read leave in one write. But the task may do something else
+//! instead of receiving. So a connection that owes bytes while none of its owner's operations is under way lies where the
+//! runtime can find it, and the scheduler holds a waker that it uses when the task has had its turn. By then
+//! everything has mostly been written. If not, a task is spawned that writes it.
+//!
+//! A connection that owes nothing, which is one that answers one message at a time, is in its owner's hand, and
+//! nothing of this costs it anything.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Wake, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
+
+use crate::driver::Driver;
+
+/// Where a connection is that is not in its owner's hand.
+const IS_DEFERRED: &str = "a connection that is not in its owner's hand is deferred";
+
+/// Whether what is deferred could be written by another task.
+pub(crate) fn is_possible() -> bool {
+    // The second costs more, and knows also the future that a runtime blocks on.
+    tokio::task::try_id().is_some() || Handle::try_current().is_ok()
+}
+
+/// Has the scheduler use `waker` when the task that runs now has had its turn; outside of one of its threads it is used at
+/// once.
+pub(crate) fn after_this_turn(waker: &Waker) {
+    // What yields is not the task but a future that is dropped here. The scheduler keeps its waker all the same, and if
+    // it did not, that would wake too early and not too late.
+    let yielded = pin!(tokio::task::yield_now());
+    _ = Future::poll(yielded, &mut Context::from_waker(waker));
+}
+
+/// The one who uses a connection.
+///
+/// It is in its hand, or, while it owes bytes and no operation is under way, [`Deferred`].
+#[derive(Debug)]
+pub(crate) struct Owner<S> {
+    hand: Option<Box<Driver<S>>>,
+    /// Where it is deferred, or was: most connections never are.
+    deferred: Option<Arc<Deferred<S>>>,
+}
+
+/// The place of a connection that owes bytes and rests.
+#[derive(Debug)]
+struct Deferred<S> {
+    slot: Mutex<Slot<S>>,
+    /// What becomes of it when its owner is dropped: [`Deferred::orphan`], where the owner's type does not say what a
+    /// stream is.
+    orphan: fn(&Self),
+}
+
+#[derive(Debug)]
+struct Slot<S> {
+    driver: Option<Box<Driver<S>>>,
+    /// The scheduler has a waker and will use it.
+    is_armed: bool,
+    writer: Writer,
+    is_orphan: bool,
+}
+
+/// The task that writes what nobody else has.
+#[derive(Debug)]
+enum Writer {
+    None,
+    /// It has been spawned, or woken, and will look.
+    Comes,
+    /// It waits for the stream, with this waker.
+    Waits(Waker),
+}
+
+/// What is to be done for a connection that was put down, once it is unlocked.
+enum Errand {
+    Nothing,
+    Arm,
+    Wake(Waker),
+}
+
+impl Errand {
+    fn wake(self) {
+        if let Self::Wake(waker) = self {
+            waker.wake();
+        }
+    }
+}
+
+impl<S> Slot<S> {
+    /// Takes the connection; a task that waits to write for it finds nothing and ends.
+    fn take(&mut self) -> (Option<Box<Driver<S>>>, Errand) {
+        (self.driver.take(), self.wake_writer())
+    }
+
+    fn wake_writer(&mut self) -> Errand {
+        match std::mem::replace(&mut self.writer, Writer::Comes) {
+            Writer::Waits(waker) => Errand::Wake(waker),
+            other => {
+                self.writer = other;
+                Errand::Nothing
+            }
+        }
+    }
+
+    /// Sees to it that somebody will look at the connection that lies here.
+    fn see_to_it(&mut self) -> Errand {
+        match self.writer {
+            // The owner may have polled the stream since, which knows one waker only: the task has to ask again.
+            Writer::Waits(_) => self.wake_writer(),
+            Writer::None if !self.is_armed => {
+                self.is_armed = true;
+                Errand::Arm
+            }
+            Writer::None | Writer::Comes => Errand::Nothing,
+        }
+    }
+}
+
+impl<S> Deferred<S> {
+    fn lock(&self) -> MutexGuard<'_, Slot<S>> {
+        self.slot.lock().unwrap_or_else(|poisoned| {
+            self.slot.clear_poison();
+            let mut slot = poisoned.into_inner();
+            // Nobody knows what the stream, or a tap, has left undone.
+            if let Some(driver) = &mut slot.driver {
+                driver.fail_by_panic();
+            }
+            slot
+        })
+    }
+}
+
+impl<S> Owner<S> {
+    pub(crate) fn new(driver: Driver<S>) -> Self {
+        Self {
+            hand: Some(Box::new(driver)),
+            deferred: None,
+        }
+    }
+
+    /// Takes the connection in hand. It stays there until [`settle`](Self::settle) or the end of the next operation.
+    pub(crate) fn hold(&mut self) -> &mut Driver<S> {
+        let deferred = &self.deferred;
+        self.hand.get_or_insert_with(|| {
+            let deferred = deferred.as_ref().expect(IS_DEFERRED);
+            let (driver, errand) = deferred.lock().take();
+            errand.wake();
+            driver.expect(IS_DEFERRED)
+        })
+    }
+
+    /// The stream of a connection that is held.
+    pub(crate) fn stream(&self) -> &S {
+        let driver = self.hand.as_ref();
+        &driver
+            .expect("a connection whose stream is lent is held")
+            .stream
+    }
+
+    /// Gives the connection away.
+    pub(crate) fn into_driver(mut self) -> Driver<S> {
+        self.hold();
+        *self.hand.take().expect("it has just been taken in hand")
+    }
+
+    /// Looks at the connection, wherever it is.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Driver<S>) -> R) -> R {
+        if let Some(driver) = &self.hand {
+            return look(driver);
+        }
+        let slot = self.deferred.as_ref().expect(IS_DEFERRED).lock();
+        look(slot.driver.as_ref().expect(IS_DEFERRED))
+    }
+}
+
+impl<S> Drop for Owner<S> {
+    fn drop(&mut self) {
+        if self.hand.is_none()
+            && let Some(deferred) = &self.deferred
+        {
+            (deferred.orphan)(deferred);
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
+    /// Tries an operation. If it is left with bytes owed, somebody will write them.
+    ///
+    /// While it is pending the connection stays in hand, where the stream has the operation's waker: who gives it up has
+    /// to [`settle`](Self::settle).
+    pub(crate) fn poll<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        operation: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        if let Some(driver) = &mut self.hand {
+            let result = operation(driver, cx);
+            if result.is_ready() && driver.is_owing() {
+                self.put_down();
+            }
+            return result;
+        }
+        // In a burst of messages the connection lies where it is.
+        let deferred = self.deferred.as_ref().expect(IS_DEFERRED);
+        let mut slot = deferred.lock();
+        let driver = slot.driver.as_mut().expect(IS_DEFERRED);
+        let result = operation(driver, cx);
+        let errand = if result.is_pending() || !driver.is_owing() {
+            let (driver, errand) = slot.take();
+            self.hand = driver;
+            errand
+        } else {
+            slot.see_to_it()
+        };
+        drop(slot);
+        self.run(errand);
+        result
+    }
+
+    /// Waits until an operation is ready. If the wait is given up, what it leaves owed is written all the same.
+    pub(crate) const fn until<F, R>(&mut self, operation: F) -> Operation<'_, S, F>
+    where
+        F: FnMut(&mut Driver<S>, &mut Context<'_>) -> Poll<R> + Unpin,
+    {
+        Operation {
+            owner: self,
+            operation,
+            is_pending: false,
+        }
+    }
+
+    /// Does something that does not wait.
+    pub(crate) fn with<R>(
+        &mut self,
+        operation: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> R,
+    ) -> R {
+        let mut cx = Context::from_waker(Waker::noop());
+        let result = operation(self.hold(), &mut cx);
+        self.settle();
+        result
+    }
+
+    /// Puts the connection down if it owes bytes.
+    pub(crate) fn settle(&mut self) {
+        if self.hand.as_ref().is_some_and(|driver| driver.is_owing()) {
+            self.put_down();
+        }
+    }
+
+    fn put_down(&mut self) {
+        let deferred = self.deferred.get_or_insert_with(|| {
+            Arc::new(Deferred {
+                slot: Mutex::new(Slot {
+                    driver: None,
+                    is_armed: false,
+                    writer: Writer::None,
+                    is_orphan: false,
+                }),
+                orphan: Deferred::orphan,
+            })
+        });
+        let mut slot = deferred.lock();
+        let errand = slot.see_to_it();
+        if matches!(errand, Errand::Arm) && !is_possible() {
+            // There is no runtime to do it. It goes out with the next operation.
+            slot.is_armed = false;
+            return;
+        }
+        slot.driver = self.hand.take();
+        drop(slot);
+        self.run(errand);
+    }
+
+    fn run(&self, errand: Errand) {
+        match (errand, &self.deferred) {
+            (Errand::Arm, Some(deferred)) => {
+                after_this_turn(&Waker::from(Arc::clone(deferred)));
+            }
+            (errand, _) => errand.wake(),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deferred<S> {
+    /// Its owner has been dropped. What was accepted is written first: now, or as the peer takes it.
+    fn orphan(&self) {
+        let mut slot = self.lock();
+        let Some(mut driver) = slot.driver.take() else {
+            return;
+        };
+        driver.write_and_shut_down(&mut Context::from_waker(Waker::noop()));
+        if driver.is_owing() {
+            slot.driver = Some(driver);
+            slot.is_orphan = true;
+        }
+        let errand = slot.wake_writer();
+        drop(slot);
+        errand.wake();
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut slot = self.lock();
+        if let Some(driver) = &mut slot.driver
+            && driver.poll_write_deferred(cx, false).is_pending()
+        {
+            slot.writer = Writer::Waits(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Self::end_writing(slot);
+        Poll::Ready(())
+    }
+
+    /// From here on somebody else has to be seen to.
+    fn end_writing(mut slot: MutexGuard<'_, Slot<S>>) {
+        slot.writer = Writer::None;
+        let orphan = match slot.is_orphan {
+            true => slot.driver.take(),
+            false => None,
+        };
+        drop(slot);
+        drop(orphan);
+    }
+
+    /// Writes until everything is written, the connection fails, if only by its write deadline, or its owner takes it.
+    async fn write(self: Arc<Self>) {
+        struct Writing<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+            deferred: &'a Deferred<S>,
+            is_over: bool,
+        }
+        impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Writing<'_, S> {
+            fn drop(&mut self) {
+                // The runtime shuts down.
+                if !self.is_over {
+                    Deferred::end_writing(self.deferred.lock());
+                }
+            }
+        }
+
+        let mut writing = Writing {
+            deferred: &self,
+            is_over: false,
+        };
+        poll_fn(|cx| {
+            let written = writing.deferred.poll_write(cx);
+            writing.is_over = written.is_ready();
+            written
+        })
+        .await;
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wake for Deferred<S> {
+    /// The task that deferred something has had its turn.
+    ///
+    /// This runs inside the scheduler, which may hold things that a stream would want to have: nothing is written here.
+    fn wake(self: Arc<Self>) {
+        let mut slot = self.lock();
+        slot.is_armed = false;
+        let is_owing = slot.driver.as_ref().is_some_and(|driver| driver.is_owing());
+        if is_owing
+            && matches!(slot.writer, Writer::None)
+            && let Ok(runtime) = Handle::try_current()
+        {
+            slot.writer = Writer::Comes;
+            drop(slot);
+            runtime.spawn(self.write());
+        }
+    }
+}
+
+/// The future of one operation.
+#[derive(Debug)]
+pub(crate) struct Operation<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'static, F> {
+    owner: &'a mut Owner<S>,
+    operation: F,
+    is_pending: bool,
+}
+
+impl<S, F, R> Future for Operation<'_, S, F>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: FnMut(&mut Driver<S>, &mut Context<'_>) -> Poll<R> + Unpin,
+{
+    type Output = R;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let this = self.get_mut();
+        let result = this.owner.poll(cx, &mut this.operation);
+        this.is_pending = result.is_pending();
+        result
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static, F> Drop for Operation<'_, S, F> {
+    fn drop(&mut self) {
+        if self.is_pending {
+            self.owner.settle();
+        }
+    }
+}

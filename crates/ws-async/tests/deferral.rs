@@ -1,0 +1,452 @@
+//! Replies to what came in one read leave in one write, and none of them is left behind: whatever a task does after it
+//! has sent, what it has sent arrives.
+
+use std::future::{pending, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
+use tokio::runtime::{self, Runtime};
+use tokio::task::JoinHandle;
+use ws_async::{Config, Error, Receiver, Sender, WebSocket};
+use ws_testkit::{Frame, vectors};
+
+/// Far more than anything here sends, where it is not to be less.
+const PIPE: usize = 1024 * 1024;
+
+/// Counts the writes that took something, and fails them when told to.
+#[derive(Debug)]
+struct Counting<S> {
+    stream: S,
+    writes: Arc<AtomicUsize>,
+    fails: Arc<AtomicUsize>,
+}
+
+impl<S> Counting<S> {
+    fn new(stream: S) -> (Self, Arc<AtomicUsize>) {
+        let writes = Arc::new(AtomicUsize::new(0));
+        let counting = Self {
+            stream,
+            writes: Arc::clone(&writes),
+            fails: Arc::default(),
+        };
+        (counting, writes)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counting<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counting<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.fails.load(Ordering::SeqCst) > 0 {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            self.writes.fetch_add(1, Ordering::SeqCst);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+fn server<S>(stream: S) -> WebSocket<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    WebSocket::server(stream, Config::default(), BytesMut::new())
+}
+
+/// So many messages of a client, each of which says its number.
+fn burst(count: u8) -> Vec<u8> {
+    (0..count)
+        .flat_map(|number| Frame::binary([number; 8]).masked(vectors::KEY).bytes())
+        .collect()
+}
+
+/// The replies to them.
+fn replies(count: u8) -> Vec<u8> {
+    (0..count)
+        .flat_map(|number| Frame::binary([number; 8]).bytes())
+        .collect()
+}
+
+/// Reads what must arrive, and fails rather than wait for ever.
+async fn expect(peer: &mut (impl AsyncRead + Unpin), expected: &[u8]) {
+    let mut received = vec![0; expected.len()];
+    tokio::time::timeout(Duration::from_secs(20), peer.read_exact(&mut received))
+        .await
+        .expect("it arrives")
+        .expect("the stream is open");
+    assert_eq!(received, expected);
+}
+
+/// spec: S-07
+#[tokio::test]
+async fn replies_to_one_read_leave_in_one_write() {
+    let (mut peer, stream) = duplex(PIPE);
+    let (stream, writes) = Counting::new(stream);
+    let mut ws = server(stream);
+    for _ in 0..3 {
+        peer.write_all(&burst(16)).await.expect("written");
+        for _ in 0..16 {
+            let message = ws.recv().await.expect("received").expect("a message");
+            ws.send(message).await.expect("sent");
+        }
+        expect(&mut peer, &replies(16)).await;
+    }
+    assert_eq!(writes.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn so_do_those_of_a_split_connection() {
+    let (mut peer, stream) = duplex(PIPE);
+    let (stream, writes) = Counting::new(stream);
+    let (sender, mut receiver) = server(stream).split();
+    for _ in 0..3 {
+        peer.write_all(&burst(16)).await.expect("written");
+        for _ in 0..16 {
+            let message = receiver.recv().await.expect("received").expect("a message");
+            sender.send(message).await.expect("sent");
+        }
+        expect(&mut peer, &replies(16)).await;
+    }
+    assert_eq!(writes.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn without_a_write_deadline_nothing_is_put_off() {
+    let (mut peer, stream) = duplex(PIPE);
+    let (stream, writes) = Counting::new(stream);
+    let config = Config::default().with_write_timeout(None);
+    let mut ws = WebSocket::server(stream, config, BytesMut::new());
+    peer.write_all(&burst(3)).await.expect("written");
+    for number in 1..=3 {
+        let message = ws.recv().await.expect("received").expect("a message");
+        ws.send(message).await.expect("sent");
+        assert_eq!(writes.load(Ordering::SeqCst), number);
+    }
+    expect(&mut peer, &replies(3)).await;
+}
+
+/// What an application does that has replied to the first of two messages and then turns to something else.
+async fn reply_to_one(mut ws: WebSocket<DuplexStream>) {
+    let message = ws.recv().await.expect("received").expect("a message");
+    ws.send(message).await.expect("sent");
+    pending().await
+}
+
+async fn reply_to_one_in_halves(mut ws: (Sender, Receiver)) {
+    let message = ws.1.recv().await.expect("received").expect("a message");
+    ws.0.send(message).await.expect("sent");
+    pending().await
+}
+
+fn runtimes() -> [Runtime; 2] {
+    let current_thread = runtime::Builder::new_current_thread().enable_all().build();
+    let multi_thread = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    [current_thread, multi_thread].map(|runtime| runtime.expect("a runtime"))
+}
+
+#[test]
+fn a_reply_arrives_though_its_task_waits_for_something_else() {
+    for runtime in runtimes() {
+        for is_split in [false, true] {
+            runtime.block_on(async {
+                let (mut peer, stream) = duplex(PIPE);
+                peer.write_all(&burst(2)).await.expect("written");
+                let ws = server(stream);
+                let task: JoinHandle<()> = match is_split {
+                    false => tokio::spawn(reply_to_one(ws)),
+                    true => tokio::spawn(reply_to_one_in_halves(ws.split())),
+                };
+                expect(&mut peer, &replies(1)).await;
+                task.abort();
+            });
+        }
+    }
+}
+
+#[test]
+fn a_reply_arrives_though_the_future_that_the_runtime_runs_waits_for_something_else() {
+    for runtime in runtimes() {
+        for is_split in [false, true] {
+            runtime.block_on(async {
+                let (mut peer, stream) = duplex(PIPE);
+                peer.write_all(&burst(2)).await.expect("written");
+                let ws = server(stream);
+                let reader = tokio::spawn(async move { expect(&mut peer, &replies(1)).await });
+                let replying: Pin<Box<dyn Future<Output = ()>>> = match is_split {
+                    false => Box::pin(reply_to_one(ws)),
+                    true => Box::pin(reply_to_one_in_halves(ws.split())),
+                };
+                tokio::select! {
+                    () = replying => unreachable!("it waits for ever"),
+                    read = reader => read.expect("the reply has arrived"),
+                }
+            });
+        }
+    }
+}
+
+/// Polls `future` once.
+async fn poll_once<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
+    let mut future = future;
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+#[test]
+fn what_a_cancelled_send_has_queued_arrives() {
+    const LEN: usize = 60_000;
+    for runtime in runtimes() {
+        for is_split in [false, true] {
+            runtime.block_on(async {
+                // The pipe takes a small part of the message.
+                let (mut peer, stream) = duplex(100);
+                let ws = server(stream);
+                let task: JoinHandle<()> = match is_split {
+                    false => tokio::spawn(async move {
+                        let mut ws = ws;
+                        let sent = poll_once(pin!(ws.send(vec![7; LEN]))).await;
+                        assert!(sent.is_none(), "the pipe is too small for it");
+                        pending().await
+                    }),
+                    true => tokio::spawn(async move {
+                        let (sender, _receiver) = ws.split();
+                        let sent = poll_once(pin!(sender.send(vec![7; LEN]))).await;
+                        assert!(sent.is_none(), "the pipe is too small for it");
+                        pending().await
+                    }),
+                };
+                expect(&mut peer, &Frame::binary(vec![7; LEN]).bytes()).await;
+                task.abort();
+            });
+        }
+    }
+}
+
+#[test]
+fn what_is_queued_when_a_receive_is_cancelled_arrives() {
+    for runtime in runtimes() {
+        runtime.block_on(async {
+            let (mut peer, stream) = duplex(100);
+            let mut ws = server(stream);
+            let task: JoinHandle<()> = tokio::spawn(async move {
+                // Nobody says when this is written, but for a receive that begins to.
+                ws.feed(vec![7; 1000]).await.expect("queued");
+                assert!(poll_once(pin!(ws.send("on its way"))).await.is_none());
+                assert!(poll_once(pin!(ws.recv())).await.is_none());
+                assert!(poll_once(pin!(ws.recv())).await.is_none());
+                pending().await
+            });
+            expect(&mut peer, &Frame::binary(vec![7; 1000]).bytes()).await;
+            expect(&mut peer, &Frame::text("on its way").bytes()).await;
+            task.abort();
+        });
+    }
+}
+
+#[test]
+fn what_was_sent_arrives_though_the_connection_and_the_runtime_are_gone() {
+    for runtime in runtimes() {
+        let (mut peer, stream) = duplex(PIPE);
+        runtime.block_on(async {
+            peer.write_all(&burst(2)).await.expect("written");
+            let mut ws = server(stream);
+            let message = ws.recv().await.expect("received").expect("a message");
+            ws.send(message).await.expect("sent");
+        });
+        drop(runtime);
+        let [other, _] = runtimes();
+        let mut received = Vec::new();
+        other
+            .block_on(peer.read_to_end(&mut received))
+            .expect("the end");
+        assert_eq!(received, replies(1));
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_before_a_drop_arrives_as_the_peer_takes_it() {
+    let (mut peer, stream) = duplex(10);
+    let mut ws = server(stream);
+    assert!(
+        poll_once(pin!(ws.send("longer than the pipe")))
+            .await
+            .is_none()
+    );
+    drop(ws);
+    expect(&mut peer, &Frame::text("longer than the pipe").bytes()).await;
+    assert_eq!(peer.read(&mut [0; 1]).await.expect("the end"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_connection_is_not_kept_for_a_peer_that_takes_nothing() {
+    for is_split in [false, true] {
+        let (mut peer, stream) = duplex(10);
+        let mut ws = server(stream);
+        if is_split {
+            let (sender, _receiver) = ws.split();
+            assert!(
+                poll_once(pin!(sender.send("longer than the pipe")))
+                    .await
+                    .is_none()
+            );
+        } else {
+            assert!(
+                poll_once(pin!(ws.send("longer than the pipe")))
+                    .await
+                    .is_none()
+            );
+            drop(ws);
+        }
+        // Nothing is read until the write deadline has passed.
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received).await.expect("the end");
+        assert!(received.len() < 22, "{received:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_aborted_connection_is_gone_at_once() {
+    let (mut peer, stream) = duplex(PIPE);
+    peer.write_all(&burst(2)).await.expect("written");
+    let mut ws = server(stream);
+    let message = ws.recv().await.expect("received").expect("a message");
+    ws.send(message).await.expect("sent");
+    ws.abort();
+    assert_eq!(peer.read(&mut [0; 64]).await.expect("the end"), 0);
+}
+
+#[tokio::test]
+async fn what_was_fed_waits_for_whoever_has_fed_it() {
+    let (mut peer, stream) = duplex(PIPE);
+    let (stream, writes) = Counting::new(stream);
+    peer.write_all(&burst(2)).await.expect("written");
+    let mut ws = server(stream);
+    let message = ws.recv().await.expect("received").expect("a message");
+    ws.feed(message).await.expect("queued");
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(writes.load(Ordering::SeqCst), 0);
+    ws.flush().await.expect("written");
+    expect(&mut peer, &replies(1)).await;
+}
+
+#[tokio::test]
+async fn the_stream_can_be_looked_at_while_replies_wait() {
+    let (mut peer, stream) = duplex(PIPE);
+    let (stream, writes) = Counting::new(stream);
+    peer.write_all(&burst(2)).await.expect("written");
+    let mut ws = server(stream);
+    let message = ws.recv().await.expect("received").expect("a message");
+    ws.send(message).await.expect("sent");
+    assert_eq!(ws.stats().queued, 10);
+    {
+        let stream = ws.get_ref();
+        tokio::task::yield_now().await;
+        assert_eq!(stream.writes.load(Ordering::SeqCst), 0);
+    }
+    expect(&mut peer, &replies(1)).await;
+    assert_eq!(writes.load(Ordering::SeqCst), 1);
+    assert_eq!(ws.stats().queued, 0);
+}
+
+#[tokio::test]
+async fn what_fails_behind_the_task_is_told_by_its_next_call() {
+    let (mut peer, stream) = duplex(PIPE);
+    let (stream, _) = Counting::new(stream);
+    let fails = Arc::clone(&stream.fails);
+    peer.write_all(&burst(2)).await.expect("written");
+    let mut ws = server(stream);
+    let message = ws.recv().await.expect("received").expect("a message");
+    ws.send(message).await.expect("sent");
+    fails.store(1, Ordering::SeqCst);
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    let message = ws.recv().await.expect("received").expect("a message");
+    let error = ws.send(message).await.expect_err("nothing can be written");
+    assert!(
+        matches!(&error, Error::Io(error) if error.kind() == io::ErrorKind::BrokenPipe),
+        "{error:?}"
+    );
+}
+
+/// Replies, the owner's Pongs and its Close keep their order whoever writes them.
+#[test]
+fn nothing_is_lost_or_reordered_between_owner_and_scheduler() {
+    const ROUNDS: u8 = 200;
+    for runtime in runtimes() {
+        for is_split in [false, true] {
+            runtime.block_on(async {
+                // Small enough that writes stop in the middle of frames.
+                let (peer, stream) = duplex(37);
+                let ws = server(stream);
+                let task = match is_split {
+                    false => tokio::spawn(async move {
+                        let mut ws = ws;
+                        while let Some(message) = ws.recv().await.expect("received") {
+                            ws.send(message).await.expect("sent");
+                            tokio::task::yield_now().await;
+                        }
+                    }),
+                    true => tokio::spawn(async move {
+                        let (sender, mut receiver) = ws.split();
+                        while let Some(message) = receiver.recv().await.expect("received") {
+                            sender.send(message).await.expect("sent");
+                            tokio::task::yield_now().await;
+                        }
+                    }),
+                };
+                let (mut reading, mut writing) = tokio::io::split(peer);
+                let writer = tokio::spawn(async move {
+                    writing.write_all(&burst(ROUNDS)).await.expect("written");
+                    let close = Frame::close(1000, "").masked(vectors::KEY).bytes();
+                    writing.write_all(&close).await.expect("written");
+                    writing
+                });
+                expect(&mut reading, &replies(ROUNDS)).await;
+                expect(&mut reading, &Frame::close(1000, "").bytes()).await;
+                drop(writer.await.expect("written"));
+                drop(reading);
+                task.await.expect("a clean end");
+            });
+        }
+    }
+}
