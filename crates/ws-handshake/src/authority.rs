@@ -64,6 +64,9 @@ static NAME: Class = Class::alphanumeric_and(b"-._~!$&'()*+,;=");
 
 /// A name of such bytes and percent escapes.
 pub(crate) fn is_registered_name(mut name: &[u8]) -> bool {
+    if NAME.has_all(name) {
+        return true;
+    }
     while let Some(other) = name.iter().position(|byte| !NAME.has(*byte)) {
         match name.get(other..) {
             Some([b'%', high, low, rest @ ..])

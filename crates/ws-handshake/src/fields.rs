@@ -23,6 +23,12 @@ impl Class {
     pub(crate) fn has(&self, byte: u8) -> bool {
         self.0.get(usize::from(byte)).copied().unwrap_or_default()
     }
+
+    /// Looks at all bytes in any case: what is right is looked at to the end anyhow, and a branch at
+    /// each byte costs more than the rest of what is wrong.
+    pub(crate) fn has_all(&self, bytes: &[u8]) -> bool {
+        bytes.iter().fold(true, |all, byte| all & self.has(*byte))
+    }
 }
 
 const fn contains(mut bytes: &[u8], wanted: u8) -> bool {
@@ -43,8 +49,7 @@ pub(crate) fn is_tchar(byte: u8) -> bool {
 }
 
 pub(crate) fn is_token(text: &[u8]) -> bool {
-    // To the end in any case: the text is short, and a question at each byte costs more than its answer.
-    !text.is_empty() && text.iter().fold(true, |all, byte| all & is_tchar(*byte))
+    !text.is_empty() && TCHAR.has_all(text)
 }
 
 const fn is_blank(byte: u8) -> bool {
@@ -76,7 +81,7 @@ pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 }
 
 /// Looks for a token in a list that may be spread over several field lines, without regard to letter
-/// case. `Err` means that an item is not even `token["/" token]` (RFC 9110 section 7.8).
+/// case; `wanted` is in lower case. `Err` means that an item is not even `token["/" token]` (RFC 9110 section 7.8).
 pub(crate) fn list_contains<'a>(
     lines: impl Iterator<Item = &'a [u8]>,
     wanted: &str,
@@ -84,12 +89,12 @@ pub(crate) fn list_contains<'a>(
     let mut found = false;
     for line in lines {
         // Nearly always it is the only item.
-        if line.eq_ignore_ascii_case(wanted.as_bytes()) {
+        if is_lowercase_of(line, wanted) {
             found = true;
             continue;
         }
         for item in list(line) {
-            if item.eq_ignore_ascii_case(wanted.as_bytes()) {
+            if is_lowercase_of(item, wanted) {
                 found = true;
             } else {
                 let mut parts = item.splitn(2, |byte| *byte == b'/');
@@ -100,6 +105,18 @@ pub(crate) fn list_contains<'a>(
         }
     }
     Ok(found)
+}
+
+/// Whether `text` is `lowercase` but for letter case. Two spellings, `upgrade` and `Upgrade`, are nearly
+/// all there are, and are compared without a look at each letter.
+fn is_lowercase_of(text: &[u8], lowercase: &str) -> bool {
+    match (text, lowercase.as_bytes()) {
+        ([initial, rest @ ..], [lowercase, lower @ ..]) => {
+            initial.eq_ignore_ascii_case(lowercase)
+                && (rest == lower || rest.eq_ignore_ascii_case(lower))
+        }
+        (text, lowercase) => text == lowercase,
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use httparse::Status;
 
 use crate::Limits;
 use crate::fields::{is_token, trim};
-use crate::scan::{find_colon, value_length};
+use crate::scan::{find_byte, value_length};
 
 /// A range of bytes of a head. Heads are at most [`crate::Limits::HEAD_CEILING`] long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -253,7 +253,7 @@ impl Field {
     /// `None` unless it is `name: value CRLF`, all there and no longer than `max_length`. The value may
     /// hold DEL.
     fn parse_line<'h>(head: &[u8], rest: &'h [u8], max_length: usize) -> Option<(Self, &'h [u8])> {
-        let colon = find_colon(rest)?;
+        let colon = find_byte::<b':'>(rest)?;
         let (name, value) = rest.split_at_checked(colon)?;
         let kind = Name::of(name);
         if kind == Name::Other && !is_token(name) {

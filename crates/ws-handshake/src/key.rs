@@ -56,6 +56,10 @@ impl AcceptKey {
         core::str::from_utf8(&self.text).unwrap_or_default()
     }
 
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
     /// The SHA-1 digest that [`as_str`](Self::as_str) encodes.
     #[must_use]
     pub fn digest(&self) -> &[u8; 20] {
@@ -105,7 +109,7 @@ impl fmt::Debug for AcceptKey {
 #[must_use]
 pub fn is_key(text: &[u8]) -> bool {
     text.strip_suffix(b"==")
-        .is_some_and(|digits| digits.len() == 22 && digits.iter().all(|byte| BASE64.has(*byte)))
+        .is_some_and(|digits| digits.len() == 22 && BASE64.has_all(digits))
 }
 
 /// Writes 16 random bytes as a key: 24 base64 characters (RFC 6455 section 4.1 item 7).

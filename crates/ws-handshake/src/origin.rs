@@ -70,7 +70,7 @@ impl OriginPolicy {
             Self::AllowList(allowed) => {
                 View::parse(value).is_some_and(|origin| allowed.iter().any(|one| one.is(&origin)))
             }
-            Self::SameHost => is_same_host(value, request.host()),
+            Self::SameHost => is_same_host(value, request.host_bytes()),
         };
         if is_allowed {
             Ok(())
@@ -168,18 +168,17 @@ impl<'a> View<'a> {
 }
 
 /// Whether a page of this origin belongs to the host and port a request is addressed to.
-fn is_same_host(origin: &[u8], request_host: &str) -> bool {
+fn is_same_host(origin: &[u8], request_host: &[u8]) -> bool {
     // Spelled alike, as browsers do. The request's own host has been checked when it was read.
     let spelled = [b"https://".as_slice(), b"http://"]
         .iter()
         .find_map(|scheme| origin.strip_prefix(*scheme));
-    if spelled == Some(request_host.as_bytes()) && !request_host.is_empty() {
+    if spelled == Some(request_host) && !request_host.is_empty() {
         return true;
     }
-    let (Some(View::Tuple { scheme, host, port }), Some(request)) = (
-        View::parse(origin),
-        Authority::parse(request_host.as_bytes()),
-    ) else {
+    let (Some(View::Tuple { scheme, host, port }), Some(request)) =
+        (View::parse(origin), Authority::parse(request_host))
+    else {
         return false;
     };
     let default = default_port(scheme);

@@ -204,9 +204,9 @@ pub(crate) fn value_length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The position of the first colon.
-pub(crate) fn find_colon(bytes: &[u8]) -> Option<usize> {
-    find(bytes, tops_equal_colon)
+/// The position of the first byte that is `B`.
+pub(crate) fn find_byte<const B: u8>(bytes: &[u8]) -> Option<usize> {
+    find(bytes, tops_equal::<B>)
 }
 
 /// The position of the first byte below 0x20. Line ends are nearly the only such bytes in a head, so
@@ -219,18 +219,19 @@ fn find_control(bytes: &[u8]) -> Option<usize> {
 /// that one `tops` may say what it likes.
 #[inline(always)]
 fn find(bytes: &[u8], tops: impl Fn(u64) -> u64) -> Option<usize> {
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk() {
         let found = tops(u64::from_le_bytes(*word));
         if found != 0 {
             let byte = found.trailing_zeros() as usize / 8;
-            return Some(index.wrapping_mul(8).wrapping_add(byte));
+            return Some(bytes.len().wrapping_sub(rest.len()).wrapping_add(byte));
         }
+        rest = after;
     }
-    let in_tail = tail
+    let in_tail = rest
         .iter()
         .position(|byte| tops(ONES.wrapping_mul(u64::from(*byte))) != 0)?;
-    Some(words.len().wrapping_mul(8).wrapping_add(in_tail))
+    Some(bytes.len().wrapping_sub(rest.len()).wrapping_add(in_tail))
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -242,9 +243,9 @@ const fn tops_below_20(word: u64) -> u64 {
     word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word & TOPS
 }
 
-/// The top bit of each byte that is a colon, with the same reservation.
-const fn tops_equal_colon(word: u64) -> u64 {
-    let zeros = word ^ ONES.wrapping_mul(0x3a);
+/// The top bit of each byte that is `B`, with the same reservation.
+const fn tops_equal<const B: u8>(word: u64) -> u64 {
+    let zeros = word ^ const { ONES.wrapping_mul(B as u64) };
     zeros.wrapping_sub(ONES) & !zeros & TOPS
 }
 
@@ -341,17 +342,25 @@ mod tests {
     }
 
     #[test]
-    fn colons() {
+    fn bytes_looked_for() {
         for length in 0..40 {
             let mut bytes = [b'a'; 40];
-            assert_eq!(find_colon(&bytes[..length]), None);
+            assert_eq!(find_byte::<b':'>(&bytes[..length]), None);
             for at in 0..length {
                 for other in [0, b':' - 1, b':' + 1, b':' | 0x80, 0xff] {
                     bytes.fill(other);
                     bytes[at] = b':';
-                    assert_eq!(find_colon(&bytes[..length]), Some(at), "among {other}");
+                    assert_eq!(
+                        find_byte::<b':'>(&bytes[..length]),
+                        Some(at),
+                        "among {other}"
+                    );
                     bytes[length - 1] = b':';
-                    assert_eq!(find_colon(&bytes[..length]), Some(at), "among {other}");
+                    assert_eq!(
+                        find_byte::<b':'>(&bytes[..length]),
+                        Some(at),
+                        "among {other}"
+                    );
                 }
             }
         }

@@ -93,7 +93,7 @@ impl Acceptance {
         write_field(
             out,
             "Sec-WebSocket-Accept",
-            self.offer.accept_key().as_str().as_bytes(),
+            self.offer.accept_key().as_bytes(),
         );
         if let Some(name) = &self.subprotocol {
             write_field(out, "Sec-WebSocket-Protocol", name.as_bytes());

@@ -20,7 +20,7 @@ impl Offer {
     /// it is, then the version, then the details.
     pub(super) fn check(request: &Request) -> Result<Self, Rejection> {
         let head = request.head();
-        check_method(request.method())?;
+        check_method(request)?;
         if request.minor_version() == 0 {
             // RFC 9110 section 7.8: Upgrade in HTTP/1.0 must be ignored, so nothing is left to offer.
             return Err(Rejection::bad_request(
@@ -141,13 +141,15 @@ impl Offer {
 }
 
 /// RFC 6455 section 4.2.1 item 1: GET, in capitals.
-fn check_method(method: &str) -> Result<(), Rejection> {
+fn check_method(request: &Request) -> Result<(), Rejection> {
     const KNOWN: [&str; 9] = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
     ];
-    if method == "GET" {
-        Ok(())
-    } else if KNOWN.iter().any(|known| known.eq_ignore_ascii_case(method)) {
+    if request.is_get() {
+        return Ok(());
+    }
+    let method = request.method();
+    if KNOWN.iter().any(|known| known.eq_ignore_ascii_case(method)) {
         Err(Rejection::method_not_allowed())
     } else {
         Err(Rejection::not_implemented())

@@ -9,6 +9,7 @@ use super::{Offer, Rejection};
 use crate::authority::Authority;
 use crate::fields::list_contains;
 use crate::head::{Head, Headers, Name, Occurrence, Span};
+use crate::scan::find_byte;
 
 /// A complete request head. It owns its bytes and is cheap to clone.
 ///
@@ -92,12 +93,15 @@ impl Request {
     /// absolute target, otherwise the Host field (RFC 9112 section 3.2.2). Empty only in HTTP/1.0.
     #[must_use]
     pub fn host(&self) -> &str {
-        let host = match (self.line.parts.authority, self.head.single(Name::Host)) {
+        core::str::from_utf8(self.host_bytes()).unwrap_or_default()
+    }
+
+    pub(crate) fn host_bytes(&self) -> &[u8] {
+        match (self.line.parts.authority, self.head.single(Name::Host)) {
             (Some(authority), _) => authority.of(self.bytes()),
             (None, Occurrence::Once(host)) => host,
             (None, _) => &[],
-        };
-        core::str::from_utf8(host).unwrap_or_default()
+        }
     }
 
     /// The Origin field, if there is one: where the page comes from that opens the connection, as the
@@ -141,6 +145,10 @@ impl Request {
         self.head.single(Name::Origin)
     }
 
+    pub(super) fn is_get(&self) -> bool {
+        self.line.method.of(self.bytes()) == b"GET"
+    }
+
     pub(super) fn head(&self) -> &Head {
         &self.head
     }
@@ -160,10 +168,7 @@ impl RequestLine {
     /// method and a space.
     pub(super) fn parse(received: &[u8], range: Range<usize>) -> Result<Self, Rejection> {
         let line = received.get(range).unwrap_or_default();
-        let mut parts = line.split(|byte| *byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let Some((method, target, version)) = split_in_three(line) else {
             return Err(Rejection::bad_request(
                 "The request line is not `method target version`.",
             ));
@@ -192,6 +197,17 @@ impl RequestLine {
             minor_version,
         })
     }
+}
+
+/// The parts between two spaces, of which there must be no more.
+fn split_in_three(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (first, rest) = line.split_at_checked(find_byte::<b' '>(line)?)?;
+    let rest = rest.get(1..)?;
+    let (second, third) = rest.split_at_checked(find_byte::<b' '>(rest)?)?;
+    let third = third.get(1..)?;
+    find_byte::<b' '>(third)
+        .is_none()
+        .then_some((first, second, third))
 }
 
 /// RFC 9112 section 3.2: exactly one Host field, and a valid one; HTTP/1.0 may lack it.

@@ -3,6 +3,7 @@
 use crate::authority::Authority;
 use crate::fields::Class;
 use crate::head::Span;
+use crate::scan::find_byte;
 
 /// An origin-form or absolute-form target; the other two forms have no resource name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,23 +18,28 @@ pub(super) struct Target {
 impl Target {
     /// `target` is a slice of `head`.
     pub(super) fn parse(target: &[u8], head: &[u8]) -> Result<Self, &'static str> {
-        if target.contains(&b'#') {
-            return Err("The request target has a fragment.");
-        }
+        // No part may hold a `#`, so that only what is refused has to be searched for it.
+        Self::parse_parts(target, head).map_err(|problem| {
+            if target.contains(&b'#') {
+                "The request target has a fragment."
+            } else {
+                problem
+            }
+        })
+    }
+
+    fn parse_parts(target: &[u8], head: &[u8]) -> Result<Self, &'static str> {
         let (authority, resource) = match target {
             [b'/', ..] => (None, target),
             _ => split_absolute(target)
                 .ok_or("The request target is neither a path nor an http or ws URI.")?,
         };
-        let end = resource
-            .iter()
-            .position(|byte| *byte == b'?')
-            .unwrap_or(resource.len());
+        let end = find_byte::<b'?'>(resource).unwrap_or(resource.len());
         let (path, query) = resource.split_at_checked(end).unwrap_or((resource, &[]));
-        if !path.iter().all(|byte| PATH.has(*byte)) {
+        if !PATH.has_all(path) {
             return Err("The path has a character that must be percent-encoded.");
         }
-        if !query.iter().all(|byte| QUERY.has(*byte)) {
+        if !QUERY.has_all(query) {
             return Err("The query has a character that must be percent-encoded.");
         }
         Ok(Self {
@@ -46,7 +52,7 @@ impl Target {
 
 /// Whether this can be the path of a target.
 pub(super) fn is_path(path: &[u8]) -> bool {
-    path.starts_with(b"/") && path.iter().all(|byte| PATH.has(*byte))
+    path.starts_with(b"/") && PATH.has_all(path)
 }
 
 /// The authority and the rest of an `http`, `https`, `ws` or `wss` URI.
