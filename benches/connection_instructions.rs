@@ -14,6 +14,9 @@ use std::process::{Command, ExitCode};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+/// Counts what the connection does in `Echo::echo_lent`, and not the read buffer around it.
+const ALONE: &str = "--toggle-collect=*echo_lent*";
+
 /// Two runs that differ by this many reads differ by their instructions alone: starting up cancels out.
 const READS: u64 = 200;
 
@@ -38,8 +41,8 @@ fn print_table() -> Result<()> {
     println!("| case | frames per read | instructions per message |");
     println!("|---|---:|---:|");
     for (number, case) in echo::CASES.iter().enumerate() {
-        let few = count(number, READS)?;
-        let many = count(number, 2 * READS)?;
+        let few = count(number, case.is_alone, READS)?;
+        let many = count(number, case.is_alone, 2 * READS)?;
         let messages = READS * case.frames_per_read as u64;
         let per_message = many.saturating_sub(few) / messages;
         println!(
@@ -60,9 +63,13 @@ fn run(case: &str, reads: &str) -> Result<()> {
     Ok(())
 }
 
-fn count(case: usize, reads: u64) -> Result<u64> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+fn count(case: usize, is_alone: bool, reads: u64) -> Result<u64> {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    if is_alone {
+        valgrind.args(["--collect-atstart=no", ALONE]);
+    }
+    let output = valgrind
         .arg(std::env::current_exe()?)
         .args([case.to_string(), reads.to_string()])
         .output()

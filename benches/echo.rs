@@ -3,7 +3,7 @@
 
 use bytes::{Buf, BytesMut};
 use ws_frame::{FrameHeader, MaskKey, Opcode, Rsv};
-use ws_proto::{Config, Connection, Event};
+use ws_proto::{Compress, Config, Connection, Event, Lent};
 
 /// What one read brings.
 #[derive(Clone, Copy)]
@@ -12,9 +12,13 @@ pub(crate) struct Case {
     opcode: Opcode,
     payload: fn() -> Vec<u8>,
     pub(crate) frames_per_read: usize,
+    /// Whether messages are answered where they lie, or taken.
+    lends: bool,
+    /// Whether only the connection counts, and not the read buffer around it.
+    pub(crate) is_alone: bool,
 }
 
-pub(crate) const CASES: [Case; 8] = [
+pub(crate) const CASES: [Case; 14] = [
     Case::new("125 B binary", Opcode::Binary, || binary(125), 1),
     Case::new("125 B binary", Opcode::Binary, || binary(125), 16),
     Case::new("4 KiB binary", Opcode::Binary, || binary(4096), 1),
@@ -23,6 +27,26 @@ pub(crate) const CASES: [Case; 8] = [
     Case::new("64 KiB binary", Opcode::Binary, || binary(65_536), 16),
     Case::new("4 KiB Chinese text", Opcode::Text, || chinese(4096), 1),
     Case::new("4 KiB Chinese text", Opcode::Text, || chinese(4096), 16),
+    Case::new("125 B binary, lent", Opcode::Binary, || binary(125), 1).lending(),
+    Case::new("125 B binary, lent", Opcode::Binary, || binary(125), 16).lending(),
+    Case::new("4 KiB binary, lent", Opcode::Binary, || binary(4096), 1).lending(),
+    Case::new("4 KiB binary, lent", Opcode::Binary, || binary(4096), 16).lending(),
+    Case::new(
+        "125 B binary, lent, codec alone",
+        Opcode::Binary,
+        || binary(125),
+        1,
+    )
+    .lending()
+    .alone(),
+    Case::new(
+        "125 B binary, lent, codec alone",
+        Opcode::Binary,
+        || binary(125),
+        16,
+    )
+    .lending()
+    .alone(),
 ];
 
 /// A binding's read buffer, which is shared by all connections of a thread.
@@ -34,6 +58,7 @@ pub(crate) struct Echo {
     read_buffer_len: usize,
     input: Vec<u8>,
     written: usize,
+    lends: bool,
 }
 
 impl Case {
@@ -48,7 +73,19 @@ impl Case {
             opcode,
             payload,
             frames_per_read,
+            lends: false,
+            is_alone: false,
         }
+    }
+
+    const fn lending(mut self) -> Self {
+        self.lends = true;
+        self
+    }
+
+    const fn alone(mut self) -> Self {
+        self.is_alone = true;
+        self
     }
 
     /// The server, once it has echoed this case's bytes correctly.
@@ -66,6 +103,7 @@ impl Case {
             read_buffer_len: input.len().max(READ_BUFFER_MIN),
             input,
             written: 0,
+            lends: self.lends,
         };
         let mut sent = Vec::new();
         echo.turn_into(|chunk| sent.extend_from_slice(chunk));
@@ -90,6 +128,38 @@ impl Echo {
         }
         self.read_buffer.extend_from_slice(&self.input);
         self.connection.handle_received(self.read_buffer.split());
+        match self.lends {
+            true => self.echo_lent(&mut wire),
+            false => self.echo_owned(&mut wire),
+        }
+        self.connection.park();
+    }
+
+    /// Never inlined, so that what the connection does can be counted alone.
+    #[inline(never)]
+    fn echo_lent(&mut self, wire: &mut impl FnMut(&[u8])) {
+        while let Some(lent) = self
+            .connection
+            .poll_lent()
+            .expect("the input breaks no rule")
+        {
+            if lent != Lent::Message {
+                continue;
+            }
+            if self.connection.wants_flush() {
+                self.write(wire);
+            }
+            let lent = self.connection.lent_with_replies();
+            let (message, mut replies) = lent.expect("it was found");
+            replies
+                .send(message, Compress::Auto)
+                .expect("what was queued has been written");
+        }
+        self.write(wire);
+    }
+
+    #[inline(always)]
+    fn echo_owned(&mut self, wire: &mut impl FnMut(&[u8])) {
         while let Some(event) = self
             .connection
             .poll_event()
@@ -99,14 +169,13 @@ impl Echo {
                 continue;
             };
             if self.connection.wants_flush() {
-                self.write(&mut wire);
+                self.write(wire);
             }
             self.connection
                 .send(message)
                 .expect("what was queued has been written");
         }
-        self.write(&mut wire);
-        self.connection.park();
+        self.write(wire);
     }
 
     /// Takes everything that is owed, chunk by chunk.
