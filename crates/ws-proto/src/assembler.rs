@@ -121,6 +121,12 @@ impl Assembler {
         }
     }
 
+    /// Whether no message is in progress, and none is to be delivered in pieces.
+    #[inline]
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.kind.is_none() && self.streaming.is_none()
+    }
+
     /// Whether a data frame with this opcode may not come now.
     pub(crate) fn is_out_of_order(&self, opcode: Opcode) -> bool {
         (opcode == Opcode::Continuation) != self.kind.is_some()
@@ -128,6 +134,12 @@ impl Assembler {
 
     pub(crate) fn max_message_size(&self) -> u64 {
         to_u64(self.max_message_size)
+    }
+
+    /// The same, as the length of what can be in memory.
+    #[inline]
+    pub(crate) const fn max_size(&self) -> usize {
+        self.max_message_size
     }
 
     /// How much of the message in progress has been taken.
@@ -249,8 +261,9 @@ impl Assembler {
     }
 
     /// Keeps no buffer for a message that has not begun.
+    #[inline]
     pub(crate) fn park(&mut self) {
-        if self.buffer.is_empty() {
+        if self.buffer.is_empty() && self.buffer.capacity() > 0 {
             self.buffer = BytesMut::new();
         }
     }

@@ -11,7 +11,7 @@ use ws_frame::{CloseCode, ClosePayload};
 
 #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::deflate::{Compressor, Decompressor};
-use crate::inbound::{Inbound, Received};
+use crate::inbound::{Inbound, Received, Whole};
 use crate::keepalive::{Due, Keepalive, View};
 use crate::outbound::{Outbound, Reply};
 use crate::side::Side;
@@ -458,13 +458,41 @@ impl Connection {
     }
 
     /// What the peer said next. A message stays in the receiving direction.
+    #[inline]
     fn poll(&mut self) -> Result<Option<Lent>, ProtocolError> {
+        self.inbound.let_go();
+        self.note_fresh();
+        if self.overdue {
+            return self.poll_any();
+        }
+        match self.inbound.take_whole(self.outbound.framing().tap()) {
+            Whole::Message => {
+                self.buffered = self.inbound.buffered();
+                self.keepalive.data_received();
+                Ok(Some(Lent::Message))
+            }
+            Whole::Nothing => {
+                self.buffered = 0;
+                Ok(None)
+            }
+            Whole::Unknown => self.poll_any(),
+        }
+    }
+
+    /// Notes what has arrived since `poll` last returned.
+    #[inline]
+    fn note_fresh(&mut self) {
         // Only bytes are a sign of life, and the binding may have put them straight into the receive buffer.
         let fresh = self.fresh();
         if fresh > 0 {
             self.received = self.received.saturating_add(fresh);
             self.keepalive.heard(self.outbound.written());
         }
+    }
+
+    /// The same by way of every rule there is.
+    #[inline(never)]
+    fn poll_any(&mut self) -> Result<Option<Lent>, ProtocolError> {
         let received = match self.failure {
             Some(error) if self.overdue => Err(error),
             _ => self.inbound.poll(self.outbound.framing().tap()),

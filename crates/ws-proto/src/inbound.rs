@@ -7,6 +7,7 @@ use bytes::Bytes;
 use self::buffer::ReceiveBuffer;
 use self::frame::Frame;
 use self::inflating::Inflating;
+pub(crate) use self::whole::Whole;
 use crate::assembler::Assembler;
 use crate::tap::TapSlot;
 use crate::{Chunk, CloseFrame, Config, MessageKind, ProtocolError, Role, Traffic};
@@ -16,6 +17,7 @@ mod data;
 mod frame;
 mod inflating;
 mod lending;
+mod whole;
 
 /// After the end (a Close frame or an error) this much more is read and thrown away, so that closing the transport
 /// does not reset it and destroy our Close frame on its way to the peer (RFC 6455 §7.1.1).

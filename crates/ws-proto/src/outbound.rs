@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 use ws_deflate::Compress;
 use ws_frame::{CloseCode, ClosePayload, Opcode, Utf8Validator};
 
-use crate::framing::Framing;
+use crate::framing::{COPY_PAYLOAD_MAX, Framing};
 use crate::side::Side;
 use crate::transmit::to_u64;
 use crate::waiting::{Data, Entry, Next, Waiting};
@@ -123,7 +123,19 @@ impl Outbound {
         &mut self.framing
     }
 
+    #[inline]
     pub(crate) fn send(&mut self, message: Message, compress: Compress) -> Result<(), Unsent> {
+        if message.len() <= COPY_PAYLOAD_MAX && self.is_clear_for(message.len()) {
+            self.framing
+                .copied(message.kind().opcode(), message.as_bytes());
+            return Ok(());
+        }
+        self.send_any(message, compress)
+    }
+
+    /// The same by way of every rule there is.
+    #[inline(never)]
+    fn send_any(&mut self, message: Message, compress: Compress) -> Result<(), Unsent> {
         if let Err(error) = self.admit_message() {
             return Err(Unsent { error, message });
         }
@@ -133,7 +145,23 @@ impl Outbound {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn send_ref(
+        &mut self,
+        message: MessageRef<'_>,
+        compress: Compress,
+    ) -> Result<(), SendError> {
+        if self.is_clear_for(message.len()) {
+            self.framing
+                .copied(message.kind().opcode(), message.as_bytes());
+            return Ok(());
+        }
+        self.send_ref_any(message, compress)
+    }
+
+    /// The same by way of every rule there is.
+    #[inline(never)]
+    fn send_ref_any(
         &mut self,
         message: MessageRef<'_>,
         compress: Compress,
@@ -229,6 +257,17 @@ impl Outbound {
             true => Offered::Backlogged,
             false => Offered::DroppedOldest,
         }
+    }
+
+    /// Whether nothing keeps a message of so many bytes from being framed at once, as one frame and as it is: what most
+    /// messages meet.
+    #[inline]
+    fn is_clear_for(&self, len: usize) -> bool {
+        self.is_open()
+            && self.unfinished.is_none()
+            && self.waiting.is_none()
+            && self.framing.transmit.remaining() < self.buffer_limit
+            && self.framing.is_one_plain_frame(len)
     }
 
     /// Whether a whole message may be queued now.

@@ -69,6 +69,11 @@ impl TapSlot {
     }
 
     #[inline]
+    pub(crate) const fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    #[inline]
     pub(crate) fn show(&mut self, direction: Direction, header: &FrameHeader) {
         if let Some(tap) = &mut self.0 {
             show(tap.as_mut(), direction, header);

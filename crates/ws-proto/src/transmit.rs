@@ -128,6 +128,7 @@ impl Transmit {
     }
 
     /// Copies `bytes` to the end.
+    #[inline]
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
         self.staging.extend_from_slice(bytes);
         self.len = self.len.saturating_add(bytes.len());
@@ -153,6 +154,7 @@ impl Transmit {
     }
 
     /// Makes room for `additional` more bytes in one step.
+    #[inline]
     pub(crate) fn reserve(&mut self, additional: usize) {
         if self.staging.capacity() == 0 {
             // Growing an empty buffer takes three times as many instructions.
@@ -224,7 +226,8 @@ impl Buf for Transmit {
     /// # Panics
     ///
     /// When `count` is more than [`remaining`](Buf::remaining): the binding says it wrote what it was never given.
-    fn advance(&mut self, mut count: usize) {
+    #[inline]
+    fn advance(&mut self, count: usize) {
         assert!(
             count <= self.len,
             "advanced by {count} of {} bytes",
@@ -232,6 +235,17 @@ impl Buf for Transmit {
         );
         self.len = self.len.saturating_sub(count);
         self.written = self.written.wrapping_add(to_u64(count));
+        if self.len == 0 && self.front.is_empty() && self.queue.is_none() {
+            // An idle connection holds no buffers. An empty `BytesMut` would still pin its allocation.
+            self.staging = BytesMut::new();
+        } else {
+            self.advance_chunks(count);
+        }
+    }
+}
+
+impl Transmit {
+    fn advance_chunks(&mut self, mut count: usize) {
         while !self.front.is_empty() {
             if count < self.front.len() {
                 self.front.advance(count);
@@ -242,7 +256,6 @@ impl Buf for Transmit {
             self.front = next.unwrap_or_default();
         }
         if self.len == 0 {
-            // An idle connection holds no buffers. An empty `BytesMut` would still pin its allocation.
             self.staging = BytesMut::new();
             self.queue = None;
         } else {

@@ -24,18 +24,21 @@ fn check_every_cut(receiver: Receiver, bytes: &[u8]) {
                 lends,
             };
             for cut in 0..=bytes.len() {
-                // Pieces are asked for never, from the start, when the first half is there, and while it arrives.
-                for (first, second) in [(false, false), (true, true), (false, true), (true, false)]
-                {
-                    for lends in [false, true] {
-                        let halves = [
-                            piece(cut, first, lends),
-                            // What was lent is let go by whoever looks again.
-                            piece(0, second, !lends),
-                            piece(bytes.len(), second, lends),
-                        ];
-                        assert_agrees(receiver, bytes, halves);
-                    }
+                // Pieces are asked for never, from the start, when the first half is there, and while it arrives. Messages
+                // are taken, or lent and let go by whoever looks again.
+                for (first, second, lends) in [
+                    (false, false, false),
+                    (false, false, true),
+                    (true, true, false),
+                    (false, true, true),
+                    (true, false, false),
+                ] {
+                    let halves = [
+                        piece(cut, first, lends),
+                        piece(0, first, !lends),
+                        piece(bytes.len(), second, lends),
+                    ];
+                    assert_agrees(receiver, bytes, halves);
                 }
             }
             for len in [1, 2, 3, 5, 7] {
@@ -115,6 +118,58 @@ fn every_cut_of_a_message_too_large_to_copy() {
                     };
                     assert_agrees(Receiver::SERVER, &all, [piece(cut)]);
                     assert_agrees(Receiver::SERVER, &all, [piece(cut), piece(1), piece(2)]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_that_is_all_there_is_what_it_is_in_two_halves() {
+    // spec: F-04, F-09, F-12, U-01, M-02, M-04
+    for len in [0, 1, 124, 125, 126, 127, 4095, 4096, 4097, 65_535, 65_536] {
+        let mut text = "x".repeat(len).into_bytes();
+        let good = text.clone();
+        // It ends inside a character, or before it has begun.
+        if let Some(last) = text.last_mut() {
+            *last = 0xc3;
+        }
+        for frame in [
+            Frame::binary(good.clone()),
+            Frame::text(good),
+            Frame::text(text),
+        ] {
+            for (is_server, is_masked) in
+                [(true, true), (false, false), (true, false), (false, true)]
+            {
+                let mut frame = frame.clone();
+                frame.mask = is_masked.then_some(vectors::KEY);
+                for limit in [len as u64, (len as u64).saturating_sub(1)] {
+                    let frame_limit = Receiver {
+                        is_server,
+                        max_frame_size: limit,
+                        ..Receiver::SERVER
+                    };
+                    let message_limit = Receiver {
+                        max_frame_size: u64::MAX,
+                        max_message_size: limit,
+                        ..frame_limit
+                    };
+                    // One behind the other, so that the second begins somewhere in the buffer.
+                    let bytes = frame.bytes().repeat(2);
+                    let piece = |len, lends| Piece {
+                        len,
+                        delivery: Delivery::Handed,
+                        parks: false,
+                        streams: false,
+                        lends,
+                    };
+                    for receiver in [frame_limit, message_limit] {
+                        for lends in [false, true] {
+                            assert_agrees(receiver, &bytes, [piece(bytes.len(), lends)]);
+                            assert_agrees(receiver, &bytes, [piece(bytes.len() - 1, lends)]);
+                        }
+                    }
                 }
             }
         }

@@ -59,6 +59,12 @@ impl ReceiveBuffer {
         self.len() == 0
     }
 
+    /// Whether there is not even an allocation.
+    #[inline]
+    fn is_nothing(&self) -> bool {
+        !self.shared && self.bytes.capacity() == 0
+    }
+
     /// Goes past a header: the payload behind it keeps its place.
     pub(super) const fn skip_header(&mut self, len: usize) {
         self.done = self.done.saturating_add(len);
@@ -159,9 +165,16 @@ impl Inbound {
 
     /// Copies a partial frame out of a buffer that is shared or far too large, so that a few bytes do not pin it while
     /// the connection waits.
+    #[inline]
     pub(crate) fn park(&mut self) {
         self.let_go();
         self.assembler.park();
+        if !self.buffer.is_nothing() {
+            self.park_buffer();
+        }
+    }
+
+    fn park_buffer(&mut self) {
         self.buffer.settle();
         let room = if self.prefers_receive_buffer() {
             self.room()

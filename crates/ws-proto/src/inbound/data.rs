@@ -11,7 +11,7 @@ use crate::transmit::to_u64;
 
 /// Payload is unmasked and validated in steps of this size, so that the second pass finds it in the L1 cache and bad
 /// text in a large frame fails early.
-const DIGEST_BLOCK: usize = 4096;
+pub(super) const DIGEST_BLOCK: usize = 4096;
 
 impl Inbound {
     pub(super) fn data(&mut self, mut frame: Frame) -> Result<Progress, ProtocolError> {

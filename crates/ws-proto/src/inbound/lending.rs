@@ -43,7 +43,7 @@ impl Inbound {
 
     /// Lets the message that is complete go: the bytes behind it are about to be looked at, or to move.
     #[inline]
-    pub(super) fn let_go(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         match self.current {
             Current::Nothing | Current::Frame(_) => {}
             Current::Received { .. } => self.current = Current::Nothing,
