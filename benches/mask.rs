@@ -4,8 +4,9 @@
 //!
 //! The data goes round a buffer of 16 KiB, as payloads do in a receive buffer: masked over and
 //! over in the same place, short data would measure how a CPU handles loads that span two stores
-//! it has not finished. `fill` and `byte loop` are the limits: the same stores without a key, and
-//! the rule of RFC 6455 section 5.3 as it is written.
+//! it has not finished. `fill`, `copy` and `byte loop` are the limits: the same stores without a
+//! key, of `mask into` without a key, and the rule of RFC 6455 section 5.3 as it is written. Other
+//! libraries' functions are compared in `peers/kernels`.
 
 use std::{hint::black_box, time::Duration};
 
@@ -70,6 +71,12 @@ fn mask(c: &mut Criterion) {
     for offset in OFFSETS {
         compare(c, &format!("fill/offset {offset}"), offset, |data| {
             data.fill(black_box(0x5a))
+        });
+    }
+    for offset in OFFSETS {
+        compare(c, &format!("copy/offset {offset}"), offset, |data| {
+            let source = &black_box(&source)[..data.len()];
+            data.copy_from_slice(source);
         });
     }
     compare(c, "byte loop/offset 0", 0, |data| {

@@ -16,7 +16,7 @@ const FOLDER: &str = "benches/peers/";
 const LOCK: &str = "benches/peers/Cargo.lock";
 const REPORT: &str = "benches/peers/REPORT.md";
 
-/// All scenarios take half an hour at the rounds that are the default.
+/// All scenarios take a quarter of an hour at the rounds that are the default, after the builds.
 const LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// The priority among real-time processes that `--fifo` asks for: above those that have none, below the kernel's own.
@@ -82,6 +82,8 @@ pub(crate) fn run(workspace: &Workspace) -> Verdict {
 struct Run {
     /// Precedence over all that is not real-time, for the servers and the load alike.
     fifo: bool,
+    /// Nothing is run.
+    build_only: bool,
     /// Nothing is timed, so there is no report.
     verify_only: bool,
     /// For the driver.
@@ -90,13 +92,14 @@ struct Run {
 
 impl Run {
     fn new(arguments: &[String]) -> Self {
-        let is_ours = |argument: &&String| *argument == "--fifo";
+        let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
         Self {
-            fifo: arguments.iter().any(|argument| is_ours(&argument)),
-            verify_only: arguments.iter().any(|argument| argument == "--verify-only"),
+            fifo: has("--fifo"),
+            build_only: has("--build-only"),
+            verify_only: has("--verify-only"),
             passed_on: arguments
                 .iter()
-                .filter(|argument| !is_ours(argument))
+                .filter(|argument| *argument != "--fifo")
                 .cloned()
                 .collect(),
         }
@@ -120,6 +123,9 @@ impl Run {
 fn side_by_side(workspace: &Workspace, run: &Run) -> Verdict {
     // Builds have no precedence: they would take the machine away from everybody else.
     let driver = build(workspace, run)?;
+    if run.build_only {
+        return Done::checked(1, "build");
+    }
     let mut measure = if run.fifo {
         let mut chrt = Command::new("chrt");
         chrt.args(["--fifo", FIFO_PRIORITY]).arg(driver);
@@ -322,6 +328,7 @@ mod tests {
         assert_eq!(fifo.passed_on, ["--rounds", "7"]);
         assert_eq!(fifo.shown(), "cargo xtask bench --peers --fifo --rounds 7");
         assert!(run(&["--verify-only"]).verify_only);
+        assert!(run(&["--build-only"]).build_only);
     }
 
     #[test]

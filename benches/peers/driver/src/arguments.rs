@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::Result;
 
 const USAGE: &str = "\
-usage: peers-driver [--scenarios S1,S9] [--contenders SUBSTRING,..] [--rounds N] [--window MS] [--server-core N]
-                    [--generator-core N] [--no-build] [--build-only] [--verify-only]";
+usage: peers-driver [--scenarios S1,S9] [--contenders SUBSTRING,..] [--rounds N] [--window MS] [--pause MS]
+                    [--server-core N] [--generator-core N] [--no-build] [--build-only] [--verify-only]";
 
 #[derive(Debug)]
 pub struct Arguments {
@@ -15,6 +15,9 @@ pub struct Arguments {
     pub rounds: usize,
     pub warm_up: Duration,
     pub window: Duration,
+    /// Between two turns, for whoever else needs the machine. A process with precedence that never sleeps is put to sleep, in
+    /// the midst of a turn.
+    pub pause: Duration,
     pub server_core: usize,
     pub generator_core: usize,
     pub build: bool,
@@ -30,6 +33,7 @@ impl Arguments {
             rounds: 5,
             warm_up: Duration::from_millis(50),
             window: Duration::from_millis(400),
+            pause: Duration::from_millis(5),
             server_core: 0,
             generator_core: 1,
             build: true,
@@ -47,6 +51,7 @@ impl Arguments {
                 "--contenders" => arguments.contenders = list(&value()?),
                 "--rounds" => arguments.rounds = value()?.parse()?,
                 "--window" => arguments.window = Duration::from_millis(value()?.parse()?),
+                "--pause" => arguments.pause = Duration::from_millis(value()?.parse()?),
                 "--server-core" => arguments.server_core = value()?.parse()?,
                 "--generator-core" => arguments.generator_core = value()?.parse()?,
                 "--no-build" => arguments.build = false,

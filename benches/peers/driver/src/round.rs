@@ -19,8 +19,6 @@ use crate::wire::Burst;
 /// The contenders take turns of this length, back and forth: what a shared machine does for seconds falls on all of
 /// them. Servers whose turn it is not have nothing to do.
 const TURN: Duration = Duration::from_millis(50);
-/// Between two turns. A process with precedence that never sleeps is put to sleep, in the midst of a turn.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// What keeps a contender busy, and counts.
 pub trait Load {
@@ -78,6 +76,7 @@ pub fn timed<'c>(
         .collect();
     for _ in 0..arguments.window.div_duration_f64(TURN).ceil() as usize {
         for (_, run) in &mut runs {
+            std::thread::sleep(arguments.pause);
             if let Ok(Err(error)) = run.as_mut().map(Run::take_turn) {
                 *run = Err(error);
             }
@@ -132,7 +131,6 @@ impl<'a> Run<'a> {
     }
 
     fn take_turn(&mut self) -> Result<()> {
-        std::thread::sleep(PAUSE);
         // What the others have pushed out of the caches comes back.
         self.load.exchange_once()?;
         let before = self.process.reading()?;
