@@ -153,12 +153,10 @@ impl<S> Owner<S> {
         })
     }
 
-    /// The stream of a connection that is held.
-    pub(crate) fn stream(&self) -> &S {
+    /// A connection that was taken in hand.
+    pub(crate) fn held(&self) -> &Driver<S> {
         let driver = self.hand.as_ref();
-        &driver
-            .expect("a connection whose stream is lent is held")
-            .stream
+        driver.expect("what a connection lends is lent while it is held")
     }
 
     /// Gives the connection away.
@@ -230,6 +228,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
             owner: self,
             operation,
             is_pending: false,
+            stays: false,
+        }
+    }
+
+    /// The same, but when the operation is ready the connection stays in hand.
+    pub(crate) fn hold_until<F, R>(&mut self, operation: F) -> Operation<'_, S, F>
+    where
+        F: FnMut(&mut Driver<S>, &mut Context<'_>) -> Poll<R> + Unpin,
+    {
+        self.hold();
+        Operation {
+            owner: self,
+            operation,
+            is_pending: false,
+            stays: true,
         }
     }
 
@@ -378,6 +391,8 @@ pub(crate) struct Operation<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'stat
     owner: &'a mut Owner<S>,
     operation: F,
     is_pending: bool,
+    /// Whether the connection stays in hand when this is ready.
+    stays: bool,
 }
 
 impl<S, F, R> Future for Operation<'_, S, F>
@@ -389,7 +404,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
         let this = self.get_mut();
-        let result = this.owner.poll(cx, &mut this.operation);
+        let result = match this.stays {
+            true => (this.operation)(this.owner.hold(), cx),
+            false => this.owner.poll(cx, &mut this.operation),
+        };
         this.is_pending = result.is_pending();
         result
     }

@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use ws_proto::{
-    Chunk, CloseCode, CloseInfo, Connection, Event, Message, ProtocolError, SendError, State,
+    Chunk, CloseCode, CloseInfo, Connection, Event, Lent, Message, MessageRef, ProtocolError,
+    Replies, SendError, State,
 };
 
 use self::deadline::Deadline;
@@ -37,6 +38,8 @@ pub(crate) struct Driver<S> {
     deadline: Deadline,
     /// What was read while somebody was sending.
     ahead: Vec<Event>,
+    /// The first of these is a message that is lent.
+    lends_ahead: bool,
     /// The next message was asked for in chunks, and may yet be asked for whole: until its beginning is handed out
     /// nobody else may take it apart.
     reader_waits: bool,
@@ -130,6 +133,7 @@ impl<S> Driver<S> {
             opened: Instant::now(),
             deadline: Deadline::default(),
             ahead: Vec::new(),
+            lends_ahead: false,
             reader_waits: false,
             deaf: false,
             promised: false,
@@ -166,6 +170,7 @@ impl<S> Driver<S> {
             opened: self.opened,
             deadline: self.deadline,
             ahead: self.ahead,
+            lends_ahead: self.lends_ahead,
             reader_waits: self.reader_waits,
             deaf: self.deaf,
             promised: self.promised,
@@ -198,6 +203,7 @@ impl<S> Driver<S> {
     pub(crate) fn stop_listening(&mut self) {
         self.deaf = true;
         self.ahead = Vec::new();
+        self.lends_ahead = false;
     }
 
     /// Whether the stream may hold back what was written.
@@ -286,16 +292,77 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     ) -> Poll<Result<Option<Event>, Error>> {
         self.listened = true;
         self.rests = false;
+        self.let_go();
         if !self.ahead.is_empty() {
             // They are few.
             let event = self.ahead.remove(0);
             return Poll::Ready(Ok(Some(event)));
         }
-        let event = ready!(self.poll_drive(cx, usize::MAX));
+        let event = ready!(self.poll_drive(cx, usize::MAX)).and_then(|event| self.own(event));
         Poll::Ready(match event {
             Some(event) => Ok(Some(event)),
             None => self.report().map_or(Ok(None), Err),
         })
+    }
+
+    /// Whether there is another message, which [`lent`](Self::lent) shows then; `false` at the end.
+    ///
+    /// Replies to it are queued without a wait, so this waits until there is room for them.
+    pub(crate) fn poll_lent(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        self.let_go();
+        if !self.connection.has_room() {
+            // What comes of it is told by what is received next.
+            _ = ready!(self.poll_room(cx, false));
+        }
+        self.listened = true;
+        self.rests = false;
+        while let Some(event) = self.ahead.first() {
+            if matches!(event, Event::Message(_)) {
+                self.lends_ahead = true;
+                return Poll::Ready(Ok(true));
+            }
+            self.ahead.remove(0);
+        }
+        loop {
+            match ready!(self.poll_drive(cx, usize::MAX)) {
+                Some(Lent::Message) => return Poll::Ready(Ok(true)),
+                Some(Lent::Event(_)) => {}
+                None => return Poll::Ready(self.report().map_or(Ok(false), Err)),
+            }
+        }
+    }
+
+    /// The message that [`poll_lent`](Self::poll_lent) has found.
+    pub(crate) fn lent(&self) -> Option<MessageRef<'_>> {
+        match self.ahead.first() {
+            Some(Event::Message(message)) if self.lends_ahead => Some(message.into()),
+            _ => self.connection.lent(),
+        }
+    }
+
+    /// The same, and the means to answer it.
+    pub(crate) fn lent_with_replies(&mut self) -> Option<(MessageRef<'_>, Replies<'_>)> {
+        match self.ahead.first() {
+            Some(Event::Message(message)) if self.lends_ahead => {
+                Some((message.into(), self.connection.replies()))
+            }
+            _ => self.connection.lent_with_replies(),
+        }
+    }
+
+    /// The message that was lent is done with.
+    fn let_go(&mut self) {
+        if std::mem::take(&mut self.lends_ahead) {
+            self.ahead.remove(0);
+        }
+    }
+
+    /// An event for whoever keeps it.
+    fn own(&mut self, event: Lent) -> Option<Event> {
+        match event {
+            Lent::Event(event) => Some(event),
+            Lent::Message => self.connection.take_lent().map(Event::Message),
+        }
     }
 
     /// The next message; `None` at the end.
@@ -405,7 +472,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         };
         let driven = self.poll_drive(cx, max_partial);
         self.relied = driven.is_pending() && self.promised;
-        if let Some(event) = ready!(driven) {
+        let driven = ready!(driven);
+        if let Some(event) = driven.and_then(|event| self.own(event)) {
             self.keep(event);
             // It may have been the peer's Close, and nobody may come back.
             self.write_and_shut_down(cx);
@@ -465,8 +533,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// The next event of what has arrived.
-    fn next_event(&mut self, cx: &mut Context<'_>) -> Option<Event> {
-        match self.connection.poll_event() {
+    fn next_event(&mut self, cx: &mut Context<'_>) -> Option<Lent> {
+        match self.connection.poll_lent() {
             Ok(Some(event)) => {
                 self.before_event(&event, cx);
                 Some(event)
@@ -481,7 +549,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Everything that a connection does by itself, until there is an event or the end (`None`).
-    fn poll_drive(&mut self, cx: &mut Context<'_>, max_partial: usize) -> Poll<Option<Event>> {
+    fn poll_drive(&mut self, cx: &mut Context<'_>, max_partial: usize) -> Poll<Option<Lent>> {
         loop {
             let replies_first = self.delivered && self.connection.is_about_to_end();
             if self.burst >= MAX_BURST || replies_first {
@@ -491,14 +559,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 return Poll::Pending;
             }
             if let Some(event) = self.next_event(cx) {
-                if matches!(event, Event::Part) {
+                if matches!(event, Lent::Event(Event::Part)) {
                     // A long message is being decompressed: others run before this goes on, and answers do not wait for it.
                     self.write_and_shut_down(cx);
                     self.burst = MAX_BURST;
                     continue;
                 }
                 self.burst += 1;
-                self.delivered = self.yields_to_replies && matches!(event, Event::Message(_));
+                self.delivered = self.yields_to_replies && matches!(event, Lent::Message);
                 return Poll::Ready(Some(event));
             }
             self.write_and_shut_down(cx);
@@ -544,14 +612,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// A Pong does not wait until the application, which may be busy with this message, calls again.
-    fn before_event(&mut self, event: &Event, cx: &mut Context<'_>) {
+    fn before_event(&mut self, event: &Lent, cx: &mut Context<'_>) {
+        let event = match event {
+            Lent::Message => return self.answer(cx),
+            Lent::Event(event) => event,
+        };
         match event {
             // So many Pongs wait that the next one would have no room, while the peer may be reading.
             Event::Ping(_) if self.connection.wants_flush() => self.write_and_shut_down(cx),
             Event::Ping(_) | Event::Closed(_) => self.owes_answer = true,
             // The round trip ends here.
             Event::Pong(_) => self.connection.handle_timeout(self.opened.elapsed()),
-            Event::Message(_) | Event::Chunk(_) => self.answer(cx),
+            Event::Chunk(_) => self.answer(cx),
             _ => {}
         }
     }

@@ -9,7 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_handshake::Negotiated;
 use ws_proto::{
     Agreement, Chunk, CloseCode, CloseInfo, Compress, Config, Connection, Event, Message,
-    MessageKind, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
+    MessageKind, MessageRef, PreparedMessage, Replies, Role, SendError, State, Stats, TappedFrame,
+    Unsent,
 };
 
 use crate::Error;
@@ -20,6 +21,9 @@ use crate::mask_keys::OsMaskKeys;
 use crate::split::{self, Receiver, Sender};
 use crate::streaming::sealed::{Receiving, Sending};
 use crate::streaming::{MessageReader, MessageWriter};
+
+/// What borrows the connection lets nobody else take the message away.
+const IS_LENT: &str = "a message that is held is lent";
 
 /// A WebSocket connection over any tokio stream.
 ///
@@ -84,6 +88,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
         self.owner.until(Driver::poll_message).await
     }
 
+    /// The next message, where it lies: nothing is allocated for it and nothing copied. `None` as with
+    /// [`recv`](Self::recv).
+    ///
+    /// ```no_run
+    /// # async fn echo(mut ws: ws_async::WebSocket<tokio::net::TcpStream>) -> Result<(), ws_async::Error> {
+    /// while let Some(mut received) = ws.recv_ref().await? {
+    ///     let (message, mut replies) = received.parts();
+    ///     replies.send(message, ws_async::Compress::Auto)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It waits until there is room for a reply, for what is sent through [`Received::parts`] is queued at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe, as [`recv`](Self::recv).
+    pub async fn recv_ref(&mut self) -> Result<Option<Received<'_, S>>, Error> {
+        let is_there = self.owner.hold_until(Driver::poll_lent).await?;
+        let owner = &mut self.owner;
+        Ok(is_there.then(|| Received { owner }))
+    }
+
     /// The next event, control frames included; `None` after the end. Pings have been answered and a Close has been
     /// returned when their event appears.
     ///
@@ -136,8 +168,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
         compress: Compress,
     ) -> Result<(), Error> {
         let mut message = Some(message.into());
+        self.send_by(move |connection| match message.take() {
+            Some(message) => Ok(connection.send_with(message, compress)?),
+            None => Ok(()),
+        })
+        .await
+    }
+
+    /// As [`send`](Self::send), straight from where the message lies: it is copied, and masked on the way if this is a
+    /// client, into what is written. For a large message that is owned already `send` is the better call, for a server
+    /// does not copy it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_ref(&mut self, message: impl Into<MessageRef<'_>>) -> Result<(), Error> {
+        let message = message.into();
+        self.send_by(|connection| connection.send_ref(message, Compress::Auto))
+            .await
+    }
+
+    async fn send_by(
+        &mut self,
+        mut queue: impl FnMut(&mut Connection) -> Result<(), SendError> + Unpin,
+    ) -> Result<(), Error> {
+        let mut is_queued = false;
         self.owner
-            .until(|driver, cx| driver.poll_send(cx, false, &mut message, compress))
+            .until(|driver, cx| driver.poll_send(cx, &mut is_queued, &mut queue))
             .await
     }
 
@@ -186,9 +247,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        let mut is_queued = false;
-        self.owner
-            .until(|driver, cx| driver.poll_send_prepared(cx, &mut is_queued, message))
+        self.send_by(|connection| connection.send_prepared(message))
             .await
     }
 
@@ -497,12 +556,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deref for StreamRef<'_,
     type Target = S;
 
     fn deref(&self) -> &S {
-        self.owner.stream()
+        &self.owner.held().stream
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for StreamRef<'_, S> {
     fn drop(&mut self) {
+        self.owner.settle();
+    }
+}
+
+/// A message that was received and lies in the connection, from [`WebSocket::recv_ref`].
+///
+/// While this is held the connection does nothing else; the buffer that the message came in is kept, and replies wait. To
+/// wait for something else meanwhile, keep a copy ([`MessageRef::to_message`]) and drop this.
+#[derive(Debug)]
+pub struct Received<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+    owner: &'a mut Owner<S>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Received<'_, S> {
+    /// The message.
+    pub fn message(&self) -> MessageRef<'_> {
+        self.owner.held().lent().expect(IS_LENT)
+    }
+
+    /// The message, and the means to answer it while it is borrowed.
+    ///
+    /// What is sent through them is queued, and leaves with what is sent in reply to the rest of what came together, as
+    /// with [`WebSocket::send`]: at the earliest when this is dropped.
+    pub fn parts(&mut self) -> (MessageRef<'_>, Replies<'_>) {
+        self.owner.hold().lent_with_replies().expect(IS_LENT)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Received<'_, S> {
+    fn drop(&mut self) {
+        self.owner.hold().write_replies();
         self.owner.settle();
     }
 }

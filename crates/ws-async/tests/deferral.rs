@@ -15,7 +15,7 @@ use tokio::io::{
 };
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
-use ws_async::{Config, Error, Receiver, Sender, WebSocket};
+use ws_async::{Compress, Config, Error, Receiver, Sender, WebSocket};
 use ws_testkit::{Frame, vectors};
 
 /// Far more than anything here sends, where it is not to be less.
@@ -136,6 +136,25 @@ async fn so_do_those_of_a_split_connection() {
             sender.send(message).await.expect("sent");
         }
         expect(&mut peer, &replies(16)).await;
+    }
+    assert_eq!(writes.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn so_do_those_to_messages_that_are_lent() {
+    let (mut peer, stream) = duplex(PIPE);
+    let (stream, writes) = Counting::new(stream);
+    let mut ws = server(stream);
+    for count in [16, 1, 2] {
+        peer.write_all(&burst(count)).await.expect("written");
+        for _ in 0..count {
+            let received = ws.recv_ref().await.expect("received");
+            let mut received = received.expect("a message");
+            let (message, mut replies) = received.parts();
+            replies.send(message, Compress::Auto).expect("queued");
+        }
+        // The last of them has no other to leave with.
+        expect(&mut peer, &replies(count)).await;
     }
     assert_eq!(writes.load(Ordering::SeqCst), 3);
 }

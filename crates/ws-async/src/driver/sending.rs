@@ -1,12 +1,12 @@
 //! Whose turn it is to send, room to queue, and the wait until all is written.
 
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
-    Compress, FlushMark, Message, MessageKind, Offered, OverflowPolicy, PreparedMessage, SendError,
-    State, Unsent,
+    Compress, Connection, FlushMark, Message, MessageKind, Offered, OverflowPolicy,
+    PreparedMessage, SendError, State, Unsent,
 };
 
 use super::{Driver, Turn, is_data};
@@ -28,48 +28,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes `message`, queues it when there is room, and writes it. While more of what the peer sent is there to be
-    /// answered it is left to the next call to write: then the answers leave together.
+    /// Queues a message when there is room, and writes it. While more of what the peer sent is there to be answered it
+    /// is left to the next call to write: then the answers leave together.
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        receiver_waits: bool,
-        message: &mut Option<Message>,
-        compress: Compress,
-    ) -> Poll<Result<(), Error>> {
-        if message.is_some() {
-            ready!(self.poll_room(cx, receiver_waits))?;
-            if let Some(message) = message.take()
-                && let Err(unsent) = self.connection.send_with(message, compress)
-            {
-                let untold = std::mem::take(&mut self.is_untold)
-                    .then(|| self.lost())
-                    .flatten();
-                return Poll::Ready(Err(untold.unwrap_or(unsent.error.into())));
-            }
-            if self.defers() {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        self.poll_flush(cx, receiver_waits)
-    }
-
-    /// As [`poll_send`](Self::poll_send), of a message that was framed for many connections.
-    pub(crate) fn poll_send_prepared(
-        &mut self,
-        cx: &mut Context<'_>,
         is_queued: &mut bool,
-        message: &PreparedMessage,
+        queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
     ) -> Poll<Result<(), Error>> {
         if !*is_queued {
             ready!(self.poll_room(cx, false))?;
-            self.connection.send_prepared(message)?;
+            if let Err(error) = queue(&mut self.connection) {
+                let untold = std::mem::take(&mut self.is_untold)
+                    .then(|| self.lost())
+                    .flatten();
+                return Poll::Ready(Err(untold.unwrap_or(error.into())));
+            }
             *is_queued = true;
             if self.defers() {
                 return Poll::Ready(Ok(()));
             }
         }
         self.poll_flush(cx, false)
+    }
+
+    /// Something was queued by somebody who does not wait: it is written now or with what follows it.
+    pub(crate) fn write_replies(&mut self) {
+        if !self.is_out() && !self.defers() {
+            self.write_and_shut_down(&mut Context::from_waker(Waker::noop()));
+        }
     }
 
     /// Takes `message` and queues it when there is room. When it is written is for the caller to say.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ws_proto::{
-    Agreement, CloseCode, CloseInfo, Compress, FlushMark, Message, MessageKind, Offered,
-    OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
+    Agreement, CloseCode, CloseInfo, Compress, FlushMark, Message, MessageKind, MessageRef,
+    Offered, OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
 use super::Shared;
@@ -71,6 +71,26 @@ impl Sender {
         self.queue_and_flush(|driver, visit| {
             ready!(driver.poll_turn(visit.cx, visit.receiver_waits))?;
             driver.poll_feed(visit.cx, visit.receiver_waits, &mut message, compress)
+        })
+        .await
+    }
+
+    /// As [`send`](Self::send), straight from where the message lies, as
+    /// [`WebSocket::send_ref`](crate::WebSocket::send_ref) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_ref(&self, message: impl Into<MessageRef<'_>>) -> Result<(), Error> {
+        let message = message.into();
+        self.queue_and_flush(|driver, visit| {
+            ready!(driver.poll_turn(visit.cx, visit.receiver_waits))?;
+            let sent = driver.connection.send_ref(message, Compress::Auto);
+            Poll::Ready(sent.map_err(Error::from))
         })
         .await
     }

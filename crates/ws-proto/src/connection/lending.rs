@@ -4,7 +4,7 @@ use ws_deflate::Compress;
 
 use super::Connection;
 use crate::outbound::Outbound;
-use crate::{Lent, MessageRef, PreparedMessage, ProtocolError, SendError};
+use crate::{Lent, Message, MessageRef, PreparedMessage, ProtocolError, SendError};
 
 impl Connection {
     /// As [`poll_event`](Self::poll_event), but a message that is complete stays where it is, and [`lent`](Self::lent)
@@ -32,7 +32,19 @@ impl Connection {
         self.inbound.lent()
     }
 
-    /// The same, and the means to answer it while it is borrowed.
+    /// The same message, to keep: what [`poll_event`](Self::poll_event) would have given. It is let go with that.
+    pub fn take_lent(&mut self) -> Option<Message> {
+        self.inbound.take_lent()
+    }
+
+    /// The means to send while something that was received is borrowed.
+    pub fn replies(&mut self) -> Replies<'_> {
+        Replies {
+            outbound: &mut self.outbound,
+        }
+    }
+
+    /// What [`lent`](Self::lent) shows, and the means to answer it while it is borrowed.
     pub fn lent_with_replies(&mut self) -> Option<(MessageRef<'_>, Replies<'_>)> {
         let replies = Replies {
             outbound: &mut self.outbound,
