@@ -68,6 +68,7 @@ const ALL: &[Contender] = &[
     peer("tungstenite, blocking threads", "peer-tungstenite", &[]),
     ours("ws-async", "peer-ours-async", &[]),
     ours("ws-async, feed", "peer-ours-async", &["--feed"]),
+    ours("ws-async, lending", "peer-ours-async", &["--lend"]),
     ours("ws-async, split", "peer-ours-async", &["--split"]),
     ours("ws-sync, blocking threads", "peer-ours-sync", &[]),
     not_empty(deflating(OFFER, peer("yawc", "peer-yawc", &[]))),

@@ -1,5 +1,8 @@
-//! Echo server on ws-async, at its defaults. `--feed` leaves the moment of writing to `recv`; `--split` uses the halves.
+//! Echo server on ws-async, at its defaults. `--feed` leaves the moment of writing to `recv`; `--lend` answers messages
+//! where they lie; `--split` uses the halves.
 #![forbid(unsafe_code)]
+
+use ws_async::Compress;
 
 fn main() -> harness::Outcome {
     // Two branches and not one loop, so that each task carries its own state only.
@@ -8,6 +11,15 @@ fn main() -> harness::Outcome {
             let mut ws = ws_async::accept(stream).await?;
             while let Some(message) = ws.recv().await? {
                 ws.feed(message).await?;
+            }
+            Ok(())
+        })
+    } else if harness::has_flag("--lend") {
+        harness::run_tokio(|stream| async move {
+            let mut ws = ws_async::accept(stream).await?;
+            while let Some(mut received) = ws.recv_ref().await? {
+                let (message, mut replies) = received.parts();
+                replies.send(message, Compress::Auto)?;
             }
             Ok(())
         })
