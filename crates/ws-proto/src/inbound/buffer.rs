@@ -227,7 +227,7 @@ impl Inbound {
 
 #[cfg(test)]
 mod tests {
-    use std::vec;
+    use alloc::vec;
 
     use super::*;
     use crate::tap::TapSlot;

@@ -62,7 +62,7 @@ impl Inbound {
 
 #[cfg(test)]
 mod tests {
-    use std::vec;
+    use alloc::vec;
 
     use bytes::BytesMut;
 
