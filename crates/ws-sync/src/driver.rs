@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use ws_proto::{
-    CloseCode, CloseInfo, Compress, Connection, Detached, Event, MessageKind, ProtocolError,
-    SendError, State,
+    CloseCode, CloseInfo, Compress, Connection, Detached, Event, Lent, Message, MessageKind,
+    MessageRef, ProtocolError, Replies, SendError, State,
 };
 
 use crate::Error;
@@ -49,6 +49,8 @@ pub(crate) struct Driver {
     opened: Instant,
     /// What was read while somebody was sending.
     ahead: VecDeque<Event>,
+    /// The first of these is a message that is lent.
+    lends_ahead: bool,
     /// Nobody will ever take what arrives.
     deaf: bool,
     /// Whether anybody has read since a sender last asked.
@@ -125,6 +127,7 @@ impl Driver {
             connection,
             opened: now(),
             ahead: VecDeque::new(),
+            lends_ahead: false,
             deaf: false,
             heard: false,
             listened: now(),
@@ -154,11 +157,63 @@ impl Driver {
     pub(crate) fn stop_listening(&mut self) {
         self.deaf = true;
         self.ahead = VecDeque::new();
+        self.lends_ahead = false;
     }
 
     /// The next event for the application, of what has arrived. [`Event::Part`] is none, but time for others.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
+        self.let_go();
         self.ahead.pop_front().or_else(|| self.poll_once())
+    }
+
+    /// The same, but a message stays where it is: [`lent`](Self::lent) shows it.
+    pub(crate) fn next_lent(&mut self) -> Option<Lent> {
+        self.let_go();
+        if let Some(Event::Message(_)) = self.ahead.front() {
+            self.lends_ahead = true;
+            return Some(Lent::Message);
+        }
+        match self.ahead.pop_front() {
+            Some(event) => Some(Lent::Event(event)),
+            None => self.poll_lent(),
+        }
+    }
+
+    /// The message that [`next_lent`](Self::next_lent) has found.
+    pub(crate) fn lent(&self) -> Option<MessageRef<'_>> {
+        match self.ahead.front() {
+            Some(Event::Message(message)) if self.lends_ahead => Some(message.into()),
+            _ => self.connection.lent(),
+        }
+    }
+
+    /// The same, and the means to answer it.
+    pub(crate) fn lent_with_replies(&mut self) -> Option<(MessageRef<'_>, Replies<'_>)> {
+        match self.ahead.front() {
+            Some(Event::Message(message)) if self.lends_ahead => {
+                Some((message.into(), self.connection.replies()))
+            }
+            _ => self.connection.lent_with_replies(),
+        }
+    }
+
+    /// The same, to keep.
+    pub(crate) fn take_lent(&mut self) -> Option<Message> {
+        if !self.lends_ahead {
+            return self.connection.take_lent();
+        }
+        self.lends_ahead = false;
+        match self.ahead.pop_front() {
+            Some(Event::Message(message)) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The message that was lent is done with.
+    pub(crate) fn let_go(&mut self) {
+        if std::mem::take(&mut self.lends_ahead) {
+            self.ahead.pop_front();
+        }
     }
 
     /// Looks at what has arrived while the application is not there to take it: answers what there is to answer and
@@ -198,15 +253,24 @@ impl Driver {
     }
 
     fn poll_once(&mut self) -> Option<Event> {
-        match self.connection.poll_event() {
-            Ok(event) => {
-                match event {
-                    Some(Event::Ping(_) | Event::Closed(_)) => self.owes_answer = true,
+        match self.poll_lent()? {
+            Lent::Message => self.connection.take_lent().map(Event::Message),
+            Lent::Event(event) => Some(event),
+        }
+    }
+
+    fn poll_lent(&mut self) -> Option<Lent> {
+        match self.connection.poll_lent() {
+            Ok(lent) => {
+                match lent {
+                    Some(Lent::Event(Event::Ping(_) | Event::Closed(_))) => self.owes_answer = true,
                     // The round trip ends here.
-                    Some(Event::Pong(_)) => self.connection.handle_timeout(self.elapsed()),
+                    Some(Lent::Event(Event::Pong(_))) => {
+                        self.connection.handle_timeout(self.elapsed());
+                    }
                     _ => {}
                 }
-                event
+                lent
             }
             Err(error) => {
                 self.fail(error);

@@ -128,7 +128,7 @@ pub use server::{HandlerResult, Listener, Server, ServerBuilder, ServerHandle, S
 pub use split::{Receiver, Sender, Turn};
 pub use stream::{CloneStream, Stream, Untimed};
 pub use streaming::{MessageReader, MessageWriter, ReceivingHalf, SendingHalf};
-pub use websocket::WebSocket;
+pub use websocket::{Received, WebSocket};
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
 pub use ws_handshake::{Limits, OriginPolicy, Preference};
@@ -138,7 +138,7 @@ pub use ws_proto::Deflate;
 pub use ws_proto::serving;
 pub use ws_proto::{
     Agreement, Chunk, CloseCode, CloseFrame, CloseInfo, Compress, Config, DeflateConfig, Direction,
-    Event, FrameHeader, Initiator, Level, Message, MessageKind, Opcode, PreparedMessage,
-    ProtocolError, Published, Role, Rsv, SendError, SlowConsumer, State, Stats, TappedFrame, Terms,
-    Traffic, Unsent, Utf8Bytes, WindowBits,
+    Event, FrameHeader, Initiator, Level, Message, MessageKind, MessageRef, Opcode,
+    PreparedMessage, ProtocolError, Published, Replies, Role, Rsv, SendError, SlowConsumer, State,
+    Stats, TappedFrame, Terms, Traffic, Unsent, Utf8Bytes, WindowBits,
 };

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ws_handshake::Negotiated;
 use ws_proto::{
-    Agreement, Chunk, CloseCode, CloseInfo, Compress, Event, Message, MessageKind, Offered,
-    OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
+    Agreement, Chunk, CloseCode, CloseInfo, Compress, Event, Message, MessageKind, MessageRef,
+    Offered, OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
 use crate::driver::Driver;
@@ -93,6 +93,20 @@ impl Sender {
     /// As [`send`](Self::send).
     pub fn send_with(&self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
         self.feed_with(message, compress)?;
+        self.flush()
+    }
+
+    /// As [`send`](Self::send), straight from where the message lies, as
+    /// [`WebSocket::send_ref`](crate::WebSocket::send_ref) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_ref<'a>(&self, message: impl Into<MessageRef<'a>>) -> Result<(), Error> {
+        let message = message.into();
+        self.shared
+            .handover
+            .feed(|connection| connection.send_ref(message, Compress::Auto))?;
         self.flush()
     }
 

@@ -7,7 +7,8 @@ use bytes::{Bytes, BytesMut};
 use ws_handshake::Negotiated;
 use ws_proto::{
     Agreement, Chunk, CloseCode, CloseInfo, Compress, Config, Connection, Event, Message,
-    MessageKind, PreparedMessage, Role, SendError, State, Stats, TappedFrame, Unsent,
+    MessageKind, MessageRef, PreparedMessage, Replies, Role, SendError, State, Stats, TappedFrame,
+    Unsent,
 };
 
 use crate::byte_stream::ByteStream;
@@ -19,6 +20,9 @@ use crate::streaming::{MessageReader, MessageWriter};
 use crate::timed::{SHORTEST_WAIT, Timed};
 use crate::whole::Whole;
 use crate::{CloneStream, Error, Stream};
+
+/// What borrows the connection lets nobody else take the message away.
+const IS_LENT: &str = "a message that is held is lent";
 
 /// A WebSocket connection over a blocking [`Stream`].
 ///
@@ -101,6 +105,30 @@ impl<S: Stream> WebSocket<S> {
         }
     }
 
+    /// The next message, where it lies: nothing is allocated for it and nothing copied. `None` as with
+    /// [`recv`](Self::recv).
+    ///
+    /// ```no_run
+    /// # fn echo(mut ws: ws_sync::WebSocket<std::net::TcpStream>) -> Result<(), ws_sync::Error> {
+    /// while let Some(mut received) = ws.recv_ref()? {
+    ///     let (message, mut replies) = received.parts();
+    ///     replies.send(message, ws_sync::Compress::Auto)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It waits until there is room for a reply, for what is sent through [`Received::parts`] is queued at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_ref(&mut self) -> Result<Option<Received<'_, S>>, Error> {
+        let is_there = self.whole.next_lent()?;
+        let whole = &mut self.whole;
+        Ok(is_there.then(|| Received { whole }))
+    }
+
     /// The next event, control frames included; `None` after the end. Pings have been answered and a Close has been
     /// returned when their event appears.
     ///
@@ -135,6 +163,20 @@ impl<S: Stream> WebSocket<S> {
         compress: Compress,
     ) -> Result<(), Error> {
         self.feed_with(message, compress)?;
+        self.flush()
+    }
+
+    /// As [`send`](Self::send), straight from where the message lies: it is copied, and masked on the way if this is a
+    /// client, into what is written. For a large message that is owned already `send` is the better call, for a server
+    /// does not copy it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_ref<'a>(&mut self, message: impl Into<MessageRef<'a>>) -> Result<(), Error> {
+        self.whole.make_room()?;
+        let connection = &mut self.whole.driver.connection;
+        connection.send_ref(message.into(), Compress::Auto)?;
         self.flush()
     }
 
@@ -455,5 +497,35 @@ impl<S: Stream> Sending for &mut WebSocket<S> {
 
     fn end(&mut self, whole: bool) {
         self.whole.driver.end_turn(whole);
+    }
+}
+
+/// A message that was received and lies in the connection, from [`WebSocket::recv_ref`].
+///
+/// While this is held the connection does nothing else; the buffer that the message came in is kept, and replies wait.
+#[derive(Debug)]
+pub struct Received<'a, S: Stream> {
+    whole: &'a mut Whole<S>,
+}
+
+impl<S: Stream> Received<'_, S> {
+    /// The message.
+    pub fn message(&self) -> MessageRef<'_> {
+        self.whole.driver.lent().expect(IS_LENT)
+    }
+
+    /// The message, and the means to answer it while it is borrowed.
+    ///
+    /// What is sent through them is queued, as with [`WebSocket::feed`]. It is written when this is dropped, unless more of
+    /// what the peer sent has arrived: then the replies leave together, with the next call at the latest. Who does
+    /// something else than to receive next calls [`flush`](WebSocket::flush) first.
+    pub fn parts(&mut self) -> (MessageRef<'_>, Replies<'_>) {
+        self.whole.driver.lent_with_replies().expect(IS_LENT)
+    }
+}
+
+impl<S: Stream> Drop for Received<'_, S> {
+    fn drop(&mut self) {
+        self.whole.write_replies();
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use bytes::Buf;
-use ws_proto::{Compress, Event, Message, SendError, State, Unsent};
+use ws_proto::{Compress, Event, Lent, Message, SendError, State, Unsent};
 
 use crate::driver::{Driver, Job, LOOK_AROUND, MAX_CHUNKS, WRITE_PATIENCE, WRITE_RETRY};
 use crate::read_buffer::ReadBuffer;
@@ -51,7 +51,37 @@ impl<S: Stream> Whole<S> {
 
     /// The next event for the application; `None` at the end.
     pub(crate) fn next_event(&mut self) -> Result<Option<Event>, Error> {
-        self.next_event_within(Silence::new(self.read_timeout))
+        Ok(match self.next_within(Silence::new(self.read_timeout))? {
+            Some(Lent::Message) => self.driver.take_lent().map(Event::Message),
+            Some(Lent::Event(event)) => Some(event),
+            None => None,
+        })
+    }
+
+    /// Whether there is another message, which the driver lends then; `false` at the end.
+    ///
+    /// Replies to it are queued without a wait, so this waits until there is room for them.
+    pub(crate) fn next_lent(&mut self) -> Result<bool, Error> {
+        self.driver.let_go();
+        // If nothing can be written any more, that is told by what is received next, or by the reply.
+        _ = self.make_room();
+        loop {
+            match self.next_within(Silence::new(self.read_timeout))? {
+                Some(Lent::Message) => return Ok(true),
+                Some(Lent::Event(_)) => {}
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Writes what was queued in reply to a message that was lent, unless there is another to be answered with it.
+    pub(crate) fn write_replies(&mut self) {
+        self.driver.let_go();
+        let connection = &self.driver.connection;
+        if connection.wants_flush() || !connection.has_frame_waiting() {
+            // What the peer does not take stays queued; the next call goes on.
+            _ = self.write_before_reading();
+        }
     }
 
     /// Drops what still arrives, until the end.
@@ -62,22 +92,21 @@ impl<S: Stream> Whole<S> {
                 Some(_) => None,
                 None => self.read_timeout,
             };
-            if self.next_event_within(Silence::new(bearable))?.is_none() {
+            if self.next_within(Silence::new(bearable))?.is_none() {
                 return Ok(());
             }
         }
     }
 
-    fn next_event_within(&mut self, mut silence: Silence) -> Result<Option<Event>, Error> {
+    fn next_within(&mut self, mut silence: Silence) -> Result<Option<Lent>, Error> {
         loop {
-            if let Some(event) = self.driver.next_event() {
-                if matches!(event, Event::Part) {
+            if let Some(event) = self.driver.next_lent() {
+                match event {
                     // There are no others.
-                    continue;
-                }
-                // A Pong does not wait until the application, which may be busy with this message, calls again.
-                if matches!(event, Event::Message(_) | Event::Chunk(_)) {
-                    self.answer();
+                    Lent::Event(Event::Part) => continue,
+                    // A Pong does not wait until the application, which may be busy with this message, calls again.
+                    Lent::Message | Lent::Event(Event::Chunk(_)) => self.answer(),
+                    Lent::Event(_) => {}
                 }
                 return Ok(Some(event));
             }

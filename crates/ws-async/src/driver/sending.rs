@@ -54,6 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Something was queued by somebody who does not wait: it is written now or with what follows it.
     pub(crate) fn write_replies(&mut self) {
+        self.let_go();
         if !self.is_out() && !self.defers() {
             self.write_and_shut_down(&mut Context::from_waker(Waker::noop()));
         }
