@@ -490,7 +490,7 @@ impl Connection {
         }
     }
 
-    /// The same by way of every rule there is.
+    /// What the peer said next, by way of every rule there is.
     #[inline(never)]
     fn poll_any(&mut self) -> Result<Option<Lent>, ProtocolError> {
         let received = match self.failure {

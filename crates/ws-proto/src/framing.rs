@@ -321,6 +321,7 @@ impl Framing {
         self.tap.show(Direction::Sent, header);
     }
 
+    // By itself it takes 87 instructions; in `small`, where there is no key and the length has one byte, a third of that.
     #[inline(always)]
     fn header(
         &mut self,
