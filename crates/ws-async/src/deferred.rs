@@ -106,31 +106,46 @@ impl<S> Slot<S> {
         }
     }
 
+    /// Whether somebody will look at the connection that lies here.
+    const fn is_seen_to(&self) -> bool {
+        match self.writer {
+            Writer::None => self.is_armed,
+            Writer::Comes => true,
+            // The owner may have polled the stream since, which knows one waker only: the task has to ask again.
+            Writer::Waits(_) => false,
+        }
+    }
+
     /// Sees to it that somebody will look at the connection that lies here.
     fn see_to_it(&mut self) -> Errand {
         match self.writer {
-            // The owner may have polled the stream since, which knows one waker only: the task has to ask again.
-            Writer::Waits(_) => self.wake_writer(),
-            Writer::None if !self.is_armed => {
+            _ if self.is_seen_to() => Errand::Nothing,
+            Writer::None => {
                 self.is_armed = true;
                 Errand::Arm
             }
-            Writer::None | Writer::Comes => Errand::Nothing,
+            Writer::Comes | Writer::Waits(_) => self.wake_writer(),
         }
     }
 }
 
 impl<S> Deferred<S> {
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Slot<S>> {
-        self.slot.lock().unwrap_or_else(|poisoned| {
-            self.slot.clear_poison();
-            let mut slot = poisoned.into_inner();
-            // Nobody knows what the stream, or a tap, has left undone.
-            if let Some(driver) = &mut slot.driver {
-                driver.fail_by_panic();
-            }
-            slot
-        })
+        match self.slot.lock() {
+            Ok(slot) => slot,
+            Err(poisoned) => self.fail_by_panic(poisoned.into_inner()),
+        }
+    }
+
+    /// Nobody knows what the stream, or a tap, has left undone.
+    #[cold]
+    fn fail_by_panic<'a>(&self, mut slot: MutexGuard<'a, Slot<S>>) -> MutexGuard<'a, Slot<S>> {
+        self.slot.clear_poison();
+        if let Some(driver) = &mut slot.driver {
+            driver.fail_by_panic();
+        }
+        slot
     }
 }
 
@@ -207,12 +222,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
         let mut slot = deferred.lock();
         let driver = slot.driver.as_mut().expect(IS_DEFERRED);
         let result = operation(driver, cx);
-        let errand = if result.is_pending() || !driver.is_owing() {
+        let rests = result.is_ready() && driver.is_owing();
+        if rests && slot.is_seen_to() {
+            return result;
+        }
+        let errand = if rests {
+            slot.see_to_it()
+        } else {
             let (driver, errand) = slot.take();
             self.hand = driver;
             errand
-        } else {
-            slot.see_to_it()
         };
         drop(slot);
         self.run(errand);

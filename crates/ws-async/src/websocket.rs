@@ -45,6 +45,22 @@ pub struct WebSocket<S> {
     negotiated: Option<Box<Negotiated>>,
 }
 
+/// Payloads above this size are shared with the queue; others are copied into it anyway, from where they lie.
+const SHARE_MIN: usize = 8 * 1024;
+
+/// Queues a message that is kept until it is.
+pub(crate) fn queue(
+    connection: &mut Connection,
+    message: &Message,
+    compress: Compress,
+) -> Result<(), SendError> {
+    if message.len() > SHARE_MIN {
+        Ok(connection.send_with(message.clone(), compress)?)
+    } else {
+        connection.send_ref(message.into(), compress)
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// The server's end of a connection whose opening handshake is done. `received` is what came behind it.
     pub fn server(stream: S, config: Config, received: BytesMut) -> Self {
@@ -167,12 +183,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Error> {
-        let mut message = Some(message.into());
-        self.send_by(move |connection| match message.take() {
-            Some(message) => Ok(connection.send_with(message, compress)?),
-            None => Ok(()),
-        })
-        .await
+        let message = message.into();
+        self.send_by(|connection| queue(connection, &message, compress))
+            .await
     }
 
     /// As [`send`](Self::send), straight from where the message lies: it is copied, and masked on the way if this is a

@@ -92,9 +92,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Whether bytes are queued whose sender takes them to be on their way, so that they are to be written whatever
     /// becomes of it. Without a deadline for that nobody could be left to do it.
+    #[inline]
     pub(crate) fn is_owing(&self) -> bool {
+        // That ends with the write that takes everything, or fails.
+        self.is_deferred || !self.is_fed && self.is_left_over()
+    }
+
+    fn is_left_over(&self) -> bool {
         !self.is_out()
-            && (self.is_deferred || !self.is_fed)
             && self.unwritable.is_none()
             && self.connection.write_timeout().is_some()
             && !self.connection.is_finished()
@@ -134,6 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         receiver_waits: bool,
     ) -> Poll<()> {
         let written = ready!(self.poll_flush(cx, receiver_waits));
+        self.is_deferred = false;
         self.is_untold = written.is_err();
         Poll::Ready(())
     }

@@ -55,6 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn fail_writing(&mut self, error: &io::Error) {
         self.unwritable = Some(error.kind());
+        self.is_deferred = false;
         self.connection.handle_write_failed();
     }
 
