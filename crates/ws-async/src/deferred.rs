@@ -158,14 +158,19 @@ impl<S> Owner<S> {
     }
 
     /// Takes the connection in hand. It stays there until [`settle`](Self::settle) or the end of the next operation.
+    #[inline]
     pub(crate) fn hold(&mut self) -> &mut Driver<S> {
-        let deferred = &self.deferred;
-        self.hand.get_or_insert_with(|| {
-            let deferred = deferred.as_ref().expect(IS_DEFERRED);
-            let (driver, errand) = deferred.lock().take();
-            errand.wake();
-            driver.expect(IS_DEFERRED)
-        })
+        if self.hand.is_none() {
+            self.recall();
+        }
+        self.hand.as_mut().expect(IS_DEFERRED)
+    }
+
+    fn recall(&mut self) {
+        let deferred = self.deferred.as_ref().expect(IS_DEFERRED);
+        let (driver, errand) = deferred.lock().take();
+        errand.wake();
+        self.hand = driver;
     }
 
     /// A connection that was taken in hand.
@@ -296,6 +301,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
             })
         });
         let mut slot = deferred.lock();
+        if slot.is_seen_to() {
+            slot.driver = self.hand.take();
+            return;
+        }
         let errand = slot.see_to_it();
         if matches!(errand, Errand::Arm) && !is_possible() {
             // There is no runtime to do it. It goes out with the next operation.

@@ -318,11 +318,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
+        self.listened = true;
+        self.rests = false;
+        self.let_go();
+        while !self.ahead.is_empty() {
+            // They are few.
+            if let Event::Message(message) = self.ahead.remove(0) {
+                return Poll::Ready(Ok(Some(message)));
+            }
+        }
         loop {
-            match ready!(self.poll_event(cx))? {
-                Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
-                Some(_) => {}
-                None => return Poll::Ready(Ok(None)),
+            match ready!(self.poll_drive(cx, usize::MAX)) {
+                Some(Lent::Message) => return Poll::Ready(Ok(self.connection.take_lent())),
+                Some(Lent::Event(_)) => {}
+                None => return Poll::Ready(self.report().map_or(Ok(None), Err)),
             }
         }
     }

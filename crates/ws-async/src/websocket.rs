@@ -166,7 +166,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// A frame is never torn. If the future is dropped while it waits for room, the message is not sent; if it is
     /// dropped while it writes, the message stays queued and is written all the same.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.send_with(message, Compress::Auto).await
+        let message = message.into();
+        self.send_by(|connection| queue(connection, &message, Compress::Auto))
+            .await
     }
 
     /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
@@ -205,14 +207,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
             .await
     }
 
-    async fn send_by(
+    fn send_by(
         &mut self,
         mut queue: impl FnMut(&mut Connection) -> Result<(), SendError> + Unpin,
-    ) -> Result<(), Error> {
+    ) -> impl Future<Output = Result<(), Error>> {
         let mut is_queued = false;
         self.owner
-            .until(|driver, cx| driver.poll_send(cx, &mut is_queued, &mut queue))
-            .await
+            .until(move |driver, cx| driver.poll_send(cx, &mut is_queued, &mut queue))
     }
 
     /// Queues one message and writes only if `Config::write_buffer_high` is reached. Follow a batch with

@@ -14,7 +14,19 @@ use crate::{Error, deferred};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Ready when a message may be queued.
+    #[inline]
     pub(crate) fn poll_room(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver_waits: bool,
+    ) -> Poll<Result<(), Error>> {
+        match self.connection.has_room() {
+            true => Poll::Ready(Ok(())),
+            false => self.poll_for_room(cx, receiver_waits),
+        }
+    }
+
+    fn poll_for_room(
         &mut self,
         cx: &mut Context<'_>,
         receiver_waits: bool,
