@@ -22,7 +22,9 @@ use crate::{AcceptError, Config, WebSocket};
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
 ) -> Result<WebSocket<S>, AcceptError> {
-    Acceptor::new().accept(stream).await
+    let acceptor = Acceptor::new();
+    // Boxed, the acceptor too: see below.
+    Box::pin(async move { acceptor.read(stream).await?.answer(&acceptor).await }).await
 }
 
 /// How to accept WebSocket connections. Make one, keep it, and use it for every connection.
