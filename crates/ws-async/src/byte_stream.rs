@@ -91,8 +91,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for ByteStrea
         while this.rest.is_empty() && !this.ended && buffer.remaining() > 0 {
             // The stream has no messages, so it has no limit on them either.
             let begin = (!this.inside).then_some(Some(u64::MAX));
-            let polled = this.ws.poll_chunk(cx, begin);
-            this.ws.owner.with(|driver, _| driver.reader_stays());
+            let polled = this.ws.owner.poll_form(cx, |driver, cx| {
+                let polled = driver.poll_chunk(cx, begin);
+                driver.reader_stays();
+                polled
+            });
             match ready!(polled)? {
                 Some(chunk) if chunk.kind == MessageKind::Text => {
                     this.ended = true;
@@ -126,11 +129,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for ByteStre
         }
         let len = bytes.len().min(WRITE_MAX);
         let compress = this.compress;
-        ready!(this.ws.owner.poll(cx, |driver, cx| {
+        ready!(this.ws.owner.poll_form(cx, |driver, cx| {
             ready!(driver.poll_room(cx, false))?;
             let message = Message::from(&bytes[..len]);
+            driver.is_about_to_feed();
             driver.connection.send_with(message, compress)?;
-            driver.is_fed = true;
             // What the transport takes at once should not wait for a flush: few writers of streams call one.
             driver.write_and_shut_down(cx);
             Poll::Ready(Ok::<_, Error>(()))

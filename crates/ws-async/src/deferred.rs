@@ -22,19 +22,44 @@ use crate::driver::Driver;
 /// Where a connection is that is not in its owner's hand.
 const IS_DEFERRED: &str = "a connection that is not in its owner's hand is deferred";
 
-/// Whether what is deferred could be written by another task.
+/// Whether what a task puts off would be written when it has had its turn.
+///
+/// Not so for the future that a runtime is told to run: nobody may run anything after it.
 pub(crate) fn is_possible() -> bool {
-    // The second costs more, and knows also the future that a runtime blocks on.
-    tokio::task::try_id().is_some() || Handle::try_current().is_ok()
+    tokio::task::try_id().is_some()
 }
 
-/// Has the scheduler use `waker` when the task that runs now has had its turn; outside of one of its threads it is used at
-/// once.
-pub(crate) fn after_this_turn(waker: &Waker) {
-    // What yields is not the task but a future that is dropped here. The scheduler keeps its waker all the same, and if
-    // it did not, that would wake too early and not too late.
-    let yielded = pin!(tokio::task::yield_now());
-    _ = Future::poll(yielded, &mut Context::from_waker(waker));
+/// What has to be seen to when the task that runs now has had its turn.
+pub(crate) trait Unattended: Send + Sync + 'static {
+    /// This may run inside the scheduler, which may hold things that a stream would want to have.
+    fn see_to_it(self: Arc<Self>);
+}
+
+/// Has `unattended` seen to when the task that runs now has had its turn; at once if it is no task.
+pub(crate) fn after_this_turn<U: Unattended>(unattended: &Arc<U>) {
+    /// The scheduler has this. It lets go of it when the turn is over, and also when there will be none.
+    struct Turn<U: Unattended>(Option<Arc<U>>);
+
+    impl<U: Unattended> Drop for Turn<U> {
+        fn drop(&mut self) {
+            if let Some(unattended) = self.0.take() {
+                unattended.see_to_it();
+            }
+        }
+    }
+
+    impl<U: Unattended> Wake for Turn<U> {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    if is_possible() {
+        let waker = Waker::from(Arc::new(Turn(Some(Arc::clone(unattended)))));
+        // What yields is not the task but a future that is dropped here: the scheduler keeps its waker.
+        let yielded = pin!(tokio::task::yield_now());
+        _ = Future::poll(yielded, &mut Context::from_waker(&waker));
+    } else {
+        Arc::clone(unattended).see_to_it();
+    }
 }
 
 /// The one who uses a connection.
@@ -51,9 +76,6 @@ pub(crate) struct Owner<S> {
 #[derive(Debug)]
 struct Deferred<S> {
     slot: Mutex<Slot<S>>,
-    /// What becomes of it when its owner is dropped: [`Deferred::orphan`], where the owner's type does not say what a
-    /// stream is.
-    orphan: fn(&Self),
 }
 
 #[derive(Debug)]
@@ -150,13 +172,6 @@ impl<S> Deferred<S> {
 }
 
 impl<S> Owner<S> {
-    pub(crate) fn new(driver: Driver<S>) -> Self {
-        Self {
-            hand: Some(Box::new(driver)),
-            deferred: None,
-        }
-    }
-
     /// Takes the connection in hand. It stays there until [`settle`](Self::settle) or the end of the next operation.
     #[inline]
     pub(crate) fn hold(&mut self) -> &mut Driver<S> {
@@ -197,15 +212,61 @@ impl<S> Owner<S> {
 
 impl<S> Drop for Owner<S> {
     fn drop(&mut self) {
-        if self.hand.is_none()
-            && let Some(deferred) = &self.deferred
-        {
-            (deferred.orphan)(deferred);
+        let let_go = match (&self.hand, &self.deferred) {
+            (Some(driver), _) => driver.let_go,
+            (None, Some(deferred)) => {
+                let slot = deferred.lock();
+                slot.driver.as_ref().and_then(|driver| driver.let_go)
+            }
+            (None, None) => None,
+        };
+        if let Some(let_go) = let_go {
+            let_go(self);
         }
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
+    pub(crate) fn new(mut driver: Driver<S>) -> Self {
+        driver.let_go = Some(Self::let_go);
+        Self {
+            hand: Some(Box::new(driver)),
+            deferred: None,
+        }
+    }
+
+    /// What was accepted is written first: now, or as the peer takes it.
+    fn let_go(&mut self) {
+        // It may be the stream that panics.
+        if !std::thread::panicking() {
+            if let Some(driver) = &mut self.hand {
+                driver.write_owed();
+            }
+            self.settle();
+        }
+        if self.hand.is_none()
+            && let Some(deferred) = &self.deferred
+        {
+            deferred.orphan();
+        }
+    }
+
+    /// As [`poll`](Self::poll), for a form that is polled: nobody tells when it is given up.
+    pub(crate) fn poll_form<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        operation: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let result = self.poll(cx, operation);
+        if result.is_pending() {
+            match &mut self.hold().waiting {
+                Some(waiting) => waiting.clone_from(cx.waker()),
+                waiting @ None => *waiting = Some(cx.waker().clone()),
+            }
+        }
+        result
+    }
+
     /// Tries an operation. If it is left with bytes owed, somebody will write them.
     ///
     /// While it is pending the connection stays in hand, where the stream has the operation's waker: who gives it up has
@@ -297,48 +358,54 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
                     writer: Writer::None,
                     is_orphan: false,
                 }),
-                orphan: Deferred::orphan,
             })
         });
+        // Whoever writes takes the place of its waker: it has to poll again.
+        let driver = self.hand.as_mut();
+        let waiting = driver.and_then(|driver| driver.waiting.take());
         let mut slot = deferred.lock();
-        if slot.is_seen_to() {
-            slot.driver = self.hand.take();
-            return;
-        }
-        let errand = slot.see_to_it();
-        if matches!(errand, Errand::Arm) && !is_possible() {
-            // There is no runtime to do it. It goes out with the next operation.
-            slot.is_armed = false;
-            return;
-        }
         slot.driver = self.hand.take();
+        let errand = match slot.is_seen_to() {
+            true => Errand::Nothing,
+            false => slot.see_to_it(),
+        };
         drop(slot);
         self.run(errand);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
     }
 
     fn run(&self, errand: Errand) {
         match (errand, &self.deferred) {
-            (Errand::Arm, Some(deferred)) => {
-                after_this_turn(&Waker::from(Arc::clone(deferred)));
-            }
+            (Errand::Arm, Some(deferred)) => after_this_turn(deferred),
             (errand, _) => errand.wake(),
         }
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deferred<S> {
-    /// Its owner has been dropped. What was accepted is written first: now, or as the peer takes it.
+    /// Its owner has been dropped.
     fn orphan(&self) {
         let mut slot = self.lock();
         let Some(mut driver) = slot.driver.take() else {
             return;
         };
-        driver.write_and_shut_down(&mut Context::from_waker(Waker::noop()));
-        if driver.is_owing() {
+        // Nobody will take what arrives.
+        driver.stop_listening();
+        if !std::thread::panicking() {
+            driver.write_owed();
+        }
+        let errand = if driver.is_owing() {
             slot.driver = Some(driver);
             slot.is_orphan = true;
-        }
-        let errand = slot.wake_writer();
+            slot.wake_writer()
+        } else {
+            let errand = slot.wake_writer();
+            drop(slot);
+            drop(driver);
+            return errand.wake();
+        };
         drop(slot);
         errand.wake();
     }
@@ -367,14 +434,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deferred<S> {
     }
 
     /// Writes until everything is written, the connection fails, if only by its write deadline, or its owner takes it.
-    async fn write(self: Arc<Self>) {
-        struct Writing<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
-            deferred: &'a Deferred<S>,
+    fn write(self: Arc<Self>) -> impl Future<Output = ()> + Send {
+        struct Writing<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+            deferred: Arc<Deferred<S>>,
             is_over: bool,
         }
-        impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Writing<'_, S> {
+        impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Writing<S> {
             fn drop(&mut self) {
-                // The runtime shuts down.
+                // The runtime shuts down, perhaps before this has run at all.
                 if !self.is_over {
                     Deferred::end_writing(self.deferred.lock());
                 }
@@ -382,23 +449,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deferred<S> {
         }
 
         let mut writing = Writing {
-            deferred: &self,
+            deferred: self,
             is_over: false,
         };
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             let written = writing.deferred.poll_write(cx);
             writing.is_over = written.is_ready();
             written
         })
-        .await;
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wake for Deferred<S> {
-    /// The task that deferred something has had its turn.
-    ///
-    /// This runs inside the scheduler, which may hold things that a stream would want to have: nothing is written here.
-    fn wake(self: Arc<Self>) {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Unattended for Deferred<S> {
+    fn see_to_it(self: Arc<Self>) {
         let mut slot = self.lock();
         slot.is_armed = false;
         let is_owing = slot.driver.as_ref().is_some_and(|driver| driver.is_owing());
@@ -432,6 +495,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
         let this = self.get_mut();
+        // If it panics, it is not to be gone on with.
+        this.is_pending = false;
         let result = match this.stays {
             true => (this.operation)(this.owner.hold(), cx),
             false => this.owner.poll(cx, &mut this.operation),

@@ -1,7 +1,7 @@
 //! A connection and its stream: read, write, wait, and nothing else.
 
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -11,6 +11,7 @@ use ws_proto::{
 
 use self::deadline::Deadline;
 use crate::Error;
+use crate::deferred::Owner;
 
 mod deadline;
 mod lending;
@@ -79,6 +80,10 @@ pub(crate) struct Driver<S> {
     pub(crate) has_writer: bool,
     /// It could not, and whoever sends next is to learn why.
     is_untold: bool,
+    /// A polled form was pending, and the stream has its waker until somebody else polls it.
+    pub(crate) waiting: Option<Waker>,
+    /// What becomes of this when its owner, if it has one, is dropped.
+    pub(crate) let_go: Option<fn(&mut Owner<S>)>,
     /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.
     owes_answer: bool,
     burst: u16,
@@ -152,6 +157,8 @@ impl<S> Driver<S> {
             is_fed: false,
             is_deferred: false,
             has_writer: false,
+            waiting: None,
+            let_go: None,
             is_untold: false,
             owes_answer: false,
             burst: 0,
@@ -189,6 +196,8 @@ impl<S> Driver<S> {
             is_fed: self.is_fed,
             is_deferred: self.is_deferred,
             has_writer: self.has_writer,
+            waiting: None,
+            let_go: None,
             is_untold: self.is_untold,
             owes_answer: self.owes_answer,
             burst: self.burst,
@@ -275,6 +284,8 @@ impl<S> Driver<S> {
     pub(crate) fn fail_by_panic(&mut self) {
         let kind = io::ErrorKind::Other;
         self.unwritable.get_or_insert(kind);
+        self.unflushed = false;
+        self.is_deferred = false;
         if self.cause.is_none() {
             self.cause = Some(Cause::Io(kind));
             self.transport_error = Some(io::Error::other(PANICKED));
@@ -354,6 +365,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         begin: Option<Option<u64>>,
     ) -> Poll<Result<Option<Chunk>, Error>> {
         // A message that was read ahead is there already, as one chunk.
+        self.let_go();
         if let Some(max_size) = begin
             && !self.ahead.iter().any(is_data)
         {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
@@ -10,7 +10,7 @@ use ws_handshake::Negotiated;
 use ws_proto::{Agreement, CloseInfo, Role, State, Stats};
 
 use self::transport::Transport;
-use crate::deferred;
+use crate::deferred::{self, Unattended};
 use crate::driver::Driver;
 use crate::handover::{Handover, Signals};
 
@@ -53,6 +53,10 @@ where
     let sender = Sender {
         shared: Arc::clone(&shared),
     };
+    // What was sent before is yet to be written.
+    if shared.handover.inspect(|driver| driver.is_owing()) {
+        shared.write_after_this_turn();
+    }
     (sender, Receiver { shared })
 }
 
@@ -71,8 +75,8 @@ impl Shared {
 
     /// Sees to it that what is owed is written when the task that runs now has had its turn, unless it is by then.
     fn write_after_this_turn(self: &Arc<Self>) {
-        if deferred::is_possible() && !self.is_armed.swap(true, Ordering::SeqCst) {
-            deferred::after_this_turn(&Waker::from(Arc::clone(self)));
+        if !self.is_armed.swap(true, Ordering::SeqCst) {
+            deferred::after_this_turn(self);
         }
     }
 
@@ -90,10 +94,8 @@ impl Shared {
     }
 }
 
-impl Wake for Shared {
-    /// A task that has left something to be written has had its turn. This runs inside the scheduler: nothing is written
-    /// here.
-    fn wake(self: Arc<Self>) {
+impl Unattended for Shared {
+    fn see_to_it(self: Arc<Self>) {
         // Whoever leaves more from here on arms again.
         self.is_armed.store(false, Ordering::SeqCst);
         let Ok(runtime) = Handle::try_current() else {

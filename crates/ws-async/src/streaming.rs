@@ -83,7 +83,7 @@ impl<'a, R: ReceivingHalf> MessageReader<'a, R> {
     ///
     /// Cancel safe: no chunk is lost.
     pub async fn chunk(&mut self) -> Result<Option<Chunk>, Error> {
-        poll_fn(|cx| self.poll_chunk(cx)).await
+        Attempt::of(self, Self::poll_chunk).await
     }
 
     /// The polled form of [`chunk`](Self::chunk).
@@ -203,7 +203,7 @@ impl<W: SendingHalf> MessageWriter<W> {
     /// Not cancel safe: if the future is dropped, part of `payload` may have been added.
     pub async fn write(&mut self, mut payload: &[u8]) -> Result<(), Error> {
         while !payload.is_empty() {
-            let taken = poll_fn(|cx| self.poll_take(cx, payload)).await?;
+            let taken = Attempt::of(self, |this, cx| this.poll_take(cx, payload)).await?;
             payload = payload.get(taken..).unwrap_or_default();
         }
         Ok(())
@@ -220,7 +220,7 @@ impl<W: SendingHalf> MessageWriter<W> {
     ///
     /// Cancel safe.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_flush_all(cx)).await
+        Attempt::of(self, Self::poll_flush_all).await
     }
 
     /// Ends the message and flushes.
@@ -312,8 +312,69 @@ impl<W: SendingHalf> AsyncWrite for MessageWriter<W> {
 
 impl<W: SendingHalf> Drop for MessageWriter<W> {
     fn drop(&mut self) {
-        if self.progress != Progress::Ended {
+        if self.progress == Progress::Ended {
+            // Perhaps it was given up before it was written.
+            self.half.settle();
+        } else {
             self.half.end(self.progress == Progress::Collecting);
+        }
+    }
+}
+
+/// An attempt of a reader or a writer that may be given up: what it leaves owed is written all the same.
+struct Attempt<'a, T: Settling, F> {
+    on: &'a mut T,
+    attempt: F,
+    is_pending: bool,
+}
+
+trait Settling {
+    fn settle(&mut self);
+}
+
+impl<R: ReceivingHalf> Settling for MessageReader<'_, R> {
+    fn settle(&mut self) {
+        self.half.settle();
+    }
+}
+
+impl<W: SendingHalf> Settling for MessageWriter<W> {
+    fn settle(&mut self) {
+        self.half.settle();
+    }
+}
+
+impl<'a, T: Settling, F> Attempt<'a, T, F> {
+    const fn of<R>(on: &'a mut T, attempt: F) -> Self
+    where
+        F: FnMut(&mut T, &mut Context<'_>) -> Poll<R>,
+    {
+        Self {
+            on,
+            attempt,
+            is_pending: false,
+        }
+    }
+}
+
+impl<T: Settling, F, R> Future for Attempt<'_, T, F>
+where
+    F: FnMut(&mut T, &mut Context<'_>) -> Poll<R> + Unpin,
+{
+    type Output = R;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let this = self.get_mut();
+        let result = (this.attempt)(this.on, cx);
+        this.is_pending = result.is_pending();
+        result
+    }
+}
+
+impl<T: Settling, F> Drop for Attempt<'_, T, F> {
+    fn drop(&mut self) {
+        if self.is_pending {
+            self.on.settle();
         }
     }
 }
@@ -346,6 +407,9 @@ pub(crate) mod sealed {
 
         /// The rest of the message is not wanted.
         fn discard(&mut self);
+
+        /// An attempt was given up.
+        fn settle(&mut self) {}
     }
 
     pub trait Sending: Unpin {
@@ -365,5 +429,8 @@ pub(crate) mod sealed {
 
         /// The turn is over; `whole` is whether no message is left unfinished.
         fn end(&mut self, whole: bool);
+
+        /// An attempt was given up.
+        fn settle(&mut self) {}
     }
 }

@@ -37,7 +37,7 @@ const IS_LENT: &str = "a message that is held is lent";
 ///
 /// Dropping a `WebSocket` drops the stream, and the peer sees a connection lost without a Close frame (1006). What was
 /// [sent](Self::send) is written first: what the stream does not take at once by a task of its own, within
-/// `Config::write_timeout`. Call [`close`](Self::close) to end it cleanly, or [`abort`](Self::abort) to end it at once.
+/// `Config::write_timeout`, or not at all if that is `None`. Call [`close`](Self::close) to end it cleanly, or [`abort`](Self::abort) to end it at once.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     pub(crate) owner: Owner<S>,
@@ -151,10 +151,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// When this is ready the transport has taken the message, with one exception: while more of what the peer sent has
     /// arrived and waits to be received, and less than `Config::write_buffer_high` is queued, the message only joins the
     /// queue. [`recv`](Self::recv) writes it before it waits, so that replies to what came together leave together.
-    /// And if it is not that which the task does next, the message is written when the task has had its turn
-    /// and the runtime goes on: nothing is left behind, and no time passes but that in which the task computes. Whoever
-    /// wants to know that it was written calls [`flush`](Self::flush). Where `Config::write_timeout` is `None`, nobody
-    /// could be left to write, and every message is written at once.
+    /// And if it is not that which the task does next, the message is written after the task has had its turn, when the
+    /// runtime next looks for events: nothing is left behind, and no timer is involved. Whoever wants to know that it was
+    /// written calls [`flush`](Self::flush).
+    ///
+    /// Every message is written at once where `Config::write_timeout` is `None`, for then nobody could be left to write
+    /// to a peer that takes nothing, and outside of a task, such as in the future that a runtime was told to run.
     ///
     /// # Errors
     ///
@@ -164,7 +166,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// # Cancel safety
     ///
     /// A frame is never torn. If the future is dropped while it waits for room, the message is not sent; if it is
-    /// dropped while it writes, the message stays queued and is written all the same.
+    /// dropped while it writes, the message stays queued and is written all the same: by the runtime, or, where there is none
+    /// or `Config::write_timeout` is `None`, with the next call.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         let message = message.into();
         self.send_by(|connection| queue(connection, &message, Compress::Auto))
@@ -498,18 +501,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     ///
     /// While it is pending, what is queued is written when the task that it was called from calls again.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        self.owner.poll(cx, Driver::poll_message)
+        self.owner.poll_form(cx, Driver::poll_message)
     }
 
     /// The polled form of [`recv_event`](Self::recv_event), as [`poll_recv`](Self::poll_recv).
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
-        self.owner.poll(cx, Driver::poll_event_answered)
+        self.owner.poll_form(cx, Driver::poll_event_answered)
     }
 
     /// The polled form of [`flush`](Self::flush), as [`poll_recv`](Self::poll_recv).
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.owner
-            .poll(cx, |driver, cx| driver.poll_flush(cx, false))
+            .poll_form(cx, |driver, cx| driver.poll_flush(cx, false))
     }
 }
 
@@ -520,18 +523,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiving for WebSocket
         begin: Option<Option<u64>>,
     ) -> Poll<Result<Option<Chunk>, Error>> {
         self.owner
-            .poll(cx, |driver, cx| driver.poll_chunk(cx, begin))
+            .poll_form(cx, |driver, cx| driver.poll_chunk(cx, begin))
     }
 
     fn discard(&mut self) {
         self.owner.with(|driver, _| driver.discard_message());
+    }
+
+    fn settle(&mut self) {
+        self.owner.settle();
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sending for &mut WebSocket<S> {
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.owner
-            .poll(cx, |driver, cx| driver.poll_begin(cx, false))
+            .poll_form(cx, |driver, cx| driver.poll_begin(cx, false))
     }
 
     fn poll_fragment(
@@ -542,21 +549,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sending for &mut WebSoc
         fin: bool,
         compress: Compress,
     ) -> Poll<Result<(), Error>> {
-        self.owner.poll(cx, |driver, cx| {
-            let sent = driver.poll_fragment(cx, false, kind, fragment, fin, compress);
-            // The writer says when it is written.
-            driver.is_fed = true;
-            sent
+        self.owner.poll_form(cx, |driver, cx| {
+            driver.poll_fragment(cx, false, kind, fragment, fin, compress)
         })
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.owner
-            .poll(cx, |driver, cx| driver.poll_flush(cx, false))
+            .poll_form(cx, |driver, cx| driver.poll_flush(cx, false))
     }
 
     fn end(&mut self, whole: bool) {
         self.owner.with(|driver, _| driver.end_turn(whole));
+    }
+
+    fn settle(&mut self) {
+        self.owner.settle();
     }
 }
 

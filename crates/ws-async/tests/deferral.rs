@@ -15,7 +15,7 @@ use tokio::io::{
 };
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
-use ws_async::{Compress, Config, Error, Receiver, Sender, WebSocket};
+use ws_async::{Compress, Config, Error, MessageKind, Receiver, Sender, WebSocket};
 use ws_testkit::{Frame, vectors};
 
 /// Far more than anything here sends, where it is not to be less.
@@ -107,56 +107,86 @@ async fn expect(peer: &mut (impl AsyncRead + Unpin), expected: &[u8]) {
     assert_eq!(received, expected);
 }
 
+/// Runs `future` as a task, which the future of a test is not.
+async fn in_a_task(future: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(future).await.expect("no panic");
+}
+
 /// spec: S-07
 #[tokio::test]
 async fn replies_to_one_read_leave_in_one_write() {
-    let (mut peer, stream) = duplex(PIPE);
-    let (stream, writes) = Counting::new(stream);
-    let mut ws = server(stream);
-    for _ in 0..3 {
-        peer.write_all(&burst(16)).await.expect("written");
-        for _ in 0..16 {
+    in_a_task(async {
+        let (mut peer, stream) = duplex(PIPE);
+        let (stream, writes) = Counting::new(stream);
+        let mut ws = server(stream);
+        for _ in 0..3 {
+            peer.write_all(&burst(16)).await.expect("written");
+            for _ in 0..16 {
+                let message = ws.recv().await.expect("received").expect("a message");
+                ws.send(message).await.expect("sent");
+            }
+            expect(&mut peer, &replies(16)).await;
+        }
+        assert_eq!(writes.load(Ordering::SeqCst), 3);
+    })
+    .await;
+}
+
+/// The future that a runtime was told to run is none that anybody need run on.
+#[test]
+fn outside_of_a_task_nothing_is_put_off() {
+    for runtime in runtimes() {
+        let (mut peer, stream) = duplex(PIPE);
+        let (stream, writes) = Counting::new(stream);
+        let mut ws = server(stream);
+        runtime.block_on(async {
+            peer.write_all(&burst(2)).await.expect("written");
             let message = ws.recv().await.expect("received").expect("a message");
             ws.send(message).await.expect("sent");
-        }
-        expect(&mut peer, &replies(16)).await;
+        });
+        assert_eq!(writes.load(Ordering::SeqCst), 1);
     }
-    assert_eq!(writes.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]
 async fn so_do_those_of_a_split_connection() {
-    let (mut peer, stream) = duplex(PIPE);
-    let (stream, writes) = Counting::new(stream);
-    let (sender, mut receiver) = server(stream).split();
-    for _ in 0..3 {
-        peer.write_all(&burst(16)).await.expect("written");
-        for _ in 0..16 {
-            let message = receiver.recv().await.expect("received").expect("a message");
-            sender.send(message).await.expect("sent");
+    in_a_task(async {
+        let (mut peer, stream) = duplex(PIPE);
+        let (stream, writes) = Counting::new(stream);
+        let (sender, mut receiver) = server(stream).split();
+        for _ in 0..3 {
+            peer.write_all(&burst(16)).await.expect("written");
+            for _ in 0..16 {
+                let message = receiver.recv().await.expect("received").expect("a message");
+                sender.send(message).await.expect("sent");
+            }
+            expect(&mut peer, &replies(16)).await;
         }
-        expect(&mut peer, &replies(16)).await;
-    }
-    assert_eq!(writes.load(Ordering::SeqCst), 3);
+        assert_eq!(writes.load(Ordering::SeqCst), 3);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn so_do_those_to_messages_that_are_lent() {
-    let (mut peer, stream) = duplex(PIPE);
-    let (stream, writes) = Counting::new(stream);
-    let mut ws = server(stream);
-    for count in [16, 1, 2] {
-        peer.write_all(&burst(count)).await.expect("written");
-        for _ in 0..count {
-            let received = ws.recv_ref().await.expect("received");
-            let mut received = received.expect("a message");
-            let (message, mut replies) = received.parts();
-            replies.send(message, Compress::Auto).expect("queued");
+    in_a_task(async {
+        let (mut peer, stream) = duplex(PIPE);
+        let (stream, writes) = Counting::new(stream);
+        let mut ws = server(stream);
+        for count in [16, 1, 2] {
+            peer.write_all(&burst(count)).await.expect("written");
+            for _ in 0..count {
+                let received = ws.recv_ref().await.expect("received");
+                let mut received = received.expect("a message");
+                let (message, mut replies) = received.parts();
+                replies.send(message, Compress::Auto).expect("queued");
+            }
+            // The last of them has no other to leave with.
+            expect(&mut peer, &replies(count)).await;
         }
-        // The last of them has no other to leave with.
-        expect(&mut peer, &replies(count)).await;
-    }
-    assert_eq!(writes.load(Ordering::SeqCst), 3);
+        assert_eq!(writes.load(Ordering::SeqCst), 3);
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -362,72 +392,84 @@ async fn a_dropped_connection_is_not_kept_for_a_peer_that_takes_nothing() {
 
 #[tokio::test]
 async fn an_aborted_connection_is_gone_at_once() {
-    let (mut peer, stream) = duplex(PIPE);
-    peer.write_all(&burst(2)).await.expect("written");
-    let mut ws = server(stream);
-    let message = ws.recv().await.expect("received").expect("a message");
-    ws.send(message).await.expect("sent");
-    ws.abort();
-    assert_eq!(peer.read(&mut [0; 64]).await.expect("the end"), 0);
+    in_a_task(async {
+        let (mut peer, stream) = duplex(PIPE);
+        peer.write_all(&burst(2)).await.expect("written");
+        let mut ws = server(stream);
+        let message = ws.recv().await.expect("received").expect("a message");
+        ws.send(message).await.expect("sent");
+        ws.abort();
+        assert_eq!(peer.read(&mut [0; 64]).await.expect("the end"), 0);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_was_fed_waits_for_whoever_has_fed_it() {
-    let (mut peer, stream) = duplex(PIPE);
-    let (stream, writes) = Counting::new(stream);
-    peer.write_all(&burst(2)).await.expect("written");
-    let mut ws = server(stream);
-    let message = ws.recv().await.expect("received").expect("a message");
-    ws.feed(message).await.expect("queued");
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(writes.load(Ordering::SeqCst), 0);
-    ws.flush().await.expect("written");
-    expect(&mut peer, &replies(1)).await;
+    in_a_task(async {
+        let (mut peer, stream) = duplex(PIPE);
+        let (stream, writes) = Counting::new(stream);
+        peer.write_all(&burst(2)).await.expect("written");
+        let mut ws = server(stream);
+        let message = ws.recv().await.expect("received").expect("a message");
+        ws.feed(message).await.expect("queued");
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(writes.load(Ordering::SeqCst), 0);
+        ws.flush().await.expect("written");
+        expect(&mut peer, &replies(1)).await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn the_stream_can_be_looked_at_while_replies_wait() {
-    let (mut peer, stream) = duplex(PIPE);
-    let (stream, writes) = Counting::new(stream);
-    peer.write_all(&burst(2)).await.expect("written");
-    let mut ws = server(stream);
-    let message = ws.recv().await.expect("received").expect("a message");
-    ws.send(message).await.expect("sent");
-    assert_eq!(ws.stats().queued, 10);
-    {
-        let stream = ws.get_ref();
-        tokio::task::yield_now().await;
-        assert_eq!(stream.writes.load(Ordering::SeqCst), 0);
-    }
-    expect(&mut peer, &replies(1)).await;
-    assert_eq!(writes.load(Ordering::SeqCst), 1);
-    assert_eq!(ws.stats().queued, 0);
+    in_a_task(async {
+        let (mut peer, stream) = duplex(PIPE);
+        let (stream, writes) = Counting::new(stream);
+        peer.write_all(&burst(2)).await.expect("written");
+        let mut ws = server(stream);
+        let message = ws.recv().await.expect("received").expect("a message");
+        ws.send(message).await.expect("sent");
+        assert_eq!(ws.stats().queued, 10);
+        {
+            let stream = ws.get_ref();
+            tokio::task::yield_now().await;
+            assert_eq!(stream.writes.load(Ordering::SeqCst), 0);
+        }
+        expect(&mut peer, &replies(1)).await;
+        assert_eq!(writes.load(Ordering::SeqCst), 1);
+        assert_eq!(ws.stats().queued, 0);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_fails_behind_the_task_is_told_by_its_next_call() {
-    let (mut peer, stream) = duplex(PIPE);
-    let (stream, _) = Counting::new(stream);
-    let fails = Arc::clone(&stream.fails);
-    peer.write_all(&burst(2)).await.expect("written");
-    let mut ws = server(stream);
-    let message = ws.recv().await.expect("received").expect("a message");
-    ws.send(message).await.expect("sent");
-    fails.store(1, Ordering::SeqCst);
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
-    let message = ws.recv().await.expect("received").expect("a message");
-    let error = ws.send(message).await.expect_err("nothing can be written");
-    assert!(
-        matches!(&error, Error::Io(error) if error.kind() == io::ErrorKind::BrokenPipe),
-        "{error:?}"
-    );
+    in_a_task(async {
+        let (mut peer, stream) = duplex(PIPE);
+        let (stream, _) = Counting::new(stream);
+        let fails = Arc::clone(&stream.fails);
+        peer.write_all(&burst(2)).await.expect("written");
+        let mut ws = server(stream);
+        let message = ws.recv().await.expect("received").expect("a message");
+        ws.send(message).await.expect("sent");
+        fails.store(1, Ordering::SeqCst);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let message = ws.recv().await.expect("received").expect("a message");
+        let error = ws.send(message).await.expect_err("nothing can be written");
+        assert!(
+            matches!(&error, Error::Io(error) if error.kind() == io::ErrorKind::BrokenPipe),
+            "{error:?}"
+        );
+    })
+    .await;
 }
 
-/// Replies, the owner's Pongs and its Close keep their order whoever writes them.
+/// Replies and the Close keep their order whoever writes them.
 #[test]
 fn nothing_is_lost_or_reordered_between_owner_and_scheduler() {
     const ROUNDS: u8 = 200;
@@ -468,4 +510,144 @@ fn nothing_is_lost_or_reordered_between_owner_and_scheduler() {
             });
         }
     }
+}
+
+/// spec: S-07
+#[tokio::test]
+async fn what_was_sent_before_a_split_arrives() {
+    in_a_task(async {
+        let (mut peer, stream) = duplex(PIPE);
+        peer.write_all(&burst(2)).await.expect("written");
+        let mut ws = server(stream);
+        let message = ws.recv().await.expect("received").expect("a message");
+        ws.send(message).await.expect("sent");
+        let _halves = ws.split();
+        expect(&mut peer, &replies(1)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_writer_has_finished_arrives_though_the_wait_is_given_up() {
+    let (mut peer, stream) = duplex(10);
+    let mut ws = server(stream);
+    let mut writer = ws.writer(MessageKind::Text).await.expect("its turn");
+    writer.write(b"longer than the pipe").await.expect("added");
+    assert!(poll_once(pin!(writer.finish())).await.is_none());
+    expect(&mut peer, &Frame::text("longer than the pipe").bytes()).await;
+    drop(ws);
+}
+
+#[tokio::test]
+async fn what_a_cancelled_send_has_queued_arrives_though_more_is_fed() {
+    for is_split in [false, true] {
+        let (mut peer, stream) = duplex(10);
+        let mut ws = server(stream);
+        if is_split {
+            let (sender, _receiver) = ws.split();
+            assert!(
+                poll_once(pin!(sender.send("longer than the pipe")))
+                    .await
+                    .is_none()
+            );
+            sender.feed("fed").await.expect("queued");
+            expect(&mut peer, &Frame::text("longer than the pipe").bytes()).await;
+        } else {
+            assert!(
+                poll_once(pin!(ws.send("longer than the pipe")))
+                    .await
+                    .is_none()
+            );
+            ws.feed("fed").await.expect("queued");
+            expect(&mut peer, &Frame::text("longer than the pipe").bytes()).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_tried_before_a_drop_arrives() {
+    let (mut peer, stream) = duplex(10);
+    let mut ws = server(stream);
+    ws.try_send("longer than the pipe").expect("accepted");
+    // The connection is in the hand of whoever polls.
+    let waits = poll_fn(|cx| Poll::Ready(ws.poll_recv(cx).is_pending()));
+    assert!(waits.await);
+    drop(ws);
+    expect(&mut peer, &Frame::text("longer than the pipe").bytes()).await;
+    assert_eq!(peer.read(&mut [0; 1]).await.expect("the end"), 0);
+}
+
+/// A task that polls reading and writing by turns is woken for both, whoever writes for it meanwhile.
+#[tokio::test]
+async fn polled_forms_are_woken_though_another_task_writes() {
+    let (mut peer, stream) = duplex(10);
+    let mut ws = server(stream);
+    let hello = Frame::text("hello").masked(vectors::KEY).bytes();
+    let task = tokio::spawn(async move {
+        let mut tried = false;
+        let received = poll_fn(|cx| {
+            let polled = ws.poll_recv(cx);
+            if polled.is_pending() && !tried {
+                tried = true;
+                ws.try_send("longer than the pipe").expect("accepted");
+            }
+            polled
+        });
+        received.await.expect("received").expect("a message")
+    });
+    expect(&mut peer, &Frame::text("longer than the pipe").bytes()).await;
+    peer.write_all(&hello).await.expect("written");
+    let received = tokio::time::timeout(Duration::from_secs(20), task).await;
+    let received = received.expect("it is woken").expect("no panic");
+    assert_eq!(received.as_text(), Some("hello"));
+}
+
+#[tokio::test]
+async fn a_byte_stream_is_woken_for_what_it_waits_for() {
+    let (mut peer, stream) = duplex(10);
+    let (mut reading, mut writing) = tokio::io::split(server(stream).into_byte_stream());
+    let hello = Frame::binary("hello").masked(vectors::KEY).bytes();
+    // One task flushes and reads; the peer is slow in both.
+    let task = tokio::spawn(async move {
+        let writes = async {
+            writing
+                .write_all(b"longer than the pipe")
+                .await
+                .expect("written");
+            writing.flush().await.expect("flushed");
+        };
+        let mut received = [0; 5];
+        let reads = async {
+            reading.read_exact(&mut received).await.expect("read");
+        };
+        tokio::join!(writes, reads);
+        received
+    });
+    expect(&mut peer, &Frame::binary("longer than the pipe").bytes()).await;
+    peer.write_all(&hello).await.expect("written");
+    let received = tokio::time::timeout(Duration::from_secs(20), task).await;
+    assert_eq!(received.expect("it is woken").expect("no panic"), *b"hello");
+}
+
+/// A task of a local set runs inside the future that the runtime was told to run, and what the scheduler was given
+/// there it may drop with that.
+#[test]
+fn what_a_local_task_has_sent_arrives_when_the_runtime_goes_on() {
+    let [runtime, _] = runtimes();
+    let (mut peer, stream) = duplex(PIPE);
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        peer.write_all(&burst(2)).await.expect("written");
+        let (told, sent) = tokio::sync::oneshot::channel();
+        let mut ws = server(stream);
+        tokio::task::spawn_local(async move {
+            let message = ws.recv().await.expect("received").expect("a message");
+            ws.send(message).await.expect("sent");
+            told.send(()).expect("somebody waits");
+            pending::<()>().await;
+        });
+        sent.await.expect("sent");
+    });
+    runtime.block_on(expect(&mut peer, &replies(1)));
+    drop(local);
 }

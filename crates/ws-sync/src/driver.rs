@@ -499,6 +499,7 @@ impl Driver {
     /// Begins to receive the next message in chunks, within a limit other than `Config::max_message_size` if one is
     /// given.
     pub(crate) fn begin_chunks(&mut self, max_size: Option<u64>) {
+        self.let_go();
         // A message that was read ahead is there already, as one chunk.
         if !self.ahead.iter().any(is_data) {
             let max_size = max_size.unwrap_or(self.connection.max_message_size());

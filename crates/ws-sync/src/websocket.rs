@@ -516,8 +516,9 @@ impl<S: Stream> Received<'_, S> {
 
     /// The message, and the means to answer it while it is borrowed.
     ///
-    /// What is sent through them is queued, as with [`WebSocket::feed`]. It is written when this is dropped, unless more of
-    /// what the peer sent has arrived: then the replies leave together, with the next call at the latest. Who does
+    /// What is sent through them is queued, as with [`WebSocket::feed`]. It is written when this is dropped, for which that
+    /// waits some milliseconds at most (on an [`Untimed`](crate::Untimed) stream as long as the stream does), unless more
+    /// of what the peer sent has arrived: then the replies leave together, with the next call at the latest. Who does
     /// something else than to receive next calls [`flush`](WebSocket::flush) first.
     pub fn parts(&mut self) -> (MessageRef<'_>, Replies<'_>) {
         self.whole.driver.lent_with_replies().expect(IS_LENT)

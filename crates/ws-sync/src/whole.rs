@@ -77,10 +77,14 @@ impl<S: Stream> Whole<S> {
     /// Writes what was queued in reply to a message that was lent, unless there is another to be answered with it.
     pub(crate) fn write_replies(&mut self) {
         self.driver.let_go();
+        self.driver.connection.let_go();
         let connection = &self.driver.connection;
         if connection.wants_flush() || !connection.has_frame_waiting() {
-            // What the peer does not take stays queued; the next call goes on.
-            _ = self.write_before_reading();
+            // Nobody waits for this in vain: what the peer does not take stays queued, and the next call goes on.
+            if !self.driver.has_ended() {
+                _ = self.write_before_reading();
+            }
+            self.driver.connection.park();
         }
     }
 

@@ -51,10 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if !*is_queued {
             ready!(self.poll_room(cx, false))?;
             if let Err(error) = queue(&mut self.connection) {
-                let untold = std::mem::take(&mut self.is_untold)
-                    .then(|| self.lost())
-                    .flatten();
-                return Poll::Ready(Err(untold.unwrap_or(error.into())));
+                return Poll::Ready(Err(self.untold().unwrap_or(error.into())));
             }
             *is_queued = true;
             if self.defers() {
@@ -64,12 +61,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.poll_flush(cx, false)
     }
 
-    /// Something was queued by somebody who does not wait: it is written now or with what follows it.
+    /// A message that was lent is done with. What was queued in reply is written now or with what follows it.
     pub(crate) fn write_replies(&mut self) {
         self.let_go();
         if !self.is_out() && !self.defers() {
             self.write_and_shut_down(&mut Context::from_waker(Waker::noop()));
         }
+        if self.connection.has_frame_waiting() {
+            self.connection.let_go();
+        } else {
+            self.connection.park();
+        }
+    }
+
+    /// Writes what is owed, as far as the stream takes it at once.
+    pub(crate) fn write_owed(&mut self) {
+        if self.is_owing() {
+            self.write_and_shut_down(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+
+    /// Something is about to be queued of which somebody says when it is written. It does not make that right for what
+    /// is owed before it.
+    pub(crate) fn is_about_to_feed(&mut self) {
+        self.is_fed |= self.is_out();
     }
 
     /// Takes `message` and queues it when there is room. When it is written is for the caller to say.
@@ -83,10 +98,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         ready!(self.poll_room(cx, receiver_waits))?;
         // There is one to take: once it is taken, this is ready.
         if let Some(message) = message.take() {
+            self.is_about_to_feed();
             self.connection.send_with(message, compress)?;
-            self.is_fed = true;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Why nothing can be sent any more, if that was found out while nobody was there to be told.
+    pub(crate) fn untold(&mut self) -> Option<Error> {
+        match std::mem::take(&mut self.is_untold) {
+            true => self.lost(),
+            false => None,
+        }
     }
 
     /// Whether what has just been sent may wait for what is sent next: as long as a frame that has arrived whole is yet
@@ -279,6 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         compress: Compress,
     ) -> Poll<Result<(), Error>> {
         ready!(self.poll_room(cx, receiver_waits))?;
+        self.is_about_to_feed();
         let sent = self
             .connection
             .send_fragment_with(kind, fragment.clone(), fin, compress);

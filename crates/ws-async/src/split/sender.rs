@@ -27,10 +27,10 @@ use crate::streaming::sealed::Sending;
 ///
 /// Whichever half is waiting drives the connection: a sender that waits also reads, up to the first message that nobody
 /// has received, so that Pings are answered and the peer's Close is noticed; a [`Receiver`] that waits writes what
-/// senders have queued. While nobody waits, nothing moves.
+/// senders have queued. While nobody waits, nothing moves, but for what was sent and is yet to be written.
 ///
-/// The stream is closed when the connection is over, or when the last half is dropped; in the latter case the peer
-/// sees a connection lost without a Close frame (1006).
+/// The stream is closed when the connection is over, or when the last half is dropped and what was sent is written; in the
+/// latter case the peer sees a connection lost without a Close frame (1006).
 #[derive(Clone)]
 pub struct Sender {
     pub(super) shared: Arc<Shared>,
@@ -423,7 +423,9 @@ impl Sender {
                 let mark = match &mut mark {
                     Some(mark) => mark,
                     unqueued @ None => {
-                        ready!(poll_queue(driver, &mut visit))?;
+                        if let Err(error) = ready!(poll_queue(driver, &mut visit)) {
+                            return Poll::Ready(Err(driver.untold().unwrap_or(error)));
+                        }
                         if driver.defers() && !visit.receiver_waits {
                             is_unattended = !driver.has_writer;
                             return Poll::Ready(Ok(()));
@@ -441,23 +443,37 @@ impl Sender {
     }
 
     /// Writes what nobody else does, until all is written or the write deadline has passed.
-    pub(super) async fn write_what_is_left(self) {
-        struct Writing<'a>(&'a Sender);
-        impl Drop for Writing<'_> {
+    pub(super) fn write_what_is_left(self) -> impl Future<Output = ()> + Send {
+        struct Writing {
+            sender: Sender,
+            is_over: bool,
+        }
+        impl Drop for Writing {
             fn drop(&mut self) {
-                let handover = &self.0.shared.handover;
-                handover.with(|driver, _| driver.has_writer = false);
+                // The runtime shuts down, perhaps before this has run at all.
+                if !self.is_over {
+                    let handover = &self.sender.shared.handover;
+                    handover.with(|driver, _| driver.has_writer = false);
+                }
             }
         }
 
-        let writing = Writing(&self);
-        let all = writing.0.wait(|driver, visit| {
-            let written = driver.poll_write_deferred(visit.cx, visit.receiver_waits);
-            // From here on somebody else has to be seen to, and whoever queues more does that.
-            driver.has_writer = written.is_pending();
-            written
-        });
-        all.await;
+        let mut writing = Writing {
+            sender: self,
+            is_over: false,
+        };
+        async move {
+            let Writing { sender, is_over } = &mut writing;
+            sender
+                .wait(|driver, visit| {
+                    let written = driver.poll_write_deferred(visit.cx, visit.receiver_waits);
+                    // From here on somebody else has to be seen to, and whoever queues more does that.
+                    driver.has_writer = written.is_pending();
+                    *is_over = written.is_ready();
+                    written
+                })
+                .await;
+        }
     }
 
     /// Waits until `operation` is ready. If the wait is given up, so is this task's place among those to be woken.

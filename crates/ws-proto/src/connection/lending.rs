@@ -37,6 +37,11 @@ impl Connection {
         self.inbound.take_lent()
     }
 
+    /// Lets go of the message that [`lent`](Self::lent) shows, and of the memory that is its own.
+    pub fn let_go(&mut self) {
+        self.inbound.let_go();
+    }
+
     /// The means to send while something that was received is borrowed.
     pub fn replies(&mut self) -> Replies<'_> {
         Replies {
