@@ -1,6 +1,5 @@
 //! The connection in one hand: [`WebSocket`].
 
-use std::ops::Deref;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -9,21 +8,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_handshake::Negotiated;
 use ws_proto::{
     Agreement, Chunk, CloseCode, CloseInfo, Compress, Config, Connection, Event, Message,
-    MessageKind, MessageRef, PreparedMessage, Replies, Role, SendError, State, Stats, TappedFrame,
-    Unsent,
+    MessageKind, MessageRef, PreparedMessage, Role, SendError, State, Stats, TappedFrame, Unsent,
 };
 
 use crate::Error;
 use crate::byte_stream::ByteStream;
 use crate::deferred::Owner;
 use crate::driver::Driver;
+use crate::lent::{Received, StreamRef};
 use crate::mask_keys::OsMaskKeys;
 use crate::split::{self, Receiver, Sender};
 use crate::streaming::sealed::{Receiving, Sending};
 use crate::streaming::{MessageReader, MessageWriter};
-
-/// What borrows the connection lets nobody else take the message away.
-const IS_LENT: &str = "a message that is held is lent";
 
 /// A WebSocket connection over any tokio stream.
 ///
@@ -129,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     pub async fn recv_ref(&mut self) -> Result<Option<Received<'_, S>>, Error> {
         let is_there = self.owner.hold_until(Driver::poll_lent).await?;
         let owner = &mut self.owner;
-        Ok(is_there.then(|| Received { owner }))
+        Ok(is_there.then(|| Received::new(owner)))
     }
 
     /// The next event, control frames included; `None` after the end. Pings have been answered and a Close has been
@@ -492,9 +488,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// What [`send`](Self::send) has left to be written waits while this is held.
     pub fn get_ref(&mut self) -> StreamRef<'_, S> {
         self.owner.hold();
-        StreamRef {
-            owner: &mut self.owner,
-        }
+        StreamRef::new(&mut self.owner)
     }
 
     /// The polled form of [`recv`](Self::recv).
@@ -564,57 +558,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sending for &mut WebSoc
     }
 
     fn settle(&mut self) {
-        self.owner.settle();
-    }
-}
-
-/// The stream of a [`WebSocket`], from [`WebSocket::get_ref`].
-#[derive(Debug)]
-pub struct StreamRef<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
-    owner: &'a mut Owner<S>,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deref for StreamRef<'_, S> {
-    type Target = S;
-
-    fn deref(&self) -> &S {
-        &self.owner.held().stream
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for StreamRef<'_, S> {
-    fn drop(&mut self) {
-        self.owner.settle();
-    }
-}
-
-/// A message that was received and lies in the connection, from [`WebSocket::recv_ref`].
-///
-/// While this is held the connection does nothing else; the buffer that the message came in is kept, and replies wait. To
-/// wait for something else meanwhile, keep a copy ([`MessageRef::to_message`]) and drop this.
-#[derive(Debug)]
-pub struct Received<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
-    owner: &'a mut Owner<S>,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Received<'_, S> {
-    /// The message.
-    pub fn message(&self) -> MessageRef<'_> {
-        self.owner.held().lent().expect(IS_LENT)
-    }
-
-    /// The message, and the means to answer it while it is borrowed.
-    ///
-    /// What is sent through them is queued, and leaves with what is sent in reply to the rest of what came together, as
-    /// with [`WebSocket::send`]: at the earliest when this is dropped.
-    pub fn parts(&mut self) -> (MessageRef<'_>, Replies<'_>) {
-        self.owner.hold().lent_with_replies().expect(IS_LENT)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Received<'_, S> {
-    fn drop(&mut self) {
-        self.owner.hold().write_replies();
         self.owner.settle();
     }
 }
