@@ -260,8 +260,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
         let result = self.poll(cx, operation);
         if result.is_pending() {
             match &mut self.hold().waiting {
-                Some(waiting) => waiting.clone_from(cx.waker()),
-                waiting @ None => *waiting = Some(cx.waker().clone()),
+                Some(waiting) => (**waiting).clone_from(cx.waker()),
+                waiting @ None => *waiting = Some(Box::new(cx.waker().clone())),
             }
         }
         result

@@ -81,7 +81,7 @@ pub(crate) struct Driver<S> {
     /// It could not, and whoever sends next is to learn why.
     is_untold: bool,
     /// A polled form was pending, and the stream has its waker until somebody else polls it.
-    pub(crate) waiting: Option<Waker>,
+    pub(crate) waiting: Option<Box<Waker>>,
     /// What becomes of this when its owner, if it has one, is dropped.
     pub(crate) let_go: Option<fn(&mut Owner<S>)>,
     /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.

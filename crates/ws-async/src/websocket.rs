@@ -164,10 +164,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// A frame is never torn. If the future is dropped while it waits for room, the message is not sent; if it is
     /// dropped while it writes, the message stays queued and is written all the same: by the runtime, or, where there is none
     /// or `Config::write_timeout` is `None`, with the next call.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        let message = message.into();
-        self.send_by(|connection| queue(connection, &message, Compress::Auto))
-            .await
+    pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        self.send_with(message, Compress::Auto)
     }
 
     /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
@@ -179,14 +177,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// # Cancel safety
     ///
     /// As [`send`](Self::send).
-    pub async fn send_with(
+    pub fn send_with(
         &mut self,
         message: impl Into<Message>,
         compress: Compress,
-    ) -> Result<(), Error> {
+    ) -> impl Future<Output = Result<(), Error>> {
+        // No `async fn`, which would keep room for what this was made of beside it, in every task that ever sends.
         let message = message.into();
-        self.send_by(|connection| queue(connection, &message, compress))
-            .await
+        self.send_by(move |connection| queue(connection, &message, compress))
     }
 
     /// As [`send`](Self::send), straight from where the message lies: it is copied, and masked on the way if this is a

@@ -21,7 +21,7 @@ async fn the_future_of_an_echo_task_stays_small() -> std::io::Result<()> {
     let connection = size_of::<WebSocket<TcpStream>>();
     let task = size_of_val(&echo(stream));
     assert!(connection <= 24, "{connection}");
-    assert!(task <= 280, "{task}");
+    assert!(task <= 224, "{task}");
     Ok(())
 }
 
