@@ -365,10 +365,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
         let waiting = driver.and_then(|driver| driver.waiting.take());
         let mut slot = deferred.lock();
         slot.driver = self.hand.take();
-        let errand = match slot.is_seen_to() {
-            true => Errand::Nothing,
-            false => slot.see_to_it(),
-        };
+        let errand = slot.see_to_it();
         drop(slot);
         self.run(errand);
         if let Some(waiting) = waiting {

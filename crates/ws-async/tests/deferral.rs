@@ -97,6 +97,15 @@ fn replies(count: u8) -> Vec<u8> {
         .collect()
 }
 
+/// Answers one message with itself.
+async fn reply<S>(ws: &mut WebSocket<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let message = ws.recv().await.expect("received").expect("a message");
+    ws.send(message).await.expect("sent");
+}
+
 /// Reads what must arrive, and fails rather than wait for ever.
 async fn expect(peer: &mut (impl AsyncRead + Unpin), expected: &[u8]) {
     let mut received = vec![0; expected.len()];
@@ -122,8 +131,7 @@ async fn replies_to_one_read_leave_in_one_write() {
         for _ in 0..3 {
             peer.write_all(&burst(16)).await.expect("written");
             for _ in 0..16 {
-                let message = ws.recv().await.expect("received").expect("a message");
-                ws.send(message).await.expect("sent");
+                reply(&mut ws).await;
             }
             expect(&mut peer, &replies(16)).await;
         }
@@ -141,8 +149,7 @@ fn outside_of_a_task_nothing_is_put_off() {
         let mut ws = server(stream);
         runtime.block_on(async {
             peer.write_all(&burst(2)).await.expect("written");
-            let message = ws.recv().await.expect("received").expect("a message");
-            ws.send(message).await.expect("sent");
+            reply(&mut ws).await;
         });
         assert_eq!(writes.load(Ordering::SeqCst), 1);
     }
@@ -197,8 +204,7 @@ async fn without_a_write_deadline_nothing_is_put_off() {
     let mut ws = WebSocket::server(stream, config, BytesMut::new());
     peer.write_all(&burst(3)).await.expect("written");
     for number in 1..=3 {
-        let message = ws.recv().await.expect("received").expect("a message");
-        ws.send(message).await.expect("sent");
+        reply(&mut ws).await;
         assert_eq!(writes.load(Ordering::SeqCst), number);
     }
     expect(&mut peer, &replies(3)).await;
@@ -206,8 +212,7 @@ async fn without_a_write_deadline_nothing_is_put_off() {
 
 /// What an application does that has replied to the first of two messages and then turns to something else.
 async fn reply_to_one(mut ws: WebSocket<DuplexStream>) {
-    let message = ws.recv().await.expect("received").expect("a message");
-    ws.send(message).await.expect("sent");
+    reply(&mut ws).await;
     pending().await
 }
 
@@ -335,8 +340,7 @@ fn what_was_sent_arrives_though_the_connection_and_the_runtime_are_gone() {
         runtime.block_on(async {
             peer.write_all(&burst(2)).await.expect("written");
             let mut ws = server(stream);
-            let message = ws.recv().await.expect("received").expect("a message");
-            ws.send(message).await.expect("sent");
+            reply(&mut ws).await;
         });
         drop(runtime);
         let [other, _] = runtimes();
@@ -396,8 +400,7 @@ async fn an_aborted_connection_is_gone_at_once() {
         let (mut peer, stream) = duplex(PIPE);
         peer.write_all(&burst(2)).await.expect("written");
         let mut ws = server(stream);
-        let message = ws.recv().await.expect("received").expect("a message");
-        ws.send(message).await.expect("sent");
+        reply(&mut ws).await;
         ws.abort();
         assert_eq!(peer.read(&mut [0; 64]).await.expect("the end"), 0);
     })
@@ -430,8 +433,7 @@ async fn the_stream_can_be_looked_at_while_replies_wait() {
         let (stream, writes) = Counting::new(stream);
         peer.write_all(&burst(2)).await.expect("written");
         let mut ws = server(stream);
-        let message = ws.recv().await.expect("received").expect("a message");
-        ws.send(message).await.expect("sent");
+        reply(&mut ws).await;
         assert_eq!(ws.stats().queued, 10);
         {
             let stream = ws.get_ref();
@@ -453,8 +455,7 @@ async fn what_fails_behind_the_task_is_told_by_its_next_call() {
         let fails = Arc::clone(&stream.fails);
         peer.write_all(&burst(2)).await.expect("written");
         let mut ws = server(stream);
-        let message = ws.recv().await.expect("received").expect("a message");
-        ws.send(message).await.expect("sent");
+        reply(&mut ws).await;
         fails.store(1, Ordering::SeqCst);
         for _ in 0..10 {
             tokio::task::yield_now().await;
@@ -519,8 +520,7 @@ async fn what_was_sent_before_a_split_arrives() {
         let (mut peer, stream) = duplex(PIPE);
         peer.write_all(&burst(2)).await.expect("written");
         let mut ws = server(stream);
-        let message = ws.recv().await.expect("received").expect("a message");
-        ws.send(message).await.expect("sent");
+        reply(&mut ws).await;
         let _halves = ws.split();
         expect(&mut peer, &replies(1)).await;
     })
@@ -641,8 +641,7 @@ fn what_a_local_task_has_sent_arrives_when_the_runtime_goes_on() {
         let (told, sent) = tokio::sync::oneshot::channel();
         let mut ws = server(stream);
         tokio::task::spawn_local(async move {
-            let message = ws.recv().await.expect("received").expect("a message");
-            ws.send(message).await.expect("sent");
+            reply(&mut ws).await;
             told.send(()).expect("somebody waits");
             pending::<()>().await;
         });
