@@ -356,16 +356,22 @@ impl Driver {
         self.connection.handle_write_failed();
     }
 
-    /// Hands over what was read.
-    pub(crate) fn received(&mut self, received: &[u8]) {
+    /// Notes how many bytes were read: none at the end of the stream.
+    pub(crate) fn received(&mut self, count: usize) {
         self.heard = true;
-        if received.is_empty() {
+        if count == 0 {
             self.end();
-        } else if self.connection.prefers_receive_buffer() {
-            self.connection.receive_buffer().extend_from_slice(received);
-        } else {
-            // As large as what was read: a message that is kept keeps nothing else.
-            self.connection.handle_received(BytesMut::from(received));
+        }
+    }
+
+    /// Hands over what was read elsewhere.
+    pub(crate) fn take_in(&mut self, received: BytesMut) {
+        if self.connection.prefers_receive_buffer() {
+            self.connection
+                .receive_buffer()
+                .extend_from_slice(&received);
+        } else if !received.is_empty() {
+            self.connection.handle_received(received);
         }
     }
 

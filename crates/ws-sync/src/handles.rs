@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ws_proto::Detached;
 
 use crate::Stream;
@@ -65,9 +65,11 @@ impl Reader {
         deadline: Option<Instant>,
         patience: Option<Duration>,
         limit: usize,
-    ) -> io::Result<&[u8]> {
-        self.buffer
-            .read(&mut self.stream, deadline, patience, limit)
+    ) -> io::Result<BytesMut> {
+        let (read, received) =
+            self.buffer
+                .read(&mut self.stream, deadline, patience, limit, |_| {});
+        read.map(|_| received)
     }
 }
 

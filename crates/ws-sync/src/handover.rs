@@ -259,7 +259,8 @@ impl Handover {
         let mut held = self.lock();
         let result = match read {
             Ok(received) => {
-                held.driver.received(received);
+                held.driver.received(received.len());
+                held.driver.take_in(received);
                 silence.end();
                 Ok(true)
             }

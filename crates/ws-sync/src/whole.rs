@@ -1,9 +1,9 @@
 //! A connection over one stream that does one thing at a time: read, write, wait, and nothing else.
 
 use std::io::{self, IoSlice};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 use ws_proto::{Compress, Event, Lent, Message, SendError, State, Unsent};
 
 use crate::driver::{Driver, Job, LOOK_AROUND, MAX_CHUNKS, WRITE_PATIENCE, WRITE_RETRY};
@@ -227,14 +227,8 @@ impl<S: Stream> Whole<S> {
         let mut heard = false;
         let deadline = self.driver.deadline();
         if self.is_timed() && !self.driver.has_ended() && self.driver.has_room_ahead() {
-            self.driver.connection.park();
-            let until = Some(now() + SHORTEST_WAIT);
-            let limit = self.driver.read_limit();
-            match self.buffer.read(&mut self.stream, until, None, limit) {
-                Ok(received) => {
-                    self.driver.received(received);
-                    heard = true;
-                }
+            match self.read_once(Some(now() + SHORTEST_WAIT), None) {
+                Ok(()) => heard = true,
                 Err(error) if is_timeout(&error) => {}
                 Err(error) => self.driver.read_failed(error),
             }
@@ -340,23 +334,14 @@ impl<S: Stream> Whole<S> {
 
     /// Reads once. If writing has `stalled`, it waits only until that is to be tried again.
     fn read(&mut self, stalled: bool, silence: &mut Silence) -> Result<(), Error> {
-        // The wait may be long: a partial frame keeps what it needs and no more.
-        self.driver.connection.park();
         let deadline = self.driver.deadline();
         let mut until = deadline;
         if stalled {
             let retry = now() + WRITE_RETRY;
             until = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
         }
-        let limit = self.driver.read_limit();
-        match self
-            .buffer
-            .read(&mut self.stream, until, silence.left(), limit)
-        {
-            Ok(received) => {
-                self.driver.received(received);
-                silence.end();
-            }
+        match self.read_once(until, silence.left()) {
+            Ok(()) => silence.end(),
             Err(error) if is_timeout(&error) && was_wait_until(until) => {}
             // The stream does not block, or the caller waits no longer.
             Err(error) if is_timeout(&error) => return Err(Error::Io(error)),
@@ -364,6 +349,33 @@ impl<S: Stream> Whole<S> {
         }
         self.driver.waited_until(deadline);
         Ok(())
+    }
+
+    /// Reads once, waiting until then at most and for as long as the caller has `patience`: the rest of a large frame into
+    /// that frame's own buffer, anything else into the one for all.
+    fn read_once(&mut self, until: Option<Instant>, patience: Option<Duration>) -> io::Result<()> {
+        // The wait may be long: a partial frame keeps what it needs and no more.
+        self.driver.connection.park();
+        let limit = self.driver.read_limit();
+        let connection = &mut self.driver.connection;
+        let stream = &mut self.stream;
+        let read = if connection.prefers_receive_buffer() {
+            let buffer = connection.receive_buffer();
+            self.buffer
+                .read_into(buffer, stream, until, patience, limit)
+        } else {
+            // The beginning of a frame that the last read ended with goes in front of what comes.
+            let carry = |buffer: &mut BytesMut| connection.carry_into(buffer);
+            let (read, received) = self.buffer.read(stream, until, patience, limit, carry);
+            if !received.is_empty() {
+                connection.handle_received(received);
+            }
+            if read.is_err() {
+                connection.park();
+            }
+            read
+        };
+        read.map(|count| self.driver.received(count))
     }
 
     /// There was nothing to wait for but room to write, and there is none.

@@ -43,6 +43,7 @@ mod handover;
 #[expect(dead_code, reason = "here threads are not refused")]
 #[path = "../src/publishing.rs"]
 mod publishing;
+#[expect(dead_code, reason = "a connection that is not split uses the rest")]
 #[path = "../src/read_buffer.rs"]
 mod read_buffer;
 #[expect(dead_code, reason = "a conversation does not use all of it")]
