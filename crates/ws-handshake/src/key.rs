@@ -40,10 +40,10 @@ impl AcceptKey {
     /// [`is_key`]'s part.
     #[must_use]
     pub fn from_key(key: &[u8]) -> Self {
-        let mut hash = Sha1::new();
-        hash.update(key);
-        hash.update(GUID.as_bytes());
-        let digest: [u8; 20] = hash.finalize().into();
+        let digest = match key.try_into() {
+            Ok(key) => digest_of_usual(key),
+            Err(_) => digest_of_any(key),
+        };
         let mut text = [b'='; 28];
         let written = STANDARD.encode_slice(digest, &mut text);
         debug_assert_eq!(written, Ok(28), "20 bytes are 28 base64 characters");
@@ -121,4 +121,61 @@ pub fn encode_key(nonce: [u8; 16]) -> [u8; 24] {
     text
 }
 
+/// What is hashed for a key of the length that every valid one has, padded to whole blocks (RFC 3174
+/// section 4), with blanks where the key goes.
+const PADDED: [[u8; 64]; 2] = [
+    *b"                        258EAFA5-E914-47DA-95CA-C5AB0DC85B11\x80\0\0\0",
+    // 480 bits, the key's 24 bytes and the 36 of the GUID.
+    *b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+       \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\xe0",
+];
+
+/// The words a hash begins with (RFC 3174 section 6.1).
+const INITIAL: [u32; 5] = [
+    0x6745_2301,
+    0xefcd_ab89,
+    0x98ba_dcfe,
+    0x1032_5476,
+    0xc3d2_e1f0,
+];
+
+/// Both blocks at once, without the buffer and the padding of a hash of unknown length.
+fn digest_of_usual(key: &[u8; 24]) -> [u8; 20] {
+    let mut blocks = PADDED;
+    let [first, _] = &mut blocks;
+    if let Some(place) = first.first_chunk_mut() {
+        *place = *key;
+    }
+    let mut words = INITIAL;
+    sha1::block_api::compress(&mut words, &blocks);
+    let mut digest = [0; 20];
+    for (place, word) in digest.chunks_exact_mut(4).zip(words) {
+        place.copy_from_slice(&word.to_be_bytes());
+    }
+    digest
+}
+
+fn digest_of_any(key: &[u8]) -> [u8; 20] {
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(GUID.as_bytes());
+    hash.finalize().into()
+}
+
 static BASE64: Class = Class::alphanumeric_and(b"+/");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// spec: H-11: the short way gives what the long way gives.
+    #[test]
+    fn keys_of_the_usual_length() {
+        for byte in 0..=255 {
+            let mut key = [byte; 24];
+            assert_eq!(digest_of_usual(&key), digest_of_any(&key));
+            key[usize::from(byte % 24)] ^= 0x55;
+            assert_eq!(digest_of_usual(&key), digest_of_any(&key));
+        }
+    }
+}
