@@ -57,7 +57,17 @@ const fn is_blank(byte: u8) -> bool {
 }
 
 /// Removes optional white space (OWS, RFC 9110 section 5.6.3) from both ends.
-pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
+#[inline]
+pub(crate) fn trim(text: &[u8]) -> &[u8] {
+    // One space before a value, as nearly everybody writes it.
+    let value = text.strip_prefix(b" ").unwrap_or(text);
+    match value {
+        [first, .., last] if !is_blank(*first) && !is_blank(*last) => value,
+        _ => trim_any(text),
+    }
+}
+
+fn trim_any(mut text: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = text
         && is_blank(*first)
     {

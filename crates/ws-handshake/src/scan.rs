@@ -190,18 +190,36 @@ impl LineScanner {
     }
 }
 
-/// The length of the value at the start of `bytes`, if it and the CRLF behind it are all there and it
-/// holds no control byte but tabs, and DEL, which is for the caller to find (RFC 9110 section 5.5).
-pub(crate) fn value_length(bytes: &[u8]) -> Option<usize> {
-    let mut rest = bytes;
-    loop {
-        rest = rest.get(find_control(rest)?..)?;
-        match rest {
-            [b'\t', after @ ..] => rest = after,
-            [b'\r', b'\n', ..] => return Some(bytes.len().wrapping_sub(rest.len())),
-            _ => return None,
-        }
+/// Splits what comes before the first CRLF from what comes after it. `None` if there is no CRLF, or a
+/// control byte before it: DEL, or a tab, which may stand in a value but hardly ever does.
+#[inline]
+pub(crate) fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (line, end) = bytes.split_at_checked(find_control_or_del(bytes)?)?;
+    match end {
+        [b'\r', b'\n', after @ ..] => Some((line, after)),
+        _ => None,
     }
+}
+
+/// The position of the first byte that is no visible character, no space and not above 0x7f.
+///
+/// It looks at sixteen bytes at a time, in a form that compilers turn into vector instructions: field
+/// values are the most of a head.
+#[inline]
+fn find_control_or_del(bytes: &[u8]) -> Option<usize> {
+    let (blocks, tail) = bytes.as_chunks::<16>();
+    let has_none = |block: &[u8; 16]| {
+        block
+            .iter()
+            .fold(true, |none, byte| none & (*byte >= 0x20) & (*byte != 0x7f))
+    };
+    let free = blocks.iter().take_while(|block| has_none(block)).count();
+    let (start, last) = match blocks.get(free) {
+        Some(block) => (free, block.as_slice()),
+        None => (blocks.len(), tail),
+    };
+    let at = find(last, |word| tops_below_20(word) | tops_equal::<0x7f>(word))?;
+    Some(start.wrapping_mul(16).wrapping_add(at))
 }
 
 /// The position of the first byte that is `B`.
@@ -317,25 +335,23 @@ mod tests {
         assert_eq!(scanner.0.examined, 8193);
     }
 
-    /// spec: P-04: a value is cut where its line ends, and nothing else may end it.
+    /// spec: P-04: a line is cut where it ends, and nothing else may end it.
     #[test]
-    fn values_and_what_is_none() {
+    fn lines_and_what_is_none() {
         for length in 0..40 {
-            let mut line = [b'a'; 42];
-            assert_eq!(value_length(&line[..length]), None);
+            let mut line = [b'a'; 43];
+            assert_eq!(split_line(&line[..length]), None);
             line[length..length + 2].copy_from_slice(b"\r\n");
-            assert_eq!(value_length(&line[..length + 1]), None);
+            assert_eq!(split_line(&line[..length + 1]), None);
             for byte in 0..=255 {
                 for at in 0..length {
                     line[..length].fill(b' ');
                     line[at] = byte;
-                    let is_value = matches!(byte, b'\t' | b' '..);
-                    let expected = is_value.then_some(length);
-                    assert_eq!(
-                        value_length(&line[..length + 2]),
-                        expected,
-                        "{byte} at {at} of {length}"
-                    );
+                    let (line, after) = line.split_at(length);
+                    let is_line = matches!(byte, b' '..=0x7e | 0x80..);
+                    let expected = is_line.then_some((line, &after[2..3]));
+                    let whole = [line, &after[..3]].concat();
+                    assert_eq!(split_line(&whole), expected, "{byte} at {at} of {length}");
                 }
             }
         }
