@@ -23,8 +23,20 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Outbound {
     framing: Framing,
-    /// Data that is framed when the write buffer has room. Most connections never have any.
-    waiting: Option<Box<Waiting>>,
+    /// Whatever keeps a message from being queued at once. Most connections have nothing of it, most of the time.
+    unusual: Option<Box<Unusual>>,
+    reserved: Reserved,
+    buffer_high: usize,
+    buffer_limit: usize,
+    /// How much of what was accepted and had to wait is framed, to the last frame: a count of calls.
+    framed: u64,
+}
+
+/// What is looked at before anything is sent or written, in one place: to find that there is nothing of it takes one look.
+#[derive(Debug, Default)]
+struct Unusual {
+    /// Data that is framed when the write buffer has room.
+    waiting: Waiting,
     /// The message that `send_fragment` began.
     unfinished: Option<Unfinished>,
     /// The newest Ping that has not been answered because too much waits to be written.
@@ -34,13 +46,22 @@ pub(crate) struct Outbound {
     /// Where our Close frame ends in the stream of all bytes sent. Pongs may follow it, which are owed until the peer's
     /// Close arrives.
     close_end: u64,
-    reserved: Reserved,
     /// Nobody is left to read what we would send.
     abandoned: bool,
-    buffer_high: usize,
-    buffer_limit: usize,
-    /// How much of what was accepted and had to wait is framed, to the last frame: a count of calls.
-    framed: u64,
+}
+
+impl Unusual {
+    const fn is_open(&self) -> bool {
+        self.sent_close.is_none() && !self.abandoned
+    }
+
+    /// Whether nothing is lost if this is.
+    fn is_forgettable(&self) -> bool {
+        self.is_open()
+            && self.unfinished.is_none()
+            && self.unanswered_ping.is_none()
+            && self.waiting.is_forgettable()
+    }
 }
 
 /// A place in the order of what a connection sends, from [`Connection::flush_mark`](crate::Connection::flush_mark).
@@ -63,13 +84,8 @@ impl Outbound {
     pub(crate) fn new(side: Side, config: &Config) -> Self {
         Self {
             framing: Framing::new(side, config),
-            waiting: None,
-            unfinished: None,
-            unanswered_ping: None,
-            sent_close: None,
-            close_end: 0,
+            unusual: None,
             reserved: Reserved::default(),
-            abandoned: false,
             // Something may always be queued on an empty buffer, and the mark lies at the limit at most: whatever the
             // configuration says, Pings and their answers find room.
             buffer_high: config
@@ -87,9 +103,8 @@ impl Outbound {
 
     #[inline]
     pub(crate) fn send(&mut self, message: Message, compress: Compress) -> Result<(), Unsent> {
-        if message.len() <= COPY_PAYLOAD_MAX && self.is_clear_for(message.len()) {
-            self.framing
-                .copied(message.kind().opcode(), message.as_bytes());
+        let payload = message.as_bytes();
+        if self.is_clear() && self.framing.small(message.kind().opcode(), payload) {
             return Ok(());
         }
         self.send_any(message, compress)
@@ -98,6 +113,11 @@ impl Outbound {
     /// The same by way of every rule there is.
     #[inline(never)]
     fn send_any(&mut self, message: Message, compress: Compress) -> Result<(), Unsent> {
+        if message.len() <= COPY_PAYLOAD_MAX && self.is_clear_for(message.len()) {
+            self.framing
+                .copied(message.kind().opcode(), message.as_bytes());
+            return Ok(());
+        }
         if let Err(error) = self.admit_message() {
             return Err(Unsent { error, message });
         }
@@ -113,23 +133,26 @@ impl Outbound {
         message: MessageRef<'_>,
         compress: Compress,
     ) -> Result<(), SendError> {
-        if self.is_clear_for(message.len()) {
-            self.framing
-                .copied(message.kind().opcode(), message.as_bytes());
+        let (kind, payload) = (message.kind(), message.as_bytes());
+        if self.is_clear() && self.framing.small(kind.opcode(), payload) {
             return Ok(());
         }
-        self.send_ref_any(message, compress)
+        self.send_ref_any(kind, payload, compress)
     }
 
     /// The same by way of every rule there is.
     #[inline(never)]
     fn send_ref_any(
         &mut self,
-        message: MessageRef<'_>,
+        kind: MessageKind,
+        payload: &[u8],
         compress: Compress,
     ) -> Result<(), SendError> {
+        if self.is_clear_for(payload.len()) {
+            self.framing.copied(kind.opcode(), payload);
+            return Ok(());
+        }
         self.admit_message()?;
-        let (kind, payload) = (message.kind(), message.as_bytes());
         self.framing.begin_call();
         if self.must_wait(kind.opcode(), payload.len(), compress) {
             let payload = Bytes::copy_from_slice(payload);
@@ -156,7 +179,7 @@ impl Outbound {
     ) -> Result<(), SendError> {
         self.admit()?;
         self.framing.begin_call();
-        let (opcode, mut utf8) = match self.unfinished {
+        let (opcode, mut utf8) = match self.unfinished() {
             None => (kind.opcode(), Utf8Validator::new()),
             Some(unfinished) if unfinished.kind == kind => (Opcode::Continuation, unfinished.utf8),
             Some(_) => return Err(SendError::MessageUnfinished),
@@ -174,9 +197,13 @@ impl Outbound {
             payload,
             compress,
         });
-        self.unfinished = (!fin).then_some(Unfinished { kind, utf8 });
-        if fin && let Some(waiting) = &mut self.waiting {
-            waiting.release();
+        if !fin {
+            let unusual = self.unusual.get_or_insert_default();
+            unusual.unfinished = Some(Unfinished { kind, utf8 });
+        } else if let Some(unusual) = &mut self.unusual {
+            unusual.unfinished = None;
+            unusual.waiting.release();
+            self.forget();
         }
         Ok(())
     }
@@ -192,20 +219,17 @@ impl Outbound {
         }
         self.framing.begin_call();
         self.refill();
-        let held = self.unfinished.is_some();
-        let is_first = self
-            .waiting
-            .as_ref()
-            .is_none_or(|waiting| waiting.is_empty());
+        let held = self.unfinished().is_some();
+        let is_first = self.waiting().is_none_or(Waiting::is_empty);
         if is_first && !held && !self.is_above_high() {
             self.prepared(message);
             return Offered::Queued;
         }
         let has_room = self.backlog() < capacity;
         if !has_room {
-            let dropped = match (overflow, &mut self.waiting) {
-                (OverflowPolicy::DropOldest, Some(waiting)) if capacity > 0 => {
-                    waiting.drop_oldest()
+            let dropped = match (overflow, &mut self.unusual) {
+                (OverflowPolicy::DropOldest, Some(unusual)) if capacity > 0 => {
+                    unusual.waiting.drop_oldest()
                 }
                 _ => false,
             };
@@ -213,30 +237,30 @@ impl Outbound {
                 return Offered::Refused;
             }
         }
-        let waiting = self.waiting.get_or_insert_default();
-        waiting.offer(message.clone(), held);
+        let unusual = self.unusual.get_or_insert_default();
+        unusual.waiting.offer(message.clone(), held);
         match has_room {
             true => Offered::Backlogged,
             false => Offered::DroppedOldest,
         }
     }
 
-    /// Whether nothing keeps a message of so many bytes from being framed at once, as one frame and as it is: what most
-    /// messages meet.
+    /// Whether nothing keeps a message from being queued at once: what most messages meet.
     #[inline]
+    fn is_clear(&self) -> bool {
+        self.unusual.is_none() && self.framing.transmit.remaining() < self.buffer_limit
+    }
+
+    /// The same for one of so many bytes, as one frame and as it is.
     fn is_clear_for(&self, len: usize) -> bool {
-        self.is_open()
-            && self.unfinished.is_none()
-            && self.waiting.is_none()
-            && self.framing.transmit.remaining() < self.buffer_limit
-            && self.framing.is_one_plain_frame(len)
+        self.is_clear() && self.framing.is_one_plain_frame(len)
     }
 
     /// Whether a whole message may be queued now.
     fn admit_message(&self) -> Result<(), SendError> {
         match self.admit() {
             Err(SendError::Closed) => Err(SendError::Closed),
-            _ if self.unfinished.is_some() => Err(SendError::MessageUnfinished),
+            _ if self.unfinished().is_some() => Err(SendError::MessageUnfinished),
             admitted => admitted,
         }
     }
@@ -246,8 +270,7 @@ impl Outbound {
         if !self.is_open() {
             return Err(SendError::Closed);
         }
-        let waiting = self.waiting.as_ref();
-        let overhead = waiting.map_or(0, |waiting| waiting.overhead());
+        let overhead = self.waiting().map_or(0, Waiting::overhead);
         if self.queued().saturating_add(overhead) >= self.buffer_limit {
             return Err(SendError::BufferFull);
         }
@@ -278,7 +301,8 @@ impl Outbound {
     }
 
     fn accept(&mut self, entry: Entry) {
-        self.waiting.get_or_insert_default().accept(entry);
+        let unusual = self.unusual.get_or_insert_default();
+        unusual.waiting.accept(entry);
         self.refill();
     }
 
@@ -289,17 +313,17 @@ impl Outbound {
 
     /// Frames what waits first; `false` if nothing does.
     fn frame_next(&mut self) -> bool {
-        let Some(waiting) = &mut self.waiting else {
+        let Some(unusual) = &mut self.unusual else {
             return false;
         };
+        let waiting = &mut unusual.waiting;
         let before = waiting.accepted();
         let next = waiting.next(&self.framing);
         let framed = before.saturating_sub(waiting.accepted());
         self.framed = self.framed.saturating_add(to_u64(framed));
-        if waiting.is_forgettable() {
-            self.waiting = None;
-        } else if waiting.is_empty() {
+        if waiting.is_empty() {
             waiting.shrink();
+            self.forget();
         }
         match next {
             Some(Next::Frame(data)) => self.framing.data(data),
@@ -310,15 +334,20 @@ impl Outbound {
     }
 
     /// Bytes owed to the wire.
+    #[inline]
     pub(crate) fn transmit(&mut self) -> &mut Transmit {
         self.framing.begin_call();
-        if self.unanswered_ping.is_some() {
-            self.answer_ping();
-        }
-        if self.waiting.is_some() {
-            self.refill();
+        if self.unusual.is_some() {
+            self.frame_unusual();
         }
         &mut self.framing.transmit
+    }
+
+    /// Queues what has waited for room.
+    #[inline(never)]
+    fn frame_unusual(&mut self) {
+        self.answer_ping();
+        self.refill();
     }
 
     /// The same, as they are.
@@ -328,35 +357,52 @@ impl Outbound {
 
     /// Drops what was never written: nobody is left to read it. A Close frame among it was not sent.
     pub(crate) fn abandon(&mut self) {
-        if self.written() < self.close_end {
-            self.sent_close = None;
+        let written = self.written();
+        let unusual = self.unusual.get_or_insert_default();
+        if written < unusual.close_end {
+            unusual.sent_close = None;
         }
-        self.abandoned = true;
-        self.unanswered_ping = None;
-        if let Some(waiting) = &mut self.waiting {
-            waiting.drop_all();
-        }
+        unusual.abandoned = true;
+        unusual.unanswered_ping = None;
+        unusual.waiting.drop_all();
         self.framing.transmit.clear();
     }
 
-    pub(crate) const fn is_open(&self) -> bool {
-        self.sent_close.is_none() && !self.abandoned
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        let unusual = self.unusual.as_ref();
+        unusual.is_none_or(|unusual| unusual.is_open())
     }
 
+    /// Whether nobody is left to read what we would send.
+    fn is_abandoned(&self) -> bool {
+        let unusual = self.unusual.as_ref();
+        unusual.is_some_and(|unusual| unusual.abandoned)
+    }
+
+    #[inline]
     pub(crate) fn is_flushed(&self) -> bool {
-        !self.framing.transmit.has_remaining()
-            && self.unanswered_ping.is_none()
-            && !self.has_ready()
+        !self.framing.transmit.has_remaining() && !self.has_unframed()
     }
 
     /// Whether so much waits that it should be written before more is queued or looked at.
+    #[inline]
     pub(crate) fn wants_flush(&self) -> bool {
-        self.is_above_high() || self.has_ready() || self.unanswered_ping.is_some()
+        self.is_above_high() || self.has_unframed()
+    }
+
+    /// Whether something waits that is framed as soon as there is room.
+    #[inline]
+    fn has_unframed(&self) -> bool {
+        let unusual = self.unusual.as_ref();
+        unusual
+            .is_some_and(|unusual| unusual.unanswered_ping.is_some() || unusual.waiting.is_ready())
     }
 
     /// Whether a message that is sent now finds a place near the front.
+    #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        match &self.waiting {
+        match self.waiting() {
             // As this is written, more is offered. What is sent waits for its place among that, and not for its end.
             Some(waiting) if waiting.is_offered_ready() => {
                 waiting.owed_len().saturating_add(waiting.overhead()) < self.buffer_high
@@ -400,12 +446,14 @@ impl Outbound {
         self.framing.has_compressed_enough() && self.has_ready()
     }
 
+    #[inline]
     pub(crate) fn is_above_high(&self) -> bool {
         self.framing.transmit.remaining() >= self.buffer_high
     }
 
-    pub(crate) const fn sent_close(&self) -> Option<Option<CloseCode>> {
-        self.sent_close
+    pub(crate) fn sent_close(&self) -> Option<Option<CloseCode>> {
+        let unusual = self.unusual.as_ref();
+        unusual.and_then(|unusual| unusual.sent_close)
     }
 
     pub(crate) const fn role(&self) -> Role {
@@ -414,8 +462,7 @@ impl Outbound {
 
     /// How many bytes wait to be written, framed or not.
     pub(crate) fn queued(&self) -> usize {
-        let waiting = self.waiting.as_ref();
-        let unframed = waiting.map_or(0, |waiting| waiting.owed_len());
+        let unframed = self.waiting().map_or(0, Waiting::owed_len);
         self.framing.transmit.remaining().saturating_add(unframed)
     }
 
@@ -442,25 +489,42 @@ impl Outbound {
 
     /// How much of what was accepted waits to be framed.
     fn accepted(&self) -> u64 {
-        let waiting = self.waiting.as_ref();
-        waiting.map_or(0, |waiting| to_u64(waiting.accepted()))
+        let accepted = self.waiting().map_or(0, Waiting::accepted);
+        to_u64(accepted)
     }
 
     /// How many offered messages wait.
     pub(crate) fn backlog(&self) -> usize {
-        let waiting = self.waiting.as_ref();
-        waiting.map_or(0, |waiting| waiting.offered())
+        self.waiting().map_or(0, Waiting::offered)
     }
 
     /// How many offered messages were dropped after they had been taken.
     pub(crate) fn dropped(&self) -> u64 {
-        let waiting = self.waiting.as_ref();
-        waiting.map_or(0, |waiting| waiting.dropped())
+        self.waiting().map_or(0, Waiting::dropped)
     }
 
     /// Whether data waits that may be framed as soon as there is room.
     fn has_ready(&self) -> bool {
-        let waiting = self.waiting.as_ref();
-        waiting.is_some_and(|waiting| waiting.is_ready())
+        self.waiting().is_some_and(Waiting::is_ready)
+    }
+
+    /// What waits for room, if anything does.
+    #[inline]
+    fn waiting(&self) -> Option<&Waiting> {
+        self.unusual.as_ref().map(|unusual| &unusual.waiting)
+    }
+
+    /// The message that is sent in pieces, if one is.
+    fn unfinished(&self) -> Option<Unfinished> {
+        let unusual = self.unusual.as_ref();
+        unusual.and_then(|unusual| unusual.unfinished)
+    }
+
+    /// Holds no memory for what is over.
+    fn forget(&mut self) {
+        let unusual = self.unusual.as_ref();
+        if unusual.is_some_and(|unusual| unusual.is_forgettable()) {
+            self.unusual = None;
+        }
     }
 }

@@ -29,9 +29,9 @@ pub struct Transmit {
     queue: Option<Box<VecDeque<Bytes>>>,
     /// Frames that were copied because they are small; the end of what is owed.
     staging: BytesMut,
-    /// Total length, so that limits are checked without a walk.
-    len: usize,
-    /// Bytes ever advanced over. What is queued ends at this plus `len` in the stream of all bytes sent.
+    /// The length of all that comes before `staging`, so that limits are checked without a walk.
+    sealed_len: usize,
+    /// Bytes ever advanced over. What is queued ends at this plus its length in the stream of all bytes sent.
     written: u64,
     /// How often everything was dropped: what was detached before that is owed no more.
     epoch: u32,
@@ -103,8 +103,9 @@ impl Transmit {
 
     /// Where what is queued now ends, in the stream of all bytes sent: once [`written`](Self::written) has come there,
     /// the transport has taken it.
+    #[inline]
     pub(crate) fn end(&self) -> u64 {
-        self.written.wrapping_add(to_u64(self.len))
+        self.written.wrapping_add(to_u64(self.remaining()))
     }
 
     /// Says whether the transport writes several chunks at once, which is so unless said otherwise.
@@ -131,7 +132,6 @@ impl Transmit {
     #[inline]
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
         self.staging.extend_from_slice(bytes);
-        self.len = self.len.saturating_add(bytes.len());
     }
 
     /// Copies the first `len` of a few `bytes` to the end. All of them, to begin with: to copy a number of bytes that the
@@ -141,7 +141,6 @@ impl Transmit {
         let end = self.staging.len().saturating_add(len);
         self.staging.extend_from_slice(bytes);
         self.staging.truncate(end);
-        self.len = self.len.saturating_add(len.min(N));
     }
 
     /// Copies `bytes` to the end and lets `edit` change the copy in place.
@@ -156,6 +155,21 @@ impl Transmit {
     /// Makes room for `additional` more bytes in one step.
     #[inline]
     pub(crate) fn reserve(&mut self, additional: usize) {
+        if !self.has_spare(additional) {
+            self.grow(additional);
+        }
+    }
+
+    /// Whether there is room for `additional` more bytes.
+    #[inline]
+    pub(crate) fn has_spare(&self, additional: usize) -> bool {
+        let spare = self.staging.capacity().saturating_sub(self.staging.len());
+        additional <= spare
+    }
+
+    /// Once for each batch, mostly.
+    #[inline(never)]
+    fn grow(&mut self, additional: usize) {
         if self.staging.capacity() == 0 {
             // Growing an empty buffer takes three times as many instructions.
             self.staging = BytesMut::with_capacity(additional.max(STAGING_MIN));
@@ -170,7 +184,6 @@ impl Transmit {
             return;
         }
         self.seal();
-        self.len = self.len.saturating_add(bytes.len());
         self.push(bytes);
     }
 
@@ -183,6 +196,7 @@ impl Transmit {
     }
 
     fn push(&mut self, chunk: Bytes) {
+        self.sealed_len = self.sealed_len.saturating_add(chunk.len());
         if self.front.is_empty() {
             self.front = chunk;
         } else {
@@ -200,10 +214,12 @@ impl Transmit {
 }
 
 impl Buf for Transmit {
+    #[inline]
     fn remaining(&self) -> usize {
-        self.len
+        self.sealed_len.saturating_add(self.staging.len())
     }
 
+    #[inline]
     fn chunk(&self) -> &[u8] {
         match self.front.is_empty() {
             false => &self.front,
@@ -228,16 +244,14 @@ impl Buf for Transmit {
     /// When `count` is more than [`remaining`](Buf::remaining): the binding says it wrote what it was never given.
     #[inline]
     fn advance(&mut self, count: usize) {
+        let remaining = self.remaining();
         assert!(
-            count <= self.len,
-            "advanced by {count} of {} bytes",
-            self.len
+            count <= remaining,
+            "advanced by {count} of {remaining} bytes"
         );
-        self.len = self.len.saturating_sub(count);
         self.written = self.written.wrapping_add(to_u64(count));
-        if self.len == 0 && self.front.is_empty() && self.queue.is_none() {
-            // An idle connection holds no buffers. An empty `BytesMut` would still pin its allocation.
-            self.staging = BytesMut::new();
+        if count == remaining {
+            self.drop_all();
         } else {
             self.advance_chunks(count);
         }
@@ -245,7 +259,19 @@ impl Buf for Transmit {
 }
 
 impl Transmit {
+    /// An idle connection holds no buffers. An empty `BytesMut` would still pin its allocation.
+    #[inline]
+    fn drop_all(&mut self) {
+        self.staging = BytesMut::new();
+        if self.sealed_len > 0 {
+            self.sealed_len = 0;
+            self.front = Bytes::new();
+            self.queue = None;
+        }
+    }
+
     fn advance_chunks(&mut self, mut count: usize) {
+        self.sealed_len = self.sealed_len.saturating_sub(count);
         while !self.front.is_empty() {
             if count < self.front.len() {
                 self.front.advance(count);
@@ -255,12 +281,8 @@ impl Transmit {
             let next = self.queue.as_mut().and_then(|queue| queue.pop_front());
             self.front = next.unwrap_or_default();
         }
-        if self.len == 0 {
-            self.staging = BytesMut::new();
-            self.queue = None;
-        } else {
-            self.staging.advance(count);
-        }
+        self.queue = None;
+        self.staging.advance(count);
     }
 }
 

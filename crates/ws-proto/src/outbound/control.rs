@@ -94,16 +94,17 @@ impl Outbound {
         match reply {
             // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received
             // a Close frame" (§5.5.2): also after it has sent one, which only forbids further data.
-            Reply::Pong(_) if self.abandoned => {}
+            Reply::Pong(_) if self.is_abandoned() => {}
             Reply::Pong(data) => {
                 // "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
                 // Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed
                 // Ping frame" (§5.5.3): a peer that pings and never reads costs one remembered Ping.
                 if self.has_room_for_pong() {
-                    self.unanswered_ping = None;
+                    self.forget_ping();
                     self.reserved_frame(Opcode::Pong, data);
                 } else {
-                    self.unanswered_ping = Some(data.as_ref().into());
+                    let unusual = self.unusual.get_or_insert_default();
+                    unusual.unanswered_ping = Some(data.as_ref().into());
                 }
             }
             Reply::Close(code) => {
@@ -126,9 +127,19 @@ impl Outbound {
     /// Answers the Ping that waits, if there is room again.
     pub(super) fn answer_ping(&mut self) {
         if self.has_room_for_pong()
-            && let Some(data) = self.unanswered_ping.take()
+            && let Some(unusual) = &mut self.unusual
+            && let Some(data) = unusual.unanswered_ping.take()
         {
+            self.forget();
             self.reserved_frame(Opcode::Pong, &data);
+        }
+    }
+
+    /// No answer is owed to the Ping that waits for one.
+    fn forget_ping(&mut self) {
+        if let Some(unusual) = &mut self.unusual {
+            unusual.unanswered_ping = None;
+            self.forget();
         }
     }
 
@@ -143,7 +154,7 @@ impl Outbound {
 
     /// The peer will say nothing more that counts: no Pong is owed, only a Close frame if none was sent.
     fn finish(&mut self, payload: &ClosePayload) {
-        self.unanswered_ping = None;
+        self.forget_ping();
         if self.is_open() {
             self.close_frame(payload);
         }
@@ -151,8 +162,8 @@ impl Outbound {
 
     /// Frames what was accepted, for nothing may follow a Close frame, and drops what was only offered.
     fn settle(&mut self) {
-        if let Some(waiting) = &mut self.waiting {
-            waiting.drop_offered();
+        if let Some(unusual) = &mut self.unusual {
+            unusual.waiting.drop_offered();
         }
         // All of it at once: no time to compress what has not begun to be.
         self.framing.set_hurried(true);
@@ -163,7 +174,8 @@ impl Outbound {
     fn close_frame(&mut self, payload: &ClosePayload) {
         self.settle();
         self.framing.control(Opcode::Close, payload.as_bytes());
-        self.sent_close = Some(payload.code());
-        self.close_end = self.framing.transmit.end();
+        let unusual = self.unusual.get_or_insert_default();
+        unusual.sent_close = Some(payload.code());
+        unusual.close_end = self.framing.transmit.end();
     }
 }
