@@ -136,12 +136,6 @@ impl Assembler {
         to_u64(self.max_message_size)
     }
 
-    /// The same, as the length of what can be in memory.
-    #[inline]
-    pub(crate) const fn max_size(&self) -> usize {
-        self.max_message_size
-    }
-
     /// How much of the message in progress has been taken.
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()

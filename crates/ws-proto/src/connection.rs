@@ -16,7 +16,6 @@ use crate::keepalive::{Due, Keepalive, View};
 use crate::outbound::{Outbound, Reply};
 use crate::side::Side;
 use crate::tap::TapSlot;
-use crate::transmit::to_u64;
 #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::{Agreement, Deflate};
 use crate::{
@@ -48,9 +47,7 @@ pub struct Connection {
     outbound: Outbound,
     keepalive: Keepalive,
     initiator: Option<Initiator>,
-    /// How many received bytes waited when `poll_event` last returned.
-    buffered: usize,
-    /// How many bytes had been received by then.
+    /// How many bytes had been received when `poll_event` was last called.
     received: u64,
     /// Why the connection failed.
     failure: Option<ProtocolError>,
@@ -103,7 +100,6 @@ impl Connection {
             keepalive: Keepalive::new(config),
             outbound: Outbound::new(side, config),
             initiator: None,
-            buffered: 0,
             received: 0,
             failure: None,
             overdue: false,
@@ -299,7 +295,6 @@ impl Connection {
         self.overdue = false;
         if self.inbound.is_open() {
             self.inbound.fail();
-            self.buffered = self.inbound.buffered();
         }
         self.give_up();
     }
@@ -421,7 +416,7 @@ impl Connection {
 
     /// What this connection has carried so far (a snapshot; this neither waits nor changes anything).
     pub fn stats(&self) -> Stats {
-        let received = self.received.saturating_add(self.fresh());
+        let received = self.received.saturating_add(self.inbound.fresh());
         Stats {
             received: self.inbound.traffic(received),
             sent: self.outbound.traffic(),
@@ -452,42 +447,35 @@ impl Connection {
         }
     }
 
-    /// How many bytes came since `poll_event` last returned. Only `poll_event` consumes them.
-    fn fresh(&self) -> u64 {
-        to_u64(self.inbound.buffered().saturating_sub(self.buffered))
-    }
-
     /// What the peer said next. A message stays in the receiving direction.
+    ///
+    /// It is inlined so that the caller need not write down which of two words it was told, and read it again.
     #[inline]
     fn poll(&mut self) -> Result<Option<Lent>, ProtocolError> {
-        self.inbound.let_go();
-        self.note_fresh();
-        if self.overdue {
-            return self.poll_any();
-        }
-        match self.inbound.take_whole(self.outbound.framing().tap()) {
-            Whole::Message => {
-                self.buffered = self.inbound.buffered();
-                self.keepalive.data_received();
-                Ok(Some(Lent::Message))
-            }
-            Whole::Nothing => {
-                self.buffered = 0;
-                Ok(None)
-            }
+        match self.poll_whole() {
+            Whole::Message => Ok(Some(Lent::Message)),
+            Whole::Nothing => Ok(None),
             Whole::Unknown => self.poll_any(),
         }
     }
 
-    /// Notes what has arrived since `poll` last returned.
-    #[inline]
-    fn note_fresh(&mut self) {
+    /// The shortest way to what most peers say next.
+    #[inline(never)]
+    fn poll_whole(&mut self) -> Whole {
         // Only bytes are a sign of life, and the binding may have put them straight into the receive buffer.
-        let fresh = self.fresh();
+        let fresh = self.inbound.see();
         if fresh > 0 {
             self.received = self.received.saturating_add(fresh);
             self.keepalive.heard(self.outbound.written());
         }
+        if self.overdue {
+            return Whole::Unknown;
+        }
+        let whole = self.inbound.take_whole(self.outbound.framing().tap());
+        if matches!(whole, Whole::Message) {
+            self.keepalive.data_received();
+        }
+        whole
     }
 
     /// What the peer said next, by way of every rule there is.
@@ -497,7 +485,6 @@ impl Connection {
             Some(error) if self.overdue => Err(error),
             _ => self.inbound.poll(self.outbound.framing().tap()),
         };
-        self.buffered = self.inbound.buffered();
         if self.inbound.take_active() {
             self.keepalive.data_received();
         }
@@ -545,7 +532,6 @@ impl Connection {
         self.failure = Some(error);
         self.overdue = false;
         self.inbound.fail();
-        self.buffered = self.inbound.buffered();
         let culprit = match error {
             ProtocolError::ConnectionLost => Initiator::Remote,
             _ => Initiator::Local,

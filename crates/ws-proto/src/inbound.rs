@@ -34,6 +34,8 @@ pub(crate) struct Inbound {
     inflating: Option<Box<Inflating>>,
     role: Role,
     max_frame_size: usize,
+    /// The longest message that the shortest way takes.
+    max_whole: u16,
     reception: Reception,
     /// Bytes thrown away since the end.
     drained: u32,
@@ -91,6 +93,7 @@ impl Inbound {
             inflating: None,
             role,
             max_frame_size: config.max_frame_size,
+            max_whole: whole::max_len(config),
             reception: Reception::Open,
             drained: 0,
             eof: false,

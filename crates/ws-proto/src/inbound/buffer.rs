@@ -14,6 +14,9 @@ use crate::transmit::to_u64;
 pub(super) struct ReceiveBuffer {
     bytes: BytesMut,
     done: usize,
+    /// How many of `bytes` were there when somebody last looked; more than there are while some of them are carried
+    /// elsewhere ([`Inbound::carry_into`]).
+    seen: usize,
     /// Whether the allocation of `bytes` may be more than its own: a binding's read buffer, or a message's, or made for a
     /// frame that is done.
     shared: bool,
@@ -42,21 +45,41 @@ const PARKED_MIN: usize = 256;
 
 impl ReceiveBuffer {
     /// What waits.
+    #[inline]
     pub(super) fn waiting(&self) -> &[u8] {
         self.bytes.get(self.done..).unwrap_or_default()
     }
 
+    #[inline]
     pub(super) fn waiting_mut(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.done..).unwrap_or_default()
     }
 
     /// How much waits.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.bytes.len().saturating_sub(self.done)
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many bytes have come since somebody looked.
+    #[inline]
+    pub(super) fn fresh(&self) -> usize {
+        self.bytes.len().saturating_sub(self.seen)
+    }
+
+    /// The same, and notes that somebody has looked.
+    #[inline]
+    pub(super) fn see(&mut self) -> usize {
+        let fresh = self.fresh();
+        if fresh > 0 {
+            self.seen = self.bytes.len();
+        }
+        fresh
     }
 
     /// Whether there is not even an allocation.
@@ -89,6 +112,7 @@ impl ReceiveBuffer {
         }
         self.done = self.done.saturating_sub(len);
         self.settle();
+        self.seen = self.seen.saturating_sub(len);
         // The first bytes of the next frame must not keep the memory of this message.
         self.shared = true;
         self.bytes.split_to(len).freeze()
@@ -104,6 +128,7 @@ impl ReceiveBuffer {
         let done = core::mem::take(&mut self.done);
         if done > 0 {
             self.bytes.advance(done.min(self.bytes.len()));
+            self.seen = self.seen.saturating_sub(done);
         }
     }
 
@@ -115,6 +140,7 @@ impl ReceiveBuffer {
         *self = Self {
             bytes: own,
             done: 0,
+            seen: self.seen.saturating_sub(self.done),
             shared: false,
         };
     }
@@ -128,6 +154,8 @@ impl Inbound {
             self.buffer = ReceiveBuffer {
                 bytes: received,
                 done: 0,
+                // Something was seen before only if it comes back.
+                seen: self.buffer.seen.saturating_sub(self.buffer.done),
                 shared: true,
             };
         } else {
@@ -149,6 +177,17 @@ impl Inbound {
             self.buffer.bytes.reserve(room);
         }
         &mut self.buffer.bytes
+    }
+
+    /// How many bytes have come since somebody looked.
+    pub(crate) fn fresh(&self) -> u64 {
+        to_u64(self.buffer.fresh())
+    }
+
+    /// The same, and notes that somebody has looked.
+    #[inline]
+    pub(crate) fn see(&mut self) -> u64 {
+        to_u64(self.buffer.see())
     }
 
     /// How many received bytes wait.
@@ -192,7 +231,9 @@ impl Inbound {
     pub(crate) fn carry_into(&mut self, buffer: &mut BytesMut) {
         self.let_go();
         buffer.extend_from_slice(self.buffer.waiting());
+        let seen = self.buffer.seen.saturating_sub(self.buffer.done);
         self.buffer.clear();
+        self.buffer.seen = seen;
     }
 
     /// How much of the current frame's payload has not arrived.

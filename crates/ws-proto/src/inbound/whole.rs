@@ -5,7 +5,7 @@ use ws_frame::MaskKey;
 use super::data::DIGEST_BLOCK;
 use super::{Current, Inbound, Reception};
 use crate::tap::TapSlot;
-use crate::{MessageKind, Role};
+use crate::{Config, MessageKind, Role};
 
 /// The first byte of a message in one frame, neither compressed nor otherwise extended: FIN and the opcode (RFC 6455
 /// §5.2).
@@ -18,8 +18,11 @@ const MASK: u8 = 0x80;
 const MAX_LEN7: u8 = 125;
 /// In the place of a length: the next two bytes are the length.
 const LEN16: u8 = 126;
+/// The smallest length that stands there.
+const MIN_LEN16: u16 = 126;
 
 /// What the shortest way has come to.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Whole {
     /// A message is complete, which [`Inbound::lent`] gives.
     Message,
@@ -29,9 +32,17 @@ pub(crate) enum Whole {
     Unknown,
 }
 
+/// The longest message that [`Inbound::take_whole`] takes: as much as is digested in one step, within both limits.
+pub(super) fn max_len(config: &Config) -> u16 {
+    let max_len = DIGEST_BLOCK
+        .min(config.max_frame_size)
+        .min(config.max_message_size);
+    u16::try_from(max_len).unwrap_or(u16::MAX)
+}
+
 impl Inbound {
-    /// Takes the next message if it comes in one frame of at most [`DIGEST_BLOCK`] bytes that is all there, is not
-    /// compressed and breaks no rule. Where the answer is [`Whole::Unknown`], nothing has happened.
+    /// Takes the next message if it comes in one frame that is all there and not long ([`max_len`]), is not compressed and
+    /// breaks no rule. Where the answer is [`Whole::Unknown`], nothing has happened.
     ///
     /// What [`poll`](Self::poll) asks of such a message, and why it holds here:
     ///
@@ -40,15 +51,20 @@ impl Inbound {
     /// * The mask is there or not, as the role demands.
     /// * It does not come between fragments, and nobody wants it in pieces: the assembler is idle.
     /// * Text is valid to its end. If it is not, it is masked again, and `poll` finds that out for itself.
+    ///
+    /// A message that was lent from the receive buffer is let go by taking another. One that lies in the assembler is for
+    /// `poll` to let go.
     #[inline]
     pub(crate) fn take_whole(&mut self, tap: &TapSlot) -> Whole {
-        let is_between = matches!(self.current, Current::Nothing)
+        let is_between = matches!(self.current, Current::Nothing | Current::Received { .. })
             && matches!(self.reception, Reception::Open)
             && self.assembler.is_idle();
         if !is_between || tap.is_set() {
             return Whole::Unknown;
         }
-        let [first, second, rest @ ..] = self.buffer.waiting_mut() else {
+        let waiting = self.buffer.waiting_mut();
+        let waiting_len = waiting.len();
+        let [first, second, rest @ ..] = waiting else {
             return self.rest();
         };
         let kind = match *first {
@@ -61,18 +77,18 @@ impl Inbound {
         // connection if it detects a masked frame" (§5.1).
         let len7 = if is_server { *second ^ MASK } else { *second };
         let (len, rest) = match len7 {
-            ..=MAX_LEN7 => (usize::from(len7), rest),
+            ..=MAX_LEN7 => (u16::from(len7), rest),
             LEN16 => match rest.split_first_chunk_mut() {
-                Some((len, rest)) => (usize::from(u16::from_be_bytes(*len)), rest),
+                Some((len, rest)) => match u16::from_be_bytes(*len) {
+                    // This length has a shorter form.
+                    0..MIN_LEN16 => return Whole::Unknown,
+                    len => (len, rest),
+                },
                 None => return Whole::Unknown,
             },
             _ => return Whole::Unknown,
         };
-        let is_shortest = (len7 == LEN16) == (len > usize::from(MAX_LEN7));
-        let max_len = DIGEST_BLOCK
-            .min(self.max_frame_size)
-            .min(self.assembler.max_size());
-        if !is_shortest || len > max_len {
+        if len > self.max_whole {
             return Whole::Unknown;
         }
         let (key, rest) = if is_server {
@@ -83,6 +99,8 @@ impl Inbound {
         } else {
             (None, rest)
         };
+        let len = usize::from(len);
+        let header_len = waiting_len.wrapping_sub(rest.len());
         let Some(payload) = rest.get_mut(..len) else {
             return Whole::Unknown;
         };
@@ -95,11 +113,7 @@ impl Inbound {
             }
             return Whole::Unknown;
         }
-        let len_len: usize = if len7 == LEN16 { 2 } else { 0 };
-        let key_len = if is_server { 4 } else { 0 };
-        self.buffer
-            .skip_header(len_len.wrapping_add(key_len).wrapping_add(2));
-        self.buffer.consume(len);
+        self.buffer.consume(header_len.wrapping_add(len));
         self.frames = self.frames.wrapping_add(1);
         self.complete(Current::Received { kind, len });
         Whole::Message
@@ -110,6 +124,7 @@ impl Inbound {
         if !self.buffer.is_empty() || self.eof {
             return Whole::Unknown;
         }
+        self.current = Current::Nothing;
         self.buffer.clear();
         Whole::Nothing
     }
