@@ -1,12 +1,19 @@
 //! The server's side of the opening handshake over a stream (RFC 6455 §4.2).
 
-use bytes::{Buf as _, BytesMut};
+use std::io::Cursor;
+use std::ops::ControlFlow;
+use std::sync::LazyLock;
+
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_handshake::server::{Acceptance, Offer, Rejection, Request, RequestReader, ResponseError};
+use ws_handshake::server::{Acceptance, Offer, Rejection, Request, ResponseError};
 use ws_handshake::{Limits, OriginPolicy, Preference};
 
+use self::opening::{Answering, Asking, Refusing, Waiting, answer_at_once, with_context};
 use crate::exchange::Exchange;
 use crate::{AcceptError, Config, WebSocket};
+
+mod opening;
 
 /// Accepts a WebSocket connection on `stream` with the defaults of [`Acceptor`].
 ///
@@ -22,9 +29,8 @@ use crate::{AcceptError, Config, WebSocket};
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
 ) -> Result<WebSocket<S>, AcceptError> {
-    let acceptor = Acceptor::new();
-    // Boxed, the acceptor too: see below.
-    Box::pin(async move { acceptor.read(stream).await?.answer(&acceptor).await }).await
+    static DEFAULT: LazyLock<Acceptor> = LazyLock::new(Acceptor::new);
+    DEFAULT.accept(stream).await
 }
 
 /// How to accept WebSocket connections. Make one, keep it, and use it for every connection.
@@ -121,8 +127,17 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Boxed: the future of a connection's whole life would otherwise keep room for its first moment.
-        Box::pin(async { self.read(stream).await?.answer(self).await }).await
+        let waiting = match with_context(|cx| match Asking::new(self, stream).at_once(cx) {
+            ControlFlow::Break(incoming) => answer_at_once(incoming.judge(self), cx),
+            ControlFlow::Continue(asking) => ControlFlow::Continue(Waiting::Request(asking)),
+        })
+        .await
+        {
+            ControlFlow::Break(done) => return done,
+            // Boxed: the future of a connection's whole life would otherwise keep room for its first moment.
+            ControlFlow::Continue(waiting) => Box::pin(waiting.finish()),
+        };
+        waiting.await
     }
 
     /// Reads a request and leaves it to the caller whether and how to accept it: the way to route by path, to look at
@@ -139,49 +154,9 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        Box::pin(self.read(stream)).await
-    }
-
-    async fn read<S>(&self, stream: S) -> Result<Incoming<S>, AcceptError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let mut exchange = Exchange::new(stream, self.config.handshake_timeout);
-        let mut reader = RequestReader::new(self.limits);
-        let mut received = BytesMut::new();
-        let outcome = loop {
-            match reader.read(&received) {
-                Ok(Some(request)) => break Ok(request),
-                Ok(None) => {}
-                Err(rejection) => break Err(rejection),
-            }
-            match exchange.read(&mut received).await {
-                Ok(0) => break Err(reader.handle_eof()),
-                Ok(_) => {}
-                Err(error) if exchange.is_overdue(&error) => {
-                    if !received.is_empty() {
-                        // The answer gets one attempt that does not wait: the client had its time.
-                        exchange.refuse(&Rejection::timeout()).await?;
-                    }
-                    return Err(AcceptError::TimedOut);
-                }
-                Err(error) => return Err(AcceptError::Io(error)),
-            }
-        };
-        match outcome {
-            Ok(request) => {
-                // Not split off, which would cost an allocation.
-                received.advance(request.head_len());
-                Ok(Incoming {
-                    request,
-                    received,
-                    exchange,
-                })
-            }
-            Err(rejection) => {
-                exchange.refuse(&rejection).await?;
-                Err(AcceptError::Rejected(rejection))
-            }
+        match with_context(|cx| Asking::new(self, stream).at_once(cx)).await {
+            ControlFlow::Break(incoming) => Ok(incoming),
+            ControlFlow::Continue(asking) => Box::pin(asking.finish()).await,
         }
     }
 
@@ -242,23 +217,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Incoming<S> {
     ///
     /// Not cancel safe: the stream is consumed, and dropped with the future.
     pub async fn accept(self, acceptor: &Acceptor) -> Result<WebSocket<S>, AcceptError> {
-        Box::pin(self.answer(acceptor)).await
+        let waiting = match with_context(|cx| answer_at_once(self.judge(acceptor), cx)).await {
+            ControlFlow::Break(done) => return done,
+            ControlFlow::Continue(waiting) => Box::pin(waiting.finish()),
+        };
+        waiting.await
     }
 
-    async fn answer(mut self, acceptor: &Acceptor) -> Result<WebSocket<S>, AcceptError> {
-        let acceptance = match acceptor.check(&self.request) {
-            Ok(acceptance) => acceptance,
-            Err(error) => {
-                let internal = Rejection::internal_error();
-                let rejection = match &error {
-                    AcceptError::Rejected(rejection) => rejection,
-                    _ => &internal,
-                };
-                self.exchange.refuse(rejection).await?;
-                return Err(error);
-            }
-        };
-        self.accept_with(acceptor.config.clone(), &acceptance).await
+    /// What `acceptor` makes of the request.
+    fn judge(self, acceptor: &Acceptor) -> Result<Answering<S>, Refusing<S>> {
+        match acceptor.check(&self.request) {
+            Ok(acceptance) => self.prepare(acceptor.config.clone(), &acceptance),
+            Err(error) => Err(Refusing {
+                exchange: self.exchange,
+                error,
+            }),
+        }
+    }
+
+    fn prepare(self, config: Config, acceptance: &Acceptance) -> Result<Answering<S>, Refusing<S>> {
+        let negotiated = acceptance.negotiated();
+        if negotiated.deflate.is_some() && !config.can_deflate() {
+            return Err(Refusing {
+                exchange: self.exchange,
+                error: AcceptError::Response(ResponseError::DeflateNotConfigured),
+            });
+        }
+        let mut response = Vec::new();
+        acceptance.encode(&mut response);
+        Ok(Answering {
+            exchange: self.exchange,
+            received: self.received,
+            response: Cursor::new(response),
+            negotiated,
+            config,
+        })
     }
 
     /// Accepts the request with an answer made by hand from [`Request::offer`], which need not be the one that an
@@ -273,24 +266,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Incoming<S> {
     ///
     /// Not cancel safe: the stream is consumed, and dropped with the future.
     pub async fn accept_with(
-        mut self,
+        self,
         config: Config,
         acceptance: &Acceptance,
     ) -> Result<WebSocket<S>, AcceptError> {
-        let negotiated = acceptance.negotiated();
-        if negotiated.deflate.is_some() && !config.can_deflate() {
-            self.exchange.refuse(&Rejection::internal_error()).await?;
-            return Err(AcceptError::Response(ResponseError::DeflateNotConfigured));
-        }
-        let mut response = Vec::new();
-        acceptance.encode(&mut response);
-        self.exchange
-            .write(&response)
-            .await
-            .map_err(AcceptError::from_io)?;
-        let config = config.with_agreed(negotiated.deflate);
-        let ws = WebSocket::server(self.exchange.stream, config, self.received);
-        Ok(ws.with_negotiated(negotiated))
+        let waiting = match with_context(|cx| {
+            let prepared = self.prepare(config, acceptance);
+            answer_at_once(prepared, cx)
+        })
+        .await
+        {
+            ControlFlow::Break(done) => return done,
+            ControlFlow::Continue(waiting) => Box::pin(waiting.finish()),
+        };
+        waiting.await
     }
 
     /// Refuses the request: sends the answer, shuts the write side down and drains what the client still sends.

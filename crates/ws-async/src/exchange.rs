@@ -1,16 +1,20 @@
 //! A stream during the opening handshake: one absolute deadline over everything.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 use ws_handshake::server::Rejection;
 
 use crate::AcceptError;
+use crate::scratch;
 
-/// What one read takes at least; heads are rarely longer.
+/// What one read takes at most; heads are rarely longer.
 const READ_SIZE: usize = 4 * 1024;
 
 /// After a refusal this much more is read and thrown away, so that closing the transport does not reset it and
@@ -33,18 +37,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
         Self { stream, deadline }
     }
 
-    /// Appends what one read gives to `buffer`.
-    pub(crate) async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
-        buffer.reserve(READ_SIZE);
-        within(self.deadline, self.stream.read_buf(buffer)).await
+    /// What one read gives, nothing at the end of the stream. It lies in the thread's read buffer: who keeps any of it
+    /// makes a copy.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
+        let (read, filled) =
+            scratch::fill(|buffer| scratch::poll_read(&mut self.stream, cx, buffer, READ_SIZE));
+        read.map_ok(|_| filled)
     }
 
-    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let write = async {
-            self.stream.write_all(bytes).await?;
-            self.stream.flush().await
-        };
-        within(self.deadline, write).await
+    /// Appends what one read gives to `buffer`.
+    pub(crate) async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        let deadline = self.deadline;
+        let filled = within(deadline, poll_fn(|cx| self.poll_read(cx))).await?;
+        buffer.extend_from_slice(&filled);
+        Ok(filled.len())
+    }
+
+    /// Writes all of `bytes`, of which what is written is gone, and flushes.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &mut impl Buf,
+    ) -> Poll<io::Result<()>> {
+        while bytes.has_remaining() {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, bytes.chunk()))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => bytes.advance(written),
+            }
+        }
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    pub(crate) async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let deadline = self.deadline;
+        within(deadline, poll_fn(|cx| self.poll_write(cx, &mut bytes))).await
     }
 
     pub(crate) async fn refuse(&mut self, rejection: &Rejection) -> Result<(), AcceptError> {
