@@ -102,8 +102,8 @@ impl ReadBuffer {
             self.size = size.saturating_mul(2).min(OWN_READ_MAX);
         } else if self.small_reads >= SMALL_READS {
             self.shrink();
-        } else if self.size > READ_MAX && count < self.size / 4 {
-            self.size /= 2;
+        } else if count < size / 4 {
+            self.size = (self.size / 2).max(READ_MAX).min(self.size);
         }
     }
 
