@@ -78,6 +78,12 @@ pub(crate) struct Driver {
     cause: Option<Cause>,
     /// Why nothing can be written any more.
     unwritable: Option<io::ErrorKind>,
+    /// What was sent is queued with more to come, and its sender has gone on.
+    is_deferred: bool,
+    /// Whether somebody else has seen that.
+    is_seen: bool,
+    /// Writing has failed while nobody was there to be told.
+    is_untold: bool,
 }
 
 /// What the stream has to do next.
@@ -142,6 +148,53 @@ impl Driver {
             failure: None,
             cause: None,
             unwritable: None,
+            is_deferred: false,
+            is_seen: false,
+            is_untold: false,
+        }
+    }
+
+    /// Whether what has just been sent may wait for what is sent next: as long as a frame that has arrived whole is yet
+    /// to be looked at, and less than one write takes is queued. Without a deadline nobody could be left to write it.
+    pub(crate) fn may_defer(&self) -> bool {
+        (self.connection.has_frame_waiting() || self.ahead.iter().any(is_data))
+            && !self.deaf
+            && self.connection.write_timeout().is_some()
+            && !self.connection.wants_flush()
+    }
+
+    /// Leaves what has been sent to the next call, or to somebody else if there is none soon.
+    pub(crate) fn defer(&mut self) {
+        if !self.is_owing() {
+            self.is_deferred = true;
+            self.is_seen = false;
+        }
+    }
+
+    /// Whether something was put off and is not written yet.
+    pub(crate) fn is_owing(&mut self) -> bool {
+        self.is_deferred = self.is_deferred
+            && !self.is_flushed()
+            && self.unwritable.is_none()
+            && !self.connection.is_finished();
+        self.is_deferred
+    }
+
+    /// Whether nobody else has seen yet what was put off, before now.
+    pub(crate) const fn is_unseen(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_seen, true)
+    }
+
+    /// Something was written for a sender that has gone on. If it failed, that is to be told.
+    pub(crate) fn wrote_for_others(&mut self) {
+        self.is_untold = self.lost().is_some();
+    }
+
+    /// Why nothing can be sent any more, if that was found out while nobody was there to be told.
+    pub(crate) fn untold(&mut self) -> Option<Error> {
+        match std::mem::take(&mut self.is_untold) {
+            true => self.lost(),
+            false => None,
         }
     }
 

@@ -80,9 +80,15 @@
 //!
 //! One message to many connections: [`Hub`].
 //!
+//! Replies to what came in one read leave in one write, without [`feed`](WebSocket::feed): while more of what the peer
+//! sent waits to be received, [`send`](WebSocket::send) only queues. If the thread does something else than to receive,
+//! what it has sent is written all the same, within about a millisecond.
+//!
 //! All state of the protocol lives in `ws-proto`; this crate reads, writes and waits. A connection starts no threads, save
-//! for what could not be written at once of what a [`Hub`] or [`Sender::try_send`] has accepted: one, until the peer has
-//! taken that. A [`Server`] starts one for each connection. Its twin `ws-async` has the same names with `.await`.
+//! for what could not be written at once of what was put off so, or of what a [`Hub`] or [`Sender::try_send`] has
+//! accepted: one, until the peer has taken that. One more thread, for all connections of the process, looks after what is
+//! put off; it is started when something is for the first time, and sleeps while nothing is. A [`Server`] starts one
+//! for each connection. Its twin `ws-async` has the same names with `.await`.
 //!
 //! A blocking wait ends when the operating system says so, therefore deadlines hold where the stream has timeouts: on
 //! TCP and Unix sockets and on your own [`Stream`]s. Anything else goes in as [`Untimed`], whose name says it.
@@ -97,14 +103,17 @@
 #![warn(missing_docs)]
 
 mod accept;
+mod attendant;
 mod byte_stream;
 mod connect;
+mod deferred;
 mod driver;
 mod error;
 mod exchange;
 mod handles;
 mod handover;
 mod hub;
+mod lent;
 mod mask_keys;
 mod publishing;
 mod read_buffer;
@@ -122,13 +131,15 @@ mod whole;
 pub use accept::{Acceptor, Incoming, accept};
 pub use byte_stream::ByteStream;
 pub use connect::{Connector, connect};
+pub use deferred::Attendance;
 pub use error::{AcceptError, ConnectError, Error};
 pub use hub::{Hub, Member};
+pub use lent::{Received, StreamRef};
 pub use server::{HandlerResult, Listener, Server, ServerBuilder, ServerHandle, Session};
 pub use split::{Receiver, Sender, Turn};
 pub use stream::{CloneStream, Stream, Untimed};
 pub use streaming::{MessageReader, MessageWriter, ReceivingHalf, SendingHalf};
-pub use websocket::{Received, WebSocket};
+pub use websocket::WebSocket;
 /// The functions over bytes underneath: requests, responses and refusals.
 pub use ws_handshake as handshake;
 pub use ws_handshake::{Limits, OriginPolicy, Preference};

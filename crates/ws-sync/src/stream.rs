@@ -5,6 +5,8 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::deferred::Attendance;
+
 /// A blocking byte stream whose waits can be bounded.
 ///
 /// A blocking read waits as long as the operating system lets it, so deadlines hold exactly where the stream has
@@ -50,6 +52,18 @@ pub trait Stream: Read + Write {
     /// Whether [`write_vectored`](Write::write_vectored) writes more than its first buffer.
     fn writes_vectored(&self) -> bool {
         false
+    }
+
+    /// Says that another thread may write to this stream while its own thread does something else. Then replies to what
+    /// came in one read leave in one write: see [`WebSocket::send`](crate::WebSocket::send).
+    ///
+    /// `None` by default, and every message is written as it is sent. A stream that is [`Send`] and owns what it uses, and
+    /// whose [bounds on waits hold](Self::has_timeouts), gives `Some(Attendance::new())`, as sockets do.
+    fn attendance() -> Option<Attendance<Self>>
+    where
+        Self: Sized,
+    {
+        None
     }
 }
 
@@ -150,6 +164,10 @@ macro_rules! socket {
 
             fn writes_vectored(&self) -> bool {
                 true
+            }
+
+            fn attendance() -> Option<Attendance<Self>> {
+                Some(Attendance::new())
             }
         }
     };

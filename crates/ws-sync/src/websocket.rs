@@ -7,12 +7,13 @@ use bytes::{Bytes, BytesMut};
 use ws_handshake::Negotiated;
 use ws_proto::{
     Agreement, Chunk, CloseCode, CloseInfo, Compress, Config, Connection, Event, Message,
-    MessageKind, MessageRef, PreparedMessage, Replies, Role, SendError, State, Stats, TappedFrame,
-    Unsent,
+    MessageKind, MessageRef, PreparedMessage, Role, SendError, State, Stats, TappedFrame, Unsent,
 };
 
 use crate::byte_stream::ByteStream;
+use crate::deferred::Owner;
 use crate::driver::Driver;
+use crate::lent::{Received, StreamRef};
 use crate::mask_keys::OsMaskKeys;
 use crate::split::{self, Receiver, Sender};
 use crate::streaming::sealed::{Receiving, Sending};
@@ -21,21 +22,20 @@ use crate::timed::{SHORTEST_WAIT, Timed};
 use crate::whole::Whole;
 use crate::{CloneStream, Error, Stream};
 
-/// What borrows the connection lets nobody else take the message away.
-const IS_LENT: &str = "a message that is held is lent";
-
 /// A WebSocket connection over a blocking [`Stream`].
 ///
 /// Made by [`connect`](crate::connect), [`accept`](crate::accept) or, over a stream that some other HTTP stack has
 /// upgraded, by [`WebSocket::server`] and [`WebSocket::client`].
 ///
 /// Pings are answered, the closing handshake is completed and deadlines are kept inside every call that waits,
-/// [`recv`](Self::recv) above all: a connection that nobody uses does nothing by itself. While only
-/// [`send`](Self::send) is called, what arrives is read ahead now and then, up to the first message, so Pings are
+/// [`recv`](Self::recv) above all: a connection that nobody uses does nothing by itself, but for writing what was
+/// [sent](Self::send). While only [`send`](Self::send) is called, what arrives is read ahead now and then, up to the first message, so Pings are
 /// answered and the peer's Close is noticed then too, if a little later.
 ///
-/// Dropping a `WebSocket` drops the stream: what was queued is lost, and the peer sees a connection lost without a
-/// Close frame (1006). Call [`close`](Self::close) to end it cleanly.
+/// Dropping a `WebSocket` drops the stream, and the peer sees a connection lost without a Close frame (1006). What
+/// [`send`](Self::send) has left to be written is written first: what the stream does not take at once by a thread of its
+/// own, within `Config::write_timeout`. What else was queued is lost. Call [`close`](Self::close) to end it cleanly, or
+/// [`abort`](Self::abort) to end it at once.
 ///
 /// # Streams that do not block
 ///
@@ -49,7 +49,7 @@ const IS_LENT: &str = "a message that is held is lent";
 /// The opening handshake needs a stream that blocks: switch it over afterwards.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    whole: Whole<S>,
+    owner: Owner<S>,
     negotiated: Negotiated,
 }
 
@@ -74,7 +74,7 @@ impl<S: Stream> WebSocket<S> {
             .with_received(received)
             .with_vectored_writes(vectored);
         Self {
-            whole: Whole::new(Driver::new(connection), stream),
+            owner: Owner::new(Whole::new(Driver::new(connection), stream)),
             negotiated: Negotiated::default(),
         }
     }
@@ -96,8 +96,9 @@ impl<S: Stream> WebSocket<S> {
     /// Close frame has then been sent and the transport shut down, and further calls give `Ok(None)`. The exception
     /// is a stream with a timeout of its own: see [above](Self#streams-that-do-not-block).
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
+        let mut held = self.owner.hold();
         loop {
-            match self.whole.next_event()? {
+            match held.next_event()? {
                 Some(Event::Message(message)) => return Ok(Some(message)),
                 Some(_) => {}
                 None => return Ok(None),
@@ -124,9 +125,8 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// As [`recv`](Self::recv).
     pub fn recv_ref(&mut self) -> Result<Option<Received<'_, S>>, Error> {
-        let is_there = self.whole.next_lent()?;
-        let whole = &mut self.whole;
-        Ok(is_there.then(|| Received { whole }))
+        let mut held = self.owner.hold();
+        Ok(held.next_lent()?.then(|| Received::new(held)))
     }
 
     /// The next event, control frames included; `None` after the end. Pings have been answered and a Close has been
@@ -136,20 +136,31 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// As [`recv`](Self::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        let event = self.whole.next_event()?;
-        self.whole.answer();
+        let mut held = self.owner.hold();
+        let event = held.next_event()?;
+        held.answer();
         Ok(event)
     }
 
-    /// Sends one message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    /// Sends one message.
+    ///
+    /// When this returns the transport has taken the message, with one exception: while more of what the peer sent has
+    /// arrived and waits to be received, and less than `Config::write_buffer_high` is queued, the message only joins the
+    /// queue. [`recv`](Self::recv) writes it before it waits, so that replies to what came together leave together.
+    /// And if that is not what the thread does next, another thread, of which there is one in the process, writes the
+    /// message within about a millisecond: nothing is left behind. Whoever wants to know that it was written calls
+    /// [`flush`](Self::flush); if it could not be, the next call tells.
+    ///
+    /// Every message is written at once where the stream [has not said](Stream::attendance) that another thread may write
+    /// to it, and where `Config::write_timeout` is `None`, for then nobody could be left to write to a peer that takes
+    /// nothing.
     ///
     /// # Errors
     ///
     /// [`Error::Send`] when the connection is closing, or an earlier [`writer`](Self::writer) was dropped inside its
     /// message; [`Error::Io`] or [`Error::Protocol`] when it was lost before everything was written.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed(message)?;
-        self.flush()
+        self.send_with(message, Compress::Auto)
     }
 
     /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
@@ -162,8 +173,10 @@ impl<S: Stream> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Error> {
-        self.feed_with(message, compress)?;
-        self.flush()
+        let message = message.into();
+        self.owner
+            .hold()
+            .send(|connection| Ok(connection.send_with(message, compress)?))
     }
 
     /// As [`send`](Self::send), straight from where the message lies: it is copied, and masked on the way if this is a
@@ -174,10 +187,10 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub fn send_ref<'a>(&mut self, message: impl Into<MessageRef<'a>>) -> Result<(), Error> {
-        self.whole.make_room()?;
-        let connection = &mut self.whole.driver.connection;
-        connection.send_ref(message.into(), Compress::Auto)?;
-        self.flush()
+        let message = message.into();
+        self.owner
+            .hold()
+            .send(|connection| connection.send_ref(message, Compress::Auto))
     }
 
     /// Queues one message and writes only if `Config::write_buffer_high` is reached. Follow a batch with
@@ -188,12 +201,7 @@ impl<S: Stream> WebSocket<S> {
     /// As [`send`](Self::send). If the stream only [would have blocked](Self#streams-that-do-not-block), the message
     /// is queued all the same, up to `Config::write_buffer_limit`.
     pub fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.whole.make_room()?;
-        self.whole
-            .driver
-            .connection
-            .send(message.into())
-            .map_err(Error::from)
+        self.feed_with(message, Compress::Auto)
     }
 
     /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
@@ -206,12 +214,10 @@ impl<S: Stream> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Error> {
-        self.whole.make_room()?;
-        self.whole
-            .driver
-            .connection
-            .send_with(message.into(), compress)
-            .map_err(Error::from)
+        let mut held = self.owner.hold();
+        held.make_room()?;
+        let connection = &mut held.driver.connection;
+        Ok(connection.send_with(message.into(), compress)?)
     }
 
     /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
@@ -220,9 +226,9 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        self.whole.make_room()?;
-        self.whole.driver.connection.send_prepared(message)?;
-        self.flush()
+        self.owner
+            .hold()
+            .send(|connection| connection.send_prepared(message))
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for,
@@ -249,7 +255,7 @@ impl<S: Stream> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Unsent> {
-        self.whole.try_send(message.into(), compress)
+        self.owner.hold().try_send(message.into(), compress)
     }
 
     /// Writes everything that is queued.
@@ -260,7 +266,7 @@ impl<S: Stream> WebSocket<S> {
     /// by a deadline: what was queued is dropped. After the former reading may still go on. If the
     /// stream only [would have blocked](Self#streams-that-do-not-block), what is not written stays queued.
     pub fn flush(&mut self) -> Result<(), Error> {
-        self.whole.flush()
+        self.owner.hold().flush()
     }
 
     /// Sends a Ping with at most 125 bytes of application data. It is queued at once, in front of what waits to be framed,
@@ -270,13 +276,14 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// [`Error::Send`] when the data is too long or the connection is closing, otherwise as [`flush`](Self::flush).
     pub fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
-        let mut queued = self.whole.driver.connection.ping(data);
+        let mut held = self.owner.hold();
+        let mut queued = held.driver.connection.ping(data);
         if queued == Err(SendError::BufferFull) {
-            self.whole.make_room()?;
-            queued = self.whole.driver.connection.ping(data);
+            held.make_room()?;
+            queued = held.driver.connection.ping(data);
         }
         queued?;
-        self.flush()
+        held.flush()
     }
 
     /// Carries out the whole closing handshake within `Config::close_timeout`: sends a Close frame, drops the messages
@@ -290,9 +297,10 @@ impl<S: Stream> WebSocket<S> {
     /// [`Error::Protocol`] when the peer broke the protocol, left, or did not finish in time; [`Error::Io`] when the
     /// transport failed.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
-        self.whole.driver.begin_close(code, reason)?;
-        self.whole.drain()?;
-        self.whole.driver.outcome()
+        let mut held = self.owner.hold();
+        held.driver.begin_close(code, reason)?;
+        held.drain()?;
+        held.driver.outcome()
     }
 
     /// Begins the closing handshake and leaves it to [`recv`](Self::recv) to carry it out: what still arrives is delivered until the
@@ -304,8 +312,9 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// [`Error::Send`] when the code may not be sent or the reason exceeds 123 bytes.
     pub fn begin_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.whole.driver.begin_close(code, reason)?;
-        self.whole.write_briefly();
+        let mut held = self.owner.hold();
+        held.driver.begin_close(code, reason)?;
+        held.write_briefly();
         Ok(())
     }
 
@@ -360,9 +369,10 @@ impl<S: Stream> WebSocket<S> {
     where
         S: CloneStream + Send + 'static,
     {
-        let read_timeout = self.whole.read_timeout;
+        let whole = self.owner.into_whole();
+        let read_timeout = whole.read_timeout;
         let (sender, mut receiver) =
-            split::split(self.whole.driver, self.whole.stream.stream, self.negotiated)?;
+            split::split(whole.driver, whole.stream.stream, self.negotiated)?;
         receiver.set_read_timeout(read_timeout);
         Ok((sender, receiver))
     }
@@ -370,8 +380,8 @@ impl<S: Stream> WebSocket<S> {
     /// Ends the connection at once, for those who cannot wait for [`close`](Self::close): what is queued is lost, the
     /// stream is dropped, and the peer sees a connection lost without a Close frame (1006).
     pub fn abort(self) {
-        // That is what dropping it does; the name says that it is meant.
-        drop(self);
+        // Dropping it would write what was put off first.
+        drop(self.owner.into_whole());
     }
 
     /// The subprotocol agreed on in the opening handshake, if one was (RFC 6455 §1.9).
@@ -386,27 +396,28 @@ impl<S: Stream> WebSocket<S> {
 
     /// How the connection ended or is ending; `None` while it is open.
     pub fn close_info(&self) -> Option<CloseInfo> {
-        self.whole.driver.connection.close_info()
+        self.owner
+            .look(|whole| whole.driver.connection.close_info())
     }
 
     /// How the connection stands.
     pub fn state(&self) -> State {
-        self.whole.driver.connection.state()
+        self.owner.look(|whole| whole.driver.connection.state())
     }
 
     /// Which end this is.
     pub fn role(&self) -> Role {
-        self.whole.driver.connection.role()
+        self.owner.look(|whole| whole.driver.connection.role())
     }
 
     /// What the connection has carried so far.
     pub fn stats(&self) -> Stats {
-        self.whole.driver.connection.stats()
+        self.owner.look(|whole| whole.driver.connection.stats())
     }
 
     /// The round-trip time of the newest keepalive Ping that was answered; `None` before the first.
     pub fn rtt(&self) -> Option<Duration> {
-        self.whole.driver.connection.rtt()
+        self.owner.look(|whole| whole.driver.connection.rtt())
     }
 
     /// Lets `tap` see each frame from now on, both ways: its header, its sizes, and the time at which its header was
@@ -414,12 +425,12 @@ impl<S: Stream> WebSocket<S> {
     /// the place of the one before.
     pub fn set_tap(&mut self, mut tap: impl FnMut(&TappedFrame, Instant) + Send + Sync + 'static) {
         let tap = Box::new(move |frame: &TappedFrame| tap(frame, Instant::now()));
-        self.whole.driver.connection.set_tap(Some(tap));
+        self.owner.hold().driver.connection.set_tap(Some(tap));
     }
 
     /// Takes the tap off again.
     pub fn remove_tap(&mut self) {
-        self.whole.driver.connection.set_tap(None);
+        self.owner.hold().driver.connection.set_tap(None);
     }
 
     /// Bounds each wait for input: a [`recv`](Self::recv) in which nothing arrives for so long fails, and may be
@@ -427,24 +438,27 @@ impl<S: Stream> WebSocket<S> {
     /// less than a millisecond is taken for one. What a [`close`](Self::close) waits for is bounded by
     /// `Config::close_timeout` instead. Timeouts set on the stream itself do not last: deadlines replace them.
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
-        self.whole.read_timeout = timeout.map(|timeout| timeout.max(SHORTEST_WAIT));
+        self.owner.hold().read_timeout = timeout.map(|timeout| timeout.max(SHORTEST_WAIT));
     }
 
     /// Bounds each wait for a peer that does not read: a [`send`](Self::send) or [`flush`](Self::flush) that gets
     /// nothing written for so long fails, and what is queued goes out
     /// [with the next call](Self#streams-that-do-not-block). `None`, the default, waits as long as TCP lets it.
     pub fn set_write_timeout(&mut self, timeout: Option<Duration>) {
-        self.whole.stream.own_write_timeout = timeout.map(|timeout| timeout.max(SHORTEST_WAIT));
+        self.owner.hold().stream.own_write_timeout =
+            timeout.map(|timeout| timeout.max(SHORTEST_WAIT));
     }
 
     /// The stream underneath, for its address and options. Reading or writing it would break the framing.
-    pub fn get_ref(&self) -> &S {
-        &self.whole.stream.stream
+    ///
+    /// What [`send`](Self::send) has left to be written waits while this is held.
+    pub fn get_ref(&mut self) -> StreamRef<'_, S> {
+        StreamRef::new(self.owner.hold())
     }
 
     /// The next message is to come in chunks, within a limit if one is given.
     pub(crate) fn begin_chunks(&mut self, max_size: Option<u64>) {
-        self.whole.driver.begin_chunks(max_size);
+        self.owner.hold().driver.begin_chunks(max_size);
     }
 }
 
@@ -459,8 +473,9 @@ impl<S: Stream> Receiving for WebSocket<S> {
     }
 
     fn next_chunk(&mut self) -> Result<Option<Chunk>, Error> {
+        let mut held = self.owner.hold();
         loop {
-            match self.whole.next_event()? {
+            match held.next_event()? {
                 Some(Event::Chunk(chunk)) => return Ok(Some(chunk)),
                 Some(Event::Message(message)) => return Ok(Some(message.into())),
                 Some(_) => {}
@@ -470,13 +485,13 @@ impl<S: Stream> Receiving for WebSocket<S> {
     }
 
     fn discard(&mut self) {
-        self.whole.driver.discard_message();
+        self.owner.hold().driver.discard_message();
     }
 }
 
 impl<S: Stream> Sending for &mut WebSocket<S> {
     fn begin(&mut self) -> Result<(), Error> {
-        Ok(self.whole.driver.take_turn()?)
+        Ok(self.owner.hold().driver.take_turn()?)
     }
 
     fn fragment(
@@ -486,47 +501,17 @@ impl<S: Stream> Sending for &mut WebSocket<S> {
         fin: bool,
         compress: Compress,
     ) -> Result<(), Error> {
-        self.whole.make_room()?;
-        let connection = &mut self.whole.driver.connection;
+        let mut held = self.owner.hold();
+        held.make_room()?;
+        let connection = &mut held.driver.connection;
         Ok(connection.send_fragment_with(kind, fragment, fin, compress)?)
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        self.whole.flush()
+        self.owner.hold().flush()
     }
 
     fn end(&mut self, whole: bool) {
-        self.whole.driver.end_turn(whole);
-    }
-}
-
-/// A message that was received and lies in the connection, from [`WebSocket::recv_ref`].
-///
-/// While this is held the connection does nothing else; the buffer that the message came in is kept, and replies wait.
-#[derive(Debug)]
-pub struct Received<'a, S: Stream> {
-    whole: &'a mut Whole<S>,
-}
-
-impl<S: Stream> Received<'_, S> {
-    /// The message.
-    pub fn message(&self) -> MessageRef<'_> {
-        self.whole.driver.lent().expect(IS_LENT)
-    }
-
-    /// The message, and the means to answer it while it is borrowed.
-    ///
-    /// What is sent through them is queued, as with [`WebSocket::feed`]. It is written when this is dropped, for which that
-    /// waits some milliseconds at most (on an [`Untimed`](crate::Untimed) stream as long as the stream does), unless more
-    /// of what the peer sent has arrived: then the replies leave together, with the next call at the latest. Who does
-    /// something else than to receive next calls [`flush`](WebSocket::flush) first.
-    pub fn parts(&mut self) -> (MessageRef<'_>, Replies<'_>) {
-        self.whole.driver.lent_with_replies().expect(IS_LENT)
-    }
-}
-
-impl<S: Stream> Drop for Received<'_, S> {
-    fn drop(&mut self) {
-        self.whole.write_replies();
+        self.owner.hold().driver.end_turn(whole);
     }
 }

@@ -1,11 +1,13 @@
 //! A connection over one stream that does one thing at a time: read, write, wait, and nothing else.
 
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use ws_proto::{Compress, Event, Lent, Message, SendError, State, Unsent};
+use ws_proto::{Compress, Connection, Event, Lent, Message, SendError, State, Unsent};
 
+use crate::attendant::{self, Listing};
 use crate::driver::{Driver, Job, LOOK_AROUND, MAX_CHUNKS, WRITE_PATIENCE, WRITE_RETRY};
 use crate::read_buffer::ReadBuffer;
 use crate::sync::now;
@@ -37,6 +39,10 @@ pub(crate) struct Whole<S> {
     pub(crate) stream: Timed<S>,
     /// The silence that the caller bears.
     pub(crate) read_timeout: Option<Duration>,
+    /// Whether somebody writes what is put off.
+    pub(crate) is_attended: bool,
+    /// Whether somebody has been told to. Most connections never put anything off.
+    pub(crate) listing: Option<Arc<Listing>>,
 }
 
 impl<S: Stream> Whole<S> {
@@ -46,6 +52,8 @@ impl<S: Stream> Whole<S> {
             buffer: ReadBuffer::default(),
             stream,
             read_timeout: None,
+            is_attended: false,
+            listing: None,
         }
     }
 
@@ -78,13 +86,81 @@ impl<S: Stream> Whole<S> {
     pub(crate) fn write_replies(&mut self) {
         self.driver.let_go();
         self.driver.connection.let_go();
-        let connection = &self.driver.connection;
-        if connection.wants_flush() || !connection.has_frame_waiting() {
+        let waits = !self.driver.is_flushed() && self.defers() || self.leaves_replies();
+        if !waits {
             // Nobody waits for this in vain: what the peer does not take stays queued, and the next call goes on.
             if !self.driver.has_ended() {
                 _ = self.write_before_reading();
             }
             self.driver.connection.park();
+        }
+    }
+
+    /// Queues a message when there is room, and writes it. While more of what the peer sent is there to be answered it
+    /// is left to the next call to write: then the answers leave together.
+    pub(crate) fn send(
+        &mut self,
+        queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        self.make_room()?;
+        if let Err(error) = queue(&mut self.driver.connection) {
+            return Err(self.driver.untold().unwrap_or(error.into()));
+        }
+        match self.defers() {
+            true => Ok(()),
+            false => self.flush(),
+        }
+    }
+
+    /// Puts off the writing of what was sent, if that may be and there is something to write.
+    fn defers(&mut self) -> bool {
+        let defers = self.is_attended
+            && self.driver.may_defer()
+            && (self.driver.is_owing() || attendant::is_there());
+        if defers {
+            self.driver.defer();
+        }
+        defers
+    }
+
+    /// Where nobody writes what is put off, replies to messages that were lent wait for the next call all the same.
+    fn leaves_replies(&self) -> bool {
+        let connection = &self.driver.connection;
+        connection.has_frame_waiting() && !connection.wants_flush()
+    }
+
+    /// Whether something was put off and is not written yet.
+    pub(crate) fn is_owing(&mut self) -> bool {
+        self.driver.is_owing()
+    }
+
+    /// Writes what was put off by an owner who is busy elsewhere, as far as the peer takes it soon.
+    pub(crate) fn write_for_owner(&mut self) {
+        // As long as its owner waits at first: to change the timeout of a stream takes a system call.
+        while matches!(self.write(Some(WRITE_PATIENCE)), Written::Some) {}
+        self.driver.wrote_for_others();
+    }
+
+    /// The same for a peer that is slow, for a while; whether to go on.
+    pub(crate) fn follow_up(&mut self) -> bool {
+        let goes_on = match self.write(Some(WRITE_RETRY)) {
+            Written::Some => true,
+            Written::Stalled(_) => {
+                // The peer may be writing too. And there is a deadline.
+                self.listen();
+                true
+            }
+            // What the stream does not wait for is for those who know when it is ready.
+            Written::All | Written::Failed(_) | Written::Refused(_) => false,
+        };
+        self.driver.wrote_for_others();
+        goes_on && self.is_owing()
+    }
+
+    /// The attendant is not to wait for the end of an operation that may last.
+    fn is_about_to_wait(&self) {
+        if let Some(listing) = &self.listing {
+            listing.owner_waits();
         }
     }
 
@@ -114,6 +190,7 @@ impl<S: Stream> Whole<S> {
                 }
                 return Ok(Some(event));
             }
+            self.is_about_to_wait();
             let stalled = self.write_before_reading().err();
             if self.driver.is_finished() {
                 return self.driver.take_failure().map(|()| None);
@@ -184,6 +261,7 @@ impl<S: Stream> Whole<S> {
     }
 
     fn write_queued(&mut self) -> Result<(), Error> {
+        self.is_about_to_wait();
         // Always the same at first: to change the timeout of a stream takes a system call.
         let own = self.stream.own_write_timeout;
         let first = own.map_or(WRITE_PATIENCE, |own| own.min(WRITE_PATIENCE));
@@ -243,7 +321,7 @@ impl<S: Stream> Whole<S> {
     }
 
     /// Whether waits can be bounded.
-    fn is_timed(&self) -> bool {
+    pub(crate) fn is_timed(&self) -> bool {
         self.stream.stream.has_timeouts()
     }
 

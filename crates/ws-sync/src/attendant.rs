@@ -1,0 +1,229 @@
+//! Who writes what a thread has put off and does not come back for.
+//!
+//! While more of what the peer sent is there to be looked at, `send` only queues, and whoever receives next writes before it
+//! waits: the replies to one read leave in one write. But the thread may do something else instead of receiving, and a
+//! thread has no end of its turn at which somebody could look. So there is one thread for the whole process that does
+//! nothing but that: the attendant. It is started when something is put off for the first time, sleeps while nothing is, and
+//! otherwise looks every [`TICK`] at the connections that have put something off. What it has seen before, it writes.
+//!
+//! To wake a thread costs thousands of cycles, so a connection that is on its list is not put there again: one that goes
+//! from burst to burst pays a comparison for each message, and the process some looks in a millisecond.
+//!
+//! A thread that waits for input with nothing put off leaves the list at the next look, by [`Listing::owner_waits`]: it is
+//! in the middle of an operation, so that the attendant cannot look at the connection itself.
+//!
+//! The attendant waits for no peer longer than for a moment, and once: what is left then falls to a thread of its own.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How often the attendant looks. What was put off is written at the second look.
+const TICK: Duration = Duration::from_micros(500);
+
+/// A connection that may have put something off.
+pub(crate) trait Unattended: Send + Sync + 'static {
+    /// Looks at it, and writes what is owed if it was seen owing before.
+    fn attend(&self, listing: &Listing) -> Attended;
+
+    /// Writes the rest, in a thread of its own.
+    fn follow_up(&self, listing: &Listing);
+
+    /// There is no such thread to be had.
+    fn nobody_follows(&self, listing: &Listing);
+}
+
+/// What has become of a connection on the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attended {
+    /// Nothing is put off: it has left the list.
+    Nothing,
+    /// It stays on the list.
+    Again,
+    /// The peer does not take what is owed: it has left the list for a thread of its own.
+    FollowUp,
+}
+
+/// Whether a connection is on the list.
+///
+/// Only its owner puts it there, and it leaves the list only under the connection's lock, or while its owner waits.
+#[derive(Debug, Default)]
+pub(crate) struct Listing(AtomicU8);
+
+/// It is not.
+const UNLISTED: u8 = 0;
+/// It is.
+const LISTED: u8 = 1;
+/// It is, but its owner is in an operation that may last, and will put it there again when that leaves something owed.
+const WAITING: u8 = 2;
+/// There is a thread that writes for it.
+const FOLLOWED: u8 = 3;
+
+impl Listing {
+    /// The owner leaves something owed. Whether it has to be put on the list.
+    pub(crate) fn owner_owes(&self) -> bool {
+        match self.0.load(Ordering::Relaxed) {
+            LISTED | FOLLOWED => false,
+            WAITING => self.pass(WAITING, LISTED).is_err() && self.owner_owes(),
+            _ => self.pass(UNLISTED, LISTED).is_ok() || self.owner_owes(),
+        }
+    }
+
+    /// The owner is in an operation that may last.
+    pub(crate) fn owner_waits(&self) {
+        if self.0.load(Ordering::Relaxed) == LISTED {
+            // Nobody else changes this now, but for a thread that writes.
+            _ = self.pass(LISTED, WAITING);
+        }
+    }
+
+    /// The owner has taken the connection in hand: a thread that writes for it is not needed any more.
+    pub(crate) fn dismiss_follower(&self) {
+        if self.is_followed() {
+            _ = self.pass(FOLLOWED, UNLISTED);
+        }
+    }
+
+    /// Whether there is a thread that writes for it.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == FOLLOWED
+    }
+
+    /// Under the connection's lock: it leaves the list.
+    pub(crate) fn leave(&self, attended: Attended) -> Attended {
+        match attended {
+            Attended::Nothing => self.0.store(UNLISTED, Ordering::Relaxed),
+            Attended::FollowUp => self.0.store(FOLLOWED, Ordering::Relaxed),
+            Attended::Again => {}
+        }
+        attended
+    }
+
+    /// Its owner is in the middle of an operation: it leaves the list if that may last.
+    pub(crate) fn leave_to_owner(&self) -> Attended {
+        match self.pass(WAITING, UNLISTED) {
+            Ok(_) => Attended::Nothing,
+            Err(_) => Attended::Again,
+        }
+    }
+
+    fn pass(&self, from: u8, to: u8) -> Result<u8, u8> {
+        self.0
+            .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
+    }
+}
+
+/// A connection on the list.
+struct Entry {
+    connection: Arc<dyn Unattended>,
+    listing: Arc<Listing>,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Attendant {
+    list: Mutex<List>,
+    wake: Condvar,
+}
+
+#[derive(Debug)]
+struct List {
+    /// Those that have come since the last look.
+    new: Vec<Entry>,
+    is_asleep: bool,
+}
+
+static ATTENDANT: Attendant = Attendant {
+    list: Mutex::new(List {
+        new: Vec::new(),
+        is_asleep: false,
+    }),
+    wake: Condvar::new(),
+};
+
+/// Whether there is an attendant. Changes under its lock.
+static IS_THERE: AtomicBool = AtomicBool::new(false);
+
+/// Whether there is somebody to write what is put off. If not yet, this tries to change that.
+pub(crate) fn is_there() -> bool {
+    IS_THERE.load(Ordering::Relaxed) || start()
+}
+
+#[cold]
+fn start() -> bool {
+    let _list = ATTENDANT.lock();
+    if !IS_THERE.load(Ordering::Relaxed) {
+        let thread = thread::Builder::new().name("ws-sync attendant".to_owned());
+        let is_started = thread.spawn(|| ATTENDANT.run()).is_ok();
+        IS_THERE.store(is_started, Ordering::Relaxed);
+    }
+    IS_THERE.load(Ordering::Relaxed)
+}
+
+/// Puts a connection on the list, which [`Listing::owner_owes`] asks for.
+pub(crate) fn list(connection: Arc<dyn Unattended>, listing: Arc<Listing>) {
+    let mut list = ATTENDANT.lock();
+    list.new.push(Entry {
+        connection,
+        listing,
+    });
+    if std::mem::take(&mut list.is_asleep) {
+        ATTENDANT.wake.notify_one();
+    }
+}
+
+impl Attendant {
+    fn lock(&self) -> MutexGuard<'_, List> {
+        // Nothing panics under it.
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        let mut entries = Vec::new();
+        loop {
+            entries.append(&mut self.next(entries.is_empty()).new);
+            entries.retain(|entry| attend(entry) == Attended::Again);
+            thread::sleep(TICK);
+        }
+    }
+
+    /// The list, if need be not before there is something on it.
+    fn next(&self, waits: bool) -> MutexGuard<'_, List> {
+        let mut list = self.lock();
+        while waits && list.new.is_empty() {
+            list.is_asleep = true;
+            list = self.wake.wait(list).unwrap_or_else(PoisonError::into_inner);
+        }
+        list
+    }
+}
+
+/// Looks at one connection. Whether it stays on the list.
+fn attend(entry: &Entry) -> Attended {
+    let Entry {
+        connection,
+        listing,
+    } = entry;
+    // It may be the stream that panics, or a tap. Its owner finds that out, and others have nothing to do with it.
+    let attended = catch_unwind(AssertUnwindSafe(|| connection.attend(listing)));
+    let attended = attended.unwrap_or_else(|_| listing.leave(Attended::Nothing));
+    if attended == Attended::FollowUp {
+        let thread = thread::Builder::new().name("ws-sync follow-up".to_owned());
+        let (follower, its_listing) = (Arc::clone(connection), Arc::clone(listing));
+        if thread
+            .spawn(move || follower.follow_up(&its_listing))
+            .is_err()
+        {
+            connection.nobody_follows(listing);
+        }
+    }
+    attended
+}

@@ -1,0 +1,277 @@
+//! A connection in one hand, of which somebody else writes what that hand has put off.
+//!
+//! It lies behind a lock that each operation of its owner holds to its end, waits included. The
+//! [attendant](crate::attendant) only tries to lock it: if it cannot, the owner is at work, and if it can, the owner is
+//! not, and writes next in line.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+
+use crate::Stream;
+use crate::attendant::{self, Attended, Listing, Unattended};
+use crate::whole::Whole;
+
+/// A connection is given away by value only.
+const IS_GONE: &str = "a connection that was given away has no owner";
+
+/// The one who uses a connection.
+pub(crate) struct Owner<S> {
+    place: Arc<Place<S>>,
+    /// What to do when it is dropped.
+    let_go: fn(&Arc<Place<S>>),
+}
+
+/// Where a connection is.
+pub(crate) struct Place<S> {
+    whole: Mutex<Option<Whole<S>>>,
+    attendance: Option<Attendance<S>>,
+    /// Whether its owner waits for another thread that writes.
+    is_wanted: AtomicBool,
+}
+
+/// Says that a thread of this crate may write to a [`Stream`] what the stream's own thread has put off:
+/// [`Stream::attendance`].
+pub struct Attendance<S> {
+    unattended: fn(Arc<Place<S>>) -> Arc<dyn Unattended>,
+}
+
+impl<S: Stream + Send + 'static> Attendance<S> {
+    /// For a stream whose bounds on waits hold.
+    pub const fn new() -> Self {
+        Self {
+            unattended: |place| place,
+        }
+    }
+}
+
+impl<S: Stream + Send + 'static> Default for Attendance<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Clone for Attendance<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Attendance<S> {}
+
+impl<S> fmt::Debug for Attendance<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attendance").finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for Owner<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owner").finish_non_exhaustive()
+    }
+}
+
+impl<S: Stream> Owner<S> {
+    pub(crate) fn new(mut whole: Whole<S>) -> Self {
+        let attendance = match whole.is_timed() {
+            true => S::attendance(),
+            false => None,
+        };
+        whole.is_attended = attendance.is_some();
+        Self {
+            place: Arc::new(Place {
+                whole: Mutex::new(Some(whole)),
+                attendance,
+                is_wanted: AtomicBool::new(false),
+            }),
+            let_go: Self::let_go,
+        }
+    }
+
+    /// Takes the connection in hand, for an operation.
+    #[inline]
+    pub(crate) fn hold(&mut self) -> Held<'_, S> {
+        self.held()
+    }
+
+    #[inline]
+    fn held(&self) -> Held<'_, S> {
+        Held {
+            whole: self.place.hold(),
+            place: &self.place,
+        }
+    }
+
+    /// Gives the connection away, with what is owed.
+    pub(crate) fn into_whole(self) -> Whole<S> {
+        self.place.hold().take().expect(IS_GONE)
+    }
+
+    /// Looks at the connection.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Whole<S>) -> R) -> R {
+        look(&self.held())
+    }
+
+    /// What was put off is written first: now, or as the peer takes it.
+    fn let_go(place: &Arc<Place<S>>) {
+        let mut slot = place.hold();
+        if let Some(whole) = &mut *slot
+            && whole.is_owing()
+        {
+            // Nobody will take what arrives.
+            whole.driver.stop_listening();
+            // It may be the stream that panics.
+            if !std::thread::panicking() {
+                whole.write_briefly();
+            }
+            if whole.is_owing() {
+                return place.list(whole);
+            }
+        }
+        let whole = slot.take();
+        drop(slot);
+        drop(whole);
+    }
+}
+
+impl<S> Drop for Owner<S> {
+    fn drop(&mut self) {
+        (self.let_go)(&self.place);
+    }
+}
+
+impl<S: Stream> Place<S> {
+    #[inline]
+    fn hold(&self) -> MutexGuard<'_, Option<Whole<S>>> {
+        let slot = match self.whole.try_lock() {
+            Ok(slot) => slot,
+            Err(TryLockError::Poisoned(poisoned)) => self.fail_by_panic(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => self.ask_for(),
+        };
+        if let Some(whole) = &*slot
+            && let Some(listing) = &whole.listing
+        {
+            listing.dismiss_follower();
+        }
+        slot
+    }
+
+    /// Another thread writes. It is to leave off.
+    #[cold]
+    fn ask_for(&self) -> MutexGuard<'_, Option<Whole<S>>> {
+        self.is_wanted.store(true, Ordering::Relaxed);
+        let slot = match self.whole.lock() {
+            Ok(slot) => slot,
+            Err(poisoned) => self.fail_by_panic(poisoned.into_inner()),
+        };
+        self.is_wanted.store(false, Ordering::Relaxed);
+        slot
+    }
+
+    /// Nobody knows what the stream, or a tap, has left undone.
+    #[cold]
+    fn fail_by_panic<'a>(
+        &self,
+        mut slot: MutexGuard<'a, Option<Whole<S>>>,
+    ) -> MutexGuard<'a, Option<Whole<S>>> {
+        self.whole.clear_poison();
+        if let Some(whole) = &mut *slot {
+            whole.driver.fail_by_panic();
+        }
+        slot
+    }
+
+    /// Has the attendant see to what is owed.
+    fn list(self: &Arc<Self>, whole: &mut Whole<S>) {
+        if let Some(attendance) = self.attendance {
+            let listing = whole.listing.get_or_insert_default();
+            if listing.owner_owes() {
+                attendant::list(
+                    (attendance.unattended)(Arc::clone(self)),
+                    Arc::clone(listing),
+                );
+            }
+        }
+    }
+}
+
+/// A connection in its owner's hand. What is owed when this is dropped is for the attendant.
+pub(crate) struct Held<'a, S: Stream> {
+    whole: MutexGuard<'a, Option<Whole<S>>>,
+    place: &'a Arc<Place<S>>,
+}
+
+impl<S: Stream> fmt::Debug for Held<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").finish_non_exhaustive()
+    }
+}
+
+impl<S: Stream> Deref for Held<'_, S> {
+    type Target = Whole<S>;
+
+    fn deref(&self) -> &Whole<S> {
+        self.whole.as_ref().expect(IS_GONE)
+    }
+}
+
+impl<S: Stream> DerefMut for Held<'_, S> {
+    fn deref_mut(&mut self) -> &mut Whole<S> {
+        self.whole.as_mut().expect(IS_GONE)
+    }
+}
+
+impl<S: Stream> Drop for Held<'_, S> {
+    fn drop(&mut self) {
+        if let Some(whole) = &mut *self.whole
+            && whole.is_owing()
+        {
+            self.place.list(whole);
+        }
+    }
+}
+
+impl<S: Stream + Send + 'static> Unattended for Place<S> {
+    fn attend(&self, listing: &Listing) -> Attended {
+        let mut slot = match self.whole.try_lock() {
+            Ok(slot) => slot,
+            // Its owner is at work.
+            Err(TryLockError::WouldBlock) => return listing.leave_to_owner(),
+            // Its owner is yet to be told of a panic, and then nothing is owed.
+            Err(TryLockError::Poisoned(_)) => return listing.leave(Attended::Nothing),
+        };
+        let Some(whole) = &mut *slot else {
+            return listing.leave(Attended::Nothing);
+        };
+        if !whole.is_owing() {
+            return listing.leave(Attended::Nothing);
+        }
+        if whole.driver.is_unseen() {
+            return Attended::Again;
+        }
+        whole.write_for_owner();
+        let attended = match whole.is_owing() {
+            true => Attended::FollowUp,
+            false => Attended::Nothing,
+        };
+        listing.leave(attended)
+    }
+
+    fn follow_up(&self, listing: &Listing) {
+        // When that fails its owner is at work, and sees to what it leaves.
+        while let Ok(mut slot) = self.whole.try_lock()
+            && listing.is_followed()
+        {
+            let is_wanted = self.is_wanted.load(Ordering::Relaxed);
+            let goes_on = !is_wanted && slot.as_mut().is_some_and(Whole::follow_up);
+            if !goes_on {
+                listing.leave(Attended::Nothing);
+            }
+        }
+    }
+
+    fn nobody_follows(&self, listing: &Listing) {
+        listing.leave(Attended::Nothing);
+    }
+}

@@ -1,0 +1,461 @@
+//! Replies to what came in one read leave in one write, and none of them is left behind: whatever a thread does after it
+//! has sent, what it has sent arrives.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use ws_sync::{Attendance, Compress, Config, Error, Stream, WebSocket};
+use ws_testkit::{ChoppedIo, Frame, vectors};
+
+/// Far more than anything here sends, where it is not to be less.
+const PIPE: usize = 1024 * 1024;
+
+/// What a test has to do with a stream that is in other hands.
+#[derive(Debug, Default)]
+struct Control {
+    /// Writes that took something.
+    writes: AtomicUsize,
+    /// Whether writes fail.
+    fails: AtomicBool,
+    /// Whether writes panic.
+    panics: AtomicBool,
+}
+
+/// A stream that tells who writes to it.
+#[derive(Debug)]
+struct Observed {
+    io: ChoppedIo,
+    control: Arc<Control>,
+    /// Told of each write that begins in another thread than the one that made the stream.
+    others: mpsc::Sender<String>,
+    maker: thread::ThreadId,
+    /// What a write in another thread waits for.
+    gate: Option<mpsc::Receiver<()>>,
+}
+
+impl Read for Observed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.read(buffer)
+    }
+}
+
+impl Write for Observed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if thread::current().id() != self.maker {
+            // The test may have seen enough.
+            _ = self
+                .others
+                .send(thread::current().name().unwrap_or_default().to_owned());
+            if let Some(gate) = self.gate.take() {
+                // It opens also when the test fails.
+                _ = gate.recv();
+            }
+        }
+        assert!(
+            !self.control.panics.load(Ordering::SeqCst),
+            "the stream panics"
+        );
+        if self.control.fails.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let written = self.io.write(bytes)?;
+        self.control.writes.fetch_add(1, Ordering::SeqCst);
+        Ok(written)
+    }
+
+    fn write_vectored(&mut self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        unreachable!("it has not said that it can")
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.io.flush()
+    }
+}
+
+impl Stream for Observed {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_read_timeout(timeout);
+        Ok(())
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_write_timeout(timeout);
+        Ok(())
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.io.shutdown_write()
+    }
+
+    fn attendance() -> Option<Attendance<Self>> {
+        Some(Attendance::new())
+    }
+}
+
+/// A server's end, and all that a test has to do with it.
+struct Served {
+    ws: WebSocket<Observed>,
+    peer: ChoppedIo,
+    control: Arc<Control>,
+    /// The names of the threads that write for this one.
+    others: mpsc::Receiver<String>,
+}
+
+impl Served {
+    /// With so much room for what is written.
+    fn new(capacity: usize, config: Config, gate: Option<mpsc::Receiver<()>>) -> Self {
+        let (peer, io) = ChoppedIo::duplex();
+        let (told, others) = mpsc::channel();
+        let control = Arc::<Control>::default();
+        let stream = Observed {
+            io: io.with_capacity(capacity),
+            control: Arc::clone(&control),
+            others: told,
+            maker: thread::current().id(),
+            gate,
+        };
+        Self {
+            ws: WebSocket::server(stream, config, BytesMut::new()),
+            peer,
+            control,
+            others,
+        }
+    }
+
+    fn writes(&self) -> usize {
+        self.control.writes.load(Ordering::SeqCst)
+    }
+}
+
+fn config() -> Config {
+    Config::default().with_ping_interval(None)
+}
+
+fn served() -> Served {
+    Served::new(PIPE, config(), None)
+}
+
+/// So many messages of a client, each of which says its number.
+fn burst(count: u8) -> Vec<u8> {
+    (0..count)
+        .flat_map(|number| Frame::binary([number; 8]).masked(vectors::KEY).bytes())
+        .collect()
+}
+
+/// The replies to them.
+fn replies(count: u8) -> Vec<u8> {
+    (0..count)
+        .flat_map(|number| Frame::binary([number; 8]).bytes())
+        .collect()
+}
+
+/// Answers one message with itself.
+fn reply<S: Stream>(ws: &mut WebSocket<S>) {
+    let message = ws.recv().expect("received").expect("a message");
+    ws.send(message).expect("sent");
+}
+
+/// Reads what must arrive.
+fn expect(peer: &mut ChoppedIo, expected: &[u8]) {
+    let mut received = vec![0; expected.len()];
+    peer.read_exact(&mut received).expect("it arrives");
+    assert_eq!(received, expected);
+}
+
+/// Something is put off and arrives, so that the attendant has looked twice since.
+fn let_the_attendant_look() {
+    let mut other = served();
+    other.peer.write_all(&burst(2)).expect("written");
+    reply(&mut other.ws);
+    expect(&mut other.peer, &replies(1));
+}
+
+/// The attendant is kept from its work as long as this is held.
+struct Occupied {
+    _opens_when_dropped: mpsc::Sender<()>,
+    _on: Served,
+}
+
+fn occupy_the_attendant() -> Occupied {
+    let (opener, gate) = mpsc::channel();
+    let mut served = Served::new(PIPE, config(), Some(gate));
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    assert_eq!(
+        served.others.recv().expect("it writes"),
+        "ws-sync attendant"
+    );
+    Occupied {
+        _opens_when_dropped: opener,
+        _on: served,
+    }
+}
+
+/// spec: S-07
+#[test]
+fn replies_to_one_read_leave_in_one_write() {
+    let _occupied = occupy_the_attendant();
+    let mut served = served();
+    for _ in 0..3 {
+        served.peer.write_all(&burst(16)).expect("written");
+        for _ in 0..16 {
+            reply(&mut served.ws);
+        }
+        expect(&mut served.peer, &replies(16));
+    }
+    assert_eq!(served.writes(), 3);
+}
+
+#[test]
+fn so_do_those_to_messages_that_are_lent() {
+    let _occupied = occupy_the_attendant();
+    let mut served = served();
+    for count in [16, 1, 2] {
+        served.peer.write_all(&burst(count)).expect("written");
+        for _ in 0..count {
+            let received = served.ws.recv_ref().expect("received");
+            let mut received = received.expect("a message");
+            let (message, mut replies) = received.parts();
+            replies.send(message, Compress::Auto).expect("queued");
+        }
+        // The last of them has no other to leave with.
+        expect(&mut served.peer, &replies(count));
+    }
+    assert_eq!(served.writes(), 3);
+}
+
+#[test]
+fn without_a_write_deadline_nothing_is_put_off() {
+    let mut served = Served::new(PIPE, config().with_write_timeout(None), None);
+    served.peer.write_all(&burst(3)).expect("written");
+    for number in 1..=3 {
+        reply(&mut served.ws);
+        assert_eq!(served.writes(), number);
+    }
+}
+
+/// What is put off is written in time whatever is sent meanwhile: as soon as it is as much as one write takes.
+#[test]
+fn no_more_than_one_write_takes_is_put_off() {
+    let _occupied = occupy_the_attendant();
+    let config = config().with_write_buffer_high(25);
+    let mut served = Served::new(PIPE, config, None);
+    served.peer.write_all(&burst(7)).expect("written");
+    for _ in 0..6 {
+        reply(&mut served.ws);
+    }
+    assert_eq!(served.writes(), 2);
+    expect(&mut served.peer, &replies(6));
+}
+
+#[test]
+fn a_reply_arrives_though_its_thread_does_something_else() {
+    for is_lent in [false, true] {
+        let mut served = served();
+        served.peer.write_all(&burst(2)).expect("written");
+        if is_lent {
+            let received = served.ws.recv_ref().expect("received");
+            let mut received = received.expect("a message");
+            let (message, mut replies) = received.parts();
+            replies.send(message, Compress::Auto).expect("queued");
+        } else {
+            reply(&mut served.ws);
+        }
+        // This thread does nothing for it, but to wait for what must arrive.
+        expect(&mut served.peer, &replies(1));
+        assert_eq!(served.others.recv().expect("told"), "ws-sync attendant");
+        // And again: it had left the list.
+        let_the_attendant_look();
+        served.peer.write_all(&burst(1)).expect("written");
+        reply(&mut served.ws);
+        expect(&mut served.peer, &Frame::binary([1; 8]).bytes());
+    }
+}
+
+/// spec: S-07
+#[test]
+fn what_was_sent_before_a_drop_arrives() {
+    let mut served = served();
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    drop(served.ws);
+    let mut received = Vec::new();
+    served.peer.read_to_end(&mut received).expect("the end");
+    assert_eq!(received, replies(1));
+}
+
+#[test]
+fn what_was_sent_before_a_drop_arrives_as_the_peer_takes_it() {
+    let mut served = Served::new(7, config(), None);
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    drop(served.ws);
+    let mut received = Vec::new();
+    served.peer.read_to_end(&mut received).expect("the end");
+    assert_eq!(received, replies(1));
+}
+
+/// spec: CD-06
+#[test]
+fn a_dropped_connection_is_not_kept_for_a_peer_that_takes_nothing() {
+    let config = config().with_write_timeout(Some(Duration::from_millis(10)));
+    let mut served = Served::new(7, config, None);
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    drop(served.ws);
+    // The stream is dropped: then nobody tells anything any more.
+    while served.others.recv().is_ok() {}
+    let mut received = Vec::new();
+    served.peer.read_to_end(&mut received).expect("the end");
+    assert_eq!(received, replies(1)[..7]);
+}
+
+#[test]
+fn an_aborted_connection_is_gone_at_once() {
+    let _occupied = occupy_the_attendant();
+    let mut served = served();
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    served.ws.abort();
+    assert_eq!(served.peer.read(&mut [0; 64]).expect("the end"), 0);
+}
+
+#[test]
+fn what_was_fed_waits_for_whoever_has_fed_it() {
+    let mut served = served();
+    served.peer.write_all(&burst(2)).expect("written");
+    let message = served.ws.recv().expect("received").expect("a message");
+    served.ws.feed(message).expect("queued");
+    let_the_attendant_look();
+    assert_eq!(served.writes(), 0);
+    served.ws.flush().expect("written");
+    expect(&mut served.peer, &replies(1));
+}
+
+#[test]
+fn the_stream_can_be_looked_at_while_replies_wait() {
+    let occupied = occupy_the_attendant();
+    let mut served = served();
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    assert_eq!(served.ws.stats().queued, 10);
+    {
+        let stream = served.ws.get_ref();
+        drop(occupied);
+        let_the_attendant_look();
+        assert_eq!(stream.control.writes.load(Ordering::SeqCst), 0);
+    }
+    expect(&mut served.peer, &replies(1));
+    // Whoever writes has done so when the connection can be looked at.
+    assert_eq!(served.ws.stats().queued, 0);
+    assert_eq!(served.writes(), 1);
+}
+
+#[test]
+fn what_fails_behind_the_thread_is_told_by_its_next_call() {
+    let mut served = served();
+    served.control.fails.store(true, Ordering::SeqCst);
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    served.others.recv().expect("somebody writes for it");
+    let message = served.ws.recv().expect("received").expect("a message");
+    let error = served.ws.send(message).expect_err("nothing can be written");
+    assert!(
+        matches!(&error, Error::Io(error) if error.kind() == io::ErrorKind::BrokenPipe),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_panic_behind_the_thread_is_told_by_its_next_call_and_harms_nobody_else() {
+    let mut served = served();
+    served.control.panics.store(true, Ordering::SeqCst);
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    served.others.recv().expect("somebody writes for it");
+    let_the_attendant_look();
+    let error = served.ws.recv().expect_err("it is over");
+    assert!(matches!(error, Error::Io(_)), "{error:?}");
+    assert!(served.ws.recv().expect("the end").is_none());
+}
+
+#[test]
+fn a_connection_in_which_its_own_thread_has_panicked_is_over() {
+    let _occupied = occupy_the_attendant();
+    let mut served = served();
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    served.control.panics.store(true, Ordering::SeqCst);
+    let flushed = catch_unwind(AssertUnwindSafe(|| served.ws.flush()));
+    flushed.expect_err("the stream panics");
+    assert!(matches!(served.ws.recv(), Err(Error::Io(_))));
+    assert!(served.ws.recv().expect("the end").is_none());
+}
+
+/// A peer that takes nothing keeps neither the attendant nor the connection's owner from their work.
+#[test]
+fn a_slow_peer_gets_a_thread_until_the_owner_comes_back() {
+    let mut served = Served::new(7, config(), None);
+    served.peer.write_all(&burst(3)).expect("written");
+    reply(&mut served.ws);
+    while served.others.recv().expect("somebody writes for it") != "ws-sync follow-up" {}
+    let_the_attendant_look();
+    // The owner finds the connection as it was.
+    let peer = thread::spawn(move || {
+        expect(&mut served.peer, &replies(3));
+        served.peer
+    });
+    reply(&mut served.ws);
+    reply(&mut served.ws);
+    peer.join().expect("no panic");
+}
+
+/// Replies, Pongs and the Close keep their order whoever writes them.
+#[test]
+fn nothing_is_lost_or_reordered_between_owner_and_attendant() {
+    const ROUNDS: u8 = 200;
+    // Small enough that writes stop in the middle of frames.
+    let mut served = Served::new(37, config(), None);
+    let ping = Frame::ping("?").masked(vectors::KEY).bytes();
+    let close = Frame::close(1000, "").masked(vectors::KEY).bytes();
+    let mut writing = served.peer.clone();
+    let writer = thread::spawn(move || {
+        writing
+            .write_all(&[burst(ROUNDS), ping, close].concat())
+            .expect("written");
+    });
+    let reader = thread::spawn(move || {
+        expect(&mut served.peer, &replies(ROUNDS));
+        expect(&mut served.peer, &Frame::pong("?").bytes());
+        expect(&mut served.peer, &Frame::close(1000, "").bytes());
+    });
+    let mut ws = served.ws;
+    for _ in 0..ROUNDS {
+        reply(&mut ws);
+        thread::yield_now();
+    }
+    assert!(ws.recv().expect("a clean end").is_none());
+    writer.join().expect("no panic");
+    reader.join().expect("no panic");
+}
+
+/// spec: S-07
+#[test]
+fn a_close_follows_what_was_put_off() {
+    let _occupied = occupy_the_attendant();
+    let mut served = served();
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    let close = Frame::close(1000, "").masked(vectors::KEY).bytes();
+    served.peer.write_all(&close).expect("written");
+    served.peer.shutdown_write().expect("it ends");
+    let closed = served.ws.close(ws_sync::CloseCode::NORMAL, "");
+    assert!(closed.expect("closed").clean);
+    expect(&mut served.peer, &replies(1));
+    expect(&mut served.peer, &Frame::close(1000, "").bytes());
+}
