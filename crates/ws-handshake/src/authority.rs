@@ -3,6 +3,7 @@
 use core::net::Ipv6Addr;
 
 use crate::fields::Class;
+use crate::scan::find_byte;
 
 /// A host and the port written after it. The host keeps its spelling; an IPv6 address keeps its
 /// brackets. The host may be empty when nothing at all was written.
@@ -16,30 +17,30 @@ pub(crate) struct Authority<'a> {
 impl<'a> Authority<'a> {
     /// `None` when the text is not of that form. Userinfo is not part of it.
     pub(crate) fn parse(text: &'a [u8]) -> Option<Self> {
-        let (host, port) = split(text)?;
-        let is_host = match host {
-            [b'[', literal @ .., b']'] => is_ipv6(literal),
-            [] => text.is_empty(),
-            name => is_registered_name(name),
-        };
-        if !is_host {
-            return None;
-        }
+        let (host, port) = parse(text)?;
         Some(Self {
             host: core::str::from_utf8(host).ok()?,
-            port: parse_port(port)?,
+            port,
         })
     }
+}
+
+/// The same where nobody needs the host as text.
+pub(crate) fn parse(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
+    let (host, port) = split(text)?;
+    let is_host = match host {
+        [b'[', literal @ .., b']'] => is_ipv6(literal),
+        [] => text.is_empty(),
+        name => is_registered_name(name),
+    };
+    is_host.then_some((host, parse_port(port)?))
 }
 
 /// Splits before the colon of the port. The second part is empty or begins with that colon.
 pub(crate) fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = match text {
         [b'[', ..] => text.iter().position(|byte| *byte == b']')?.checked_add(1)?,
-        _ => text
-            .iter()
-            .position(|byte| *byte == b':')
-            .unwrap_or(text.len()),
+        _ => find_byte::<b':'>(text).unwrap_or(text.len()),
     };
     text.split_at_checked(end)
 }

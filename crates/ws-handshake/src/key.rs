@@ -56,7 +56,7 @@ impl AcceptKey {
         core::str::from_utf8(&self.text).unwrap_or_default()
     }
 
-    pub(crate) const fn as_bytes(&self) -> &[u8] {
+    pub(crate) const fn as_bytes(&self) -> &[u8; 28] {
         &self.text
     }
 

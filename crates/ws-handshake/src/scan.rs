@@ -201,10 +201,10 @@ pub(crate) fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// The position of the first byte that is no visible character, no space and not above 0x7f.
+/// The position of the first byte below 0x20 or of the first DEL.
 ///
-/// It looks at sixteen bytes at a time, in a form that compilers turn into vector instructions: field
-/// values are the most of a head.
+/// It looks at sixteen bytes at a time, in a form that compilers turn into vector instructions, and
+/// branches on a block but not inside it: where the next line begins waits for this.
 #[inline]
 fn find_control_or_del(bytes: &[u8]) -> Option<usize> {
     let (blocks, tail) = bytes.as_chunks::<16>();
@@ -214,12 +214,20 @@ fn find_control_or_del(bytes: &[u8]) -> Option<usize> {
             .fold(true, |none, byte| none & (*byte >= 0x20) & (*byte != 0x7f))
     };
     let free = blocks.iter().take_while(|block| has_none(block)).count();
-    let (start, last) = match blocks.get(free) {
-        Some(block) => (free, block.as_slice()),
-        None => (blocks.len(), tail),
+    let at = match blocks.get(free) {
+        Some(block) => {
+            let block = u128::from_le_bytes(*block);
+            let ones = const { ONES as u128 | (ONES as u128) << 64 };
+            let tops = const { TOPS as u128 | (TOPS as u128) << 64 };
+            // As in the functions for words below.
+            let controls = block.wrapping_sub(ones.wrapping_mul(0x20));
+            let dels = (block ^ ones.wrapping_mul(0x7f)).wrapping_sub(ones);
+            let found = (controls | dels) & !block & tops;
+            found.trailing_zeros() as usize / 8
+        }
+        None => tail.iter().position(|byte| *byte < 0x20 || *byte == 0x7f)?,
     };
-    let at = find(last, |word| tops_below_20(word) | tops_equal::<0x7f>(word))?;
-    Some(start.wrapping_mul(16).wrapping_add(at))
+    Some(free.wrapping_mul(16).wrapping_add(at))
 }
 
 /// The position of the first byte that is `B`.

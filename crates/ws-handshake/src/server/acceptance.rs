@@ -88,13 +88,11 @@ impl Acceptance {
         out.extend_from_slice(
             b"HTTP/1.1 101 Switching Protocols\r\n\
               Upgrade: websocket\r\n\
-              Connection: Upgrade\r\n",
+              Connection: Upgrade\r\n\
+              Sec-WebSocket-Accept: ",
         );
-        write_field(
-            out,
-            "Sec-WebSocket-Accept",
-            self.offer.accept_key().as_bytes(),
-        );
+        out.extend_from_slice(self.offer.accept_key().as_bytes());
+        out.extend_from_slice(b"\r\n");
         if let Some(name) = &self.subprotocol {
             write_field(out, "Sec-WebSocket-Protocol", name.as_bytes());
         }

@@ -98,6 +98,11 @@ impl RequestReader {
                             *position = position.saturating_add(2);
                             *forgiven = forgiven.saturating_add(1);
                         }
+                        // What nearly all begin with, byte for byte as in the next stage.
+                        [b'G', b'E', b'T', b' ', ..] => {
+                            let scanner = StartLineScanner::new(LineEnds::Strict, *position);
+                            self.stage = Stage::RequestLine(scanner);
+                        }
                         [b'\r', ..] => return Err(scan_rejection(ScanError::BareCr)),
                         [b'\n', ..] => return Err(scan_rejection(ScanError::BareLf)),
                         // A control or non-ASCII byte cannot begin a request: TLS (16 03), another

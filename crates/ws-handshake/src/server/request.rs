@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::target::Target;
 use super::{Offer, Rejection};
-use crate::authority::Authority;
+use crate::authority;
 use crate::fields::list_contains;
 use crate::head::{Head, Headers, Name, Occurrence, Span};
 use crate::scan::find_byte;
@@ -216,12 +216,10 @@ fn check_host(line: &RequestLine, head: &Head) -> Result<(), Rejection> {
         Occurrence::Absent if line.minor_version == 0 => Ok(()),
         Occurrence::Absent => Err(Rejection::bad_request("There is no Host field.")),
         Occurrence::Repeated => Err(Rejection::bad_request("There is more than one Host field.")),
-        Occurrence::Once(host) => match Authority::parse(host) {
+        Occurrence::Once(host) => match authority::parse(host) {
             None => Err(Rejection::bad_request("The Host field is malformed.")),
-            Some(authority)
-                if authority.host.is_empty()
-                    && line.parts.authority.is_none()
-                    && line.minor_version > 0 =>
+            Some((host, _))
+                if host.is_empty() && line.parts.authority.is_none() && line.minor_version > 0 =>
             {
                 Err(Rejection::bad_request("The Host field is empty."))
             }
