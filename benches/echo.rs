@@ -18,10 +18,11 @@ pub(crate) struct Case {
     pub(crate) is_alone: bool,
 }
 
-pub(crate) const CASES: [Case; 14] = [
+pub(crate) const CASES: [Case; 16] = [
     Case::new("125 B binary", Opcode::Binary, || binary(125), 1),
     Case::new("125 B binary", Opcode::Binary, || binary(125), 16),
     Case::new("4 KiB binary", Opcode::Binary, || binary(4096), 1),
+    Case::new("4 KiB binary", Opcode::Binary, || binary(4096), 4),
     Case::new("4 KiB binary", Opcode::Binary, || binary(4096), 16),
     Case::new("64 KiB binary", Opcode::Binary, || binary(65_536), 1),
     Case::new("64 KiB binary", Opcode::Binary, || binary(65_536), 16),
@@ -30,6 +31,7 @@ pub(crate) const CASES: [Case; 14] = [
     Case::new("125 B binary, lent", Opcode::Binary, || binary(125), 1).lending(),
     Case::new("125 B binary, lent", Opcode::Binary, || binary(125), 16).lending(),
     Case::new("4 KiB binary, lent", Opcode::Binary, || binary(4096), 1).lending(),
+    Case::new("4 KiB binary, lent", Opcode::Binary, || binary(4096), 4).lending(),
     Case::new("4 KiB binary, lent", Opcode::Binary, || binary(4096), 16).lending(),
     Case::new(
         "125 B binary, lent, codec alone",
