@@ -127,7 +127,9 @@ impl Connection {
 
     /// Takes bytes that were read into a buffer of the caller's. They are not copied where that can be avoided: a
     /// message may share the allocation, so call [`park`](Self::park) before waiting.
+    #[inline]
     pub fn handle_received(&mut self, received: BytesMut) {
+        self.outbound.framing().transmit.expect(received.len());
         self.inbound.handle_received(received);
     }
 
@@ -139,12 +141,14 @@ impl Connection {
 
     /// Whether a large frame is half there, so that reading straight into [`receive_buffer`](Self::receive_buffer)
     /// saves a copy. Otherwise reading into a buffer shared by many connections saves memory.
+    #[inline]
     pub fn prefers_receive_buffer(&self) -> bool {
         self.inbound.prefers_receive_buffer()
     }
 
     /// Lets go of buffers given to [`handle_received`](Self::handle_received) and of memory that messages share, by
     /// copying a partial frame out of it. Call it before waiting for more.
+    #[inline]
     pub fn park(&mut self) {
         self.inbound.park();
     }
@@ -153,11 +157,13 @@ impl Connection {
     /// them, and [`handle_received`](Self::handle_received) takes all of it without a copy; give them back also if
     /// nothing was read. After [`poll_event`](Self::poll_event) has given `Ok(None)`, and unless the connection
     /// [prefers its own buffer](Self::prefers_receive_buffer), these are less than 4 KiB.
+    #[inline]
     pub fn carry_into(&mut self, buffer: &mut BytesMut) {
         self.inbound.carry_into(buffer);
     }
 
     /// How many received bytes wait: those of an unfinished frame or message, and those not looked at yet.
+    #[inline]
     pub fn buffered(&self) -> usize {
         self.inbound
             .buffered()
@@ -166,6 +172,7 @@ impl Connection {
 
     /// Whether the next frame that has arrived ends the connection: a Close frame, or one whose header fails it. Nothing
     /// can be sent after it, so whoever has replies on their way from elsewhere may want to let them go first.
+    #[inline]
     pub fn is_about_to_end(&self) -> bool {
         self.inbound.is_about_to_end()
     }
@@ -177,6 +184,7 @@ impl Connection {
     /// This looks at the next header and no further. The frame may be a fragment, which is no event by itself, or break a
     /// rule. `false` where its header already breaks one of RFC 6455 §5.2, and after the end: a Close frame, an error or
     /// a deadline.
+    #[inline]
     pub fn has_frame_waiting(&self) -> bool {
         !self.overdue && self.inbound.has_frame_waiting()
     }
@@ -192,6 +200,7 @@ impl Connection {
     ///
     /// The peer broke the protocol or left. The Close frame that says so is queued in [`transmit`](Self::transmit).
     /// An error is reported once; after it, `poll_event` gives `Ok(None)` for ever.
+    #[inline]
     pub fn poll_event(&mut self) -> Result<Option<Event>, ProtocolError> {
         Ok(match self.poll()? {
             Some(Lent::Event(event)) => Some(event),
@@ -221,6 +230,7 @@ impl Connection {
     }
 
     /// `Config::write_timeout`, after which a peer that takes nothing is given up.
+    #[inline]
     pub fn write_timeout(&self) -> Option<Duration> {
         self.keepalive.write_timeout()
     }
@@ -315,6 +325,7 @@ impl Connection {
     /// not or the peer has taken some of them, a Ping has left or its Pong has come, or, with `Config::idle_timeout`,
     /// data has flowed. Otherwise the last answer stands until it has passed, and a binding that keeps a timer need
     /// not look at the clock before it waits.
+    #[inline]
     pub fn deadline_moved(&self) -> bool {
         !self.is_finished() && self.keepalive.is_stale(self.view())
     }
@@ -347,6 +358,7 @@ impl Connection {
 
     /// Whether a deadline has passed that fails the connection: the next [`poll_event`](Self::poll_event) reports it,
     /// whatever has arrived.
+    #[inline]
     pub fn is_overdue(&self) -> bool {
         self.overdue
     }
@@ -361,6 +373,7 @@ impl Connection {
     /// Whether the write side of the transport should be shut down now: everything is written, and it is this end's
     /// turn. A server ends TCP first, so that it is the one to hold TIME_WAIT (RFC 6455 §7.1.1), and a client follows
     /// when it sees that; after failing a connection either end goes first.
+    #[inline]
     pub fn wants_shutdown(&self) -> bool {
         let turn = self.outbound.role() == Role::Server
             || self.inbound.is_failed()
@@ -370,6 +383,7 @@ impl Connection {
 
     /// Whether there is nothing left to wait for: the connection is over, its last bytes are written, and the
     /// transport has ended or the wait for that was given up. Drop the transport now.
+    #[inline]
     pub fn is_finished(&self) -> bool {
         self.state() == State::Closed
             && self.outbound.is_flushed()
@@ -377,6 +391,7 @@ impl Connection {
     }
 
     /// How the connection stands.
+    #[inline]
     pub fn state(&self) -> State {
         match (
             self.inbound.is_open() && !self.overdue,
@@ -389,6 +404,7 @@ impl Connection {
     }
 
     /// Which end this is.
+    #[inline]
     pub fn role(&self) -> Role {
         self.outbound.role()
     }

@@ -122,6 +122,7 @@ impl Framing {
     }
 
     /// A call begins, which may compress some more.
+    #[inline]
     pub(crate) fn begin_call(&mut self) {
         if let Some(deflating) = &mut self.deflating {
             deflating.begin_call();
@@ -222,18 +223,21 @@ impl Framing {
     /// Queues a message that [is one plain frame](Self::is_one_plain_frame), whose payload is copied.
     #[inline]
     pub(crate) fn copied(&mut self, opcode: Opcode, payload: &[u8]) {
+        self.transmit
+            .reserve_batch(payload.len().saturating_add(FrameHeader::MAX_LEN));
         self.frame(true, Rsv::NONE, opcode, payload);
     }
 
     /// Queues a whole message by the shortest way, if it is one for that. It is what [`frame`](Self::frame) does, where there
     /// is no key, no tap and one byte of length.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn small(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
         let len = payload.len();
         if len >= usize::from(self.small_end) {
             return false;
         }
-        self.transmit.reserve(len.wrapping_add(SMALL_HEADER_LEN));
+        self.transmit
+            .reserve_batch(len.wrapping_add(SMALL_HEADER_LEN));
         let header: [u8; SMALL_HEADER_LEN] = [SMALL_FIN | opcode.bits(), len as u8];
         self.transmit.copy(&header);
         self.transmit.copy(payload);

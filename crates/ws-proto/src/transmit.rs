@@ -11,6 +11,13 @@ use bytes::{Buf, Bytes, BytesMut};
 /// messages take the same time either way, which they do not beyond the 1032 bytes that malloc keeps at hand.
 const STAGING_MIN: usize = 1024;
 
+/// What it reserves at most for the answers to what was received: as much as one read brings. They are often as long as
+/// that, and a buffer that grows to it frame by frame is copied each time.
+const EXPECTED_MAX: usize = 65 * 1024;
+
+/// In steps of so many bytes that is noted.
+const EXPECTED_STEP: usize = 64;
+
 /// Bytes owed to the wire, in order: what a binding writes next.
 ///
 /// It is a [`Buf`]: write [`chunk`](Buf::chunk), or [`chunks_vectored`](Buf::chunks_vectored) with the feature `std`,
@@ -35,6 +42,8 @@ pub struct Transmit {
     written: u64,
     /// How often everything was dropped: what was detached before that is owed no more.
     epoch: u32,
+    /// How much the next frames may come to, in steps of [`EXPECTED_STEP`].
+    expected: u16,
     /// Whether the transport writes one chunk at a time.
     single: bool,
 }
@@ -155,27 +164,37 @@ impl Transmit {
     /// Makes room for `additional` more bytes in one step.
     #[inline]
     pub(crate) fn reserve(&mut self, additional: usize) {
-        if !self.has_spare(additional) {
-            self.grow(additional);
-        }
-    }
-
-    /// Whether there is room for `additional` more bytes.
-    #[inline]
-    pub(crate) fn has_spare(&self, additional: usize) -> bool {
-        let spare = self.staging.capacity().saturating_sub(self.staging.len());
-        additional <= spare
-    }
-
-    /// Once for each batch, mostly.
-    #[inline(never)]
-    fn grow(&mut self, additional: usize) {
         if self.staging.capacity() == 0 {
-            // Growing an empty buffer takes three times as many instructions.
-            self.staging = BytesMut::with_capacity(additional.max(STAGING_MIN));
+            self.stage(additional, STAGING_MIN);
         } else {
             self.staging.reserve(additional);
         }
+    }
+
+    /// The same for the first of several frames that may be as long together as what was received
+    /// ([`expect`](Self::expect)).
+    #[inline]
+    pub(crate) fn reserve_batch(&mut self, additional: usize) {
+        if self.staging.capacity() == 0 {
+            let steps = usize::from(core::mem::take(&mut self.expected));
+            let expected = steps.saturating_mul(EXPECTED_STEP);
+            self.stage(additional, expected.max(STAGING_MIN));
+        } else {
+            self.staging.reserve(additional);
+        }
+    }
+
+    /// Growing an empty buffer takes three times as many instructions.
+    #[inline(never)]
+    fn stage(&mut self, additional: usize, capacity: usize) {
+        self.staging = BytesMut::with_capacity(additional.max(capacity));
+    }
+
+    /// So many bytes were received, and the answers to them may be as many.
+    #[inline]
+    pub(crate) fn expect(&mut self, received: usize) {
+        let steps = received.min(EXPECTED_MAX).div_ceil(EXPECTED_STEP);
+        self.expected = u16::try_from(steps).unwrap_or_default();
     }
 
     /// Queues `bytes` at the end without copying them.
@@ -245,16 +264,12 @@ impl Buf for Transmit {
     #[inline]
     fn advance(&mut self, count: usize) {
         let remaining = self.remaining();
-        assert!(
-            count <= remaining,
-            "advanced by {count} of {remaining} bytes"
-        );
-        self.written = self.written.wrapping_add(to_u64(count));
         if count == remaining {
             self.drop_all();
         } else {
             self.advance_chunks(count);
         }
+        self.written = self.written.wrapping_add(to_u64(count));
     }
 }
 
@@ -270,7 +285,13 @@ impl Transmit {
         }
     }
 
+    #[inline(never)]
     fn advance_chunks(&mut self, mut count: usize) {
+        let remaining = self.remaining();
+        assert!(
+            count < remaining,
+            "advanced by {count} of {remaining} bytes"
+        );
         self.sealed_len = self.sealed_len.saturating_sub(count);
         while !self.front.is_empty() {
             if count < self.front.len() {
