@@ -254,10 +254,15 @@ impl Assembler {
         }
     }
 
-    /// Keeps no buffer for a message that has not begun.
+    /// Whether there is no buffer for a message that has not begun.
     #[inline]
+    pub(crate) fn is_parked(&self) -> bool {
+        self.buffer.capacity() == 0 || !self.buffer.is_empty()
+    }
+
+    /// Keeps no buffer for a message that has not begun.
     pub(crate) fn park(&mut self) {
-        if self.buffer.is_empty() && self.buffer.capacity() > 0 {
+        if !self.is_parked() {
             self.buffer = BytesMut::new();
         }
     }

@@ -37,6 +37,8 @@ pub(crate) struct Inbound {
     /// The longest message that the shortest way takes.
     max_whole: u16,
     reception: Reception,
+    /// The peer's Close frame, if it had a payload. Boxed, for most connections are open and wait.
+    close: Option<Box<CloseFrame>>,
     /// Bytes thrown away since the end.
     drained: u32,
     eof: bool,
@@ -49,7 +51,11 @@ pub(crate) struct Inbound {
 }
 
 /// What the front of the receive buffer belongs to.
+///
+/// Its variants are told apart by a byte of their own. Left to choose, the compiler hides that in a byte of the header,
+/// and four instructions find it there, three times a message.
 #[derive(Clone, Copy, Debug)]
+#[repr(u8)]
 enum Current {
     /// The next frame, from its header on.
     Nothing,
@@ -62,11 +68,11 @@ enum Current {
 }
 
 /// Whether the peer may still say something.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Reception {
     Open,
-    /// The peer's Close frame was the last thing that counts. Boxed, for most connections are open and wait.
-    Closed(Option<Box<CloseFrame>>),
+    /// The peer's Close frame was the last thing that counts.
+    Closed,
     /// The peer's bytes mean nothing any more (§7.1.7).
     Failed,
 }
@@ -95,6 +101,7 @@ impl Inbound {
             max_frame_size: config.max_frame_size,
             max_whole: whole::max_len(config),
             reception: Reception::Open,
+            close: None,
             drained: 0,
             eof: false,
             active: false,
@@ -188,23 +195,26 @@ impl Inbound {
         self.forget();
     }
 
+    #[inline]
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.reception, Reception::Open)
     }
 
+    #[inline]
     pub(crate) const fn is_failed(&self) -> bool {
         matches!(self.reception, Reception::Failed)
     }
 
     /// Whether the transport has nothing more that we would read.
+    #[inline]
     pub(crate) const fn is_exhausted(&self) -> bool {
         self.eof || self.drained > DRAIN_LIMIT
     }
 
     /// The peer's Close frame, if one came.
     pub(crate) fn received_close(&self) -> Option<Option<&CloseFrame>> {
-        match &self.reception {
-            Reception::Closed(frame) => Some(frame.as_deref()),
+        match self.reception {
+            Reception::Closed => Some(self.close.as_deref()),
             Reception::Open | Reception::Failed => None,
         }
     }

@@ -58,6 +58,7 @@ impl Message {
     }
 
     /// Whether this is text or binary.
+    #[inline]
     pub const fn kind(&self) -> MessageKind {
         match self {
             Self::Text(_) => MessageKind::Text,
@@ -66,26 +67,31 @@ impl Message {
     }
 
     /// Whether this is a text message.
+    #[inline]
     pub const fn is_text(&self) -> bool {
         matches!(self, Self::Text(_))
     }
 
     /// Whether this is a binary message.
+    #[inline]
     pub const fn is_binary(&self) -> bool {
         matches!(self, Self::Binary(_))
     }
 
     /// The length of the payload in bytes (not in characters).
+    #[inline]
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
     /// Whether the payload is empty. An empty message is a message like any other.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }
 
     /// The payload, whichever kind the message is.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -102,6 +108,7 @@ impl Message {
     }
 
     /// The payload without its kind; no copy.
+    #[inline]
     pub fn into_bytes(self) -> Bytes {
         match self {
             Self::Text(text) => text.into_bytes(),
@@ -182,21 +189,25 @@ impl Utf8Bytes {
     }
 
     /// The bytes of the text.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// The length in bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether the text is empty.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The bytes, shared; no copy.
+    #[inline]
     pub fn into_bytes(self) -> Bytes {
         self.0
     }

@@ -37,31 +37,37 @@ impl<'a> MessageRef<'a> {
     }
 
     /// Whether this is text or binary.
+    #[inline]
     pub const fn kind(&self) -> MessageKind {
         self.kind
     }
 
     /// Whether this is a text message.
+    #[inline]
     pub const fn is_text(&self) -> bool {
         matches!(self.kind, MessageKind::Text)
     }
 
     /// Whether this is a binary message.
+    #[inline]
     pub const fn is_binary(&self) -> bool {
         matches!(self.kind, MessageKind::Binary)
     }
 
     /// The length of the payload in bytes (not in characters).
+    #[inline]
     pub const fn len(&self) -> usize {
         self.payload.len()
     }
 
     /// Whether the payload is empty. An empty message is a message like any other.
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.payload.is_empty()
     }
 
     /// The payload, whichever kind the message is.
+    #[inline]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.payload
     }

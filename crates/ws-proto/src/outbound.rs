@@ -133,7 +133,17 @@ impl Outbound {
         message: MessageRef<'_>,
         compress: Compress,
     ) -> Result<(), SendError> {
-        let (kind, payload) = (message.kind(), message.as_bytes());
+        self.send_payload(message.kind(), message.as_bytes(), compress)
+    }
+
+    /// The same, with what it takes in registers.
+    #[inline(never)]
+    fn send_payload(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        compress: Compress,
+    ) -> Result<(), SendError> {
         if self.is_clear() && self.framing.small(kind.opcode(), payload) {
             return Ok(());
         }

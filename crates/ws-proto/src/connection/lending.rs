@@ -22,27 +22,32 @@ impl Connection {
     /// # Errors
     ///
     /// As [`poll_event`](Self::poll_event).
+    #[inline]
     pub fn poll_lent(&mut self) -> Result<Option<Lent>, ProtocolError> {
         self.poll()
     }
 
     /// The message that [`poll_lent`](Self::poll_lent) has found; `None` if it has found something else, or if the message
     /// was let go since.
+    #[inline]
     pub fn lent(&self) -> Option<MessageRef<'_>> {
         self.inbound.lent()
     }
 
     /// The same message, to keep: what [`poll_event`](Self::poll_event) would have given. It is let go with that.
+    #[inline]
     pub fn take_lent(&mut self) -> Option<Message> {
         self.inbound.take_lent()
     }
 
     /// Lets go of the message that [`lent`](Self::lent) shows, and of the memory that is its own.
+    #[inline]
     pub fn let_go(&mut self) {
         self.inbound.let_go();
     }
 
     /// The means to send while something that was received is borrowed.
+    #[inline]
     pub fn replies(&mut self) -> Replies<'_> {
         Replies {
             outbound: &mut self.outbound,
@@ -50,6 +55,7 @@ impl Connection {
     }
 
     /// What [`lent`](Self::lent) shows, and the means to answer it while it is borrowed.
+    #[inline]
     pub fn lent_with_replies(&mut self) -> Option<(MessageRef<'_>, Replies<'_>)> {
         let replies = Replies {
             outbound: &mut self.outbound,
@@ -71,6 +77,7 @@ impl Replies<'_> {
     /// # Errors
     ///
     /// As [`Connection::send`].
+    #[inline]
     pub fn send(&mut self, message: MessageRef<'_>, compress: Compress) -> Result<(), SendError> {
         self.outbound.send_ref(message, compress)
     }
@@ -85,6 +92,7 @@ impl Replies<'_> {
     }
 
     /// As [`Connection::has_room`].
+    #[inline]
     pub fn has_room(&self) -> bool {
         self.outbound.has_room()
     }

@@ -18,6 +18,7 @@ impl Connection {
     /// [`SendError::Closed`] after a Close frame, [`SendError::BufferFull`] while `Config::write_buffer_limit` bytes
     /// wait to be written, [`SendError::MessageUnfinished`] between the pieces of a message that
     /// [`send_fragment`](Self::send_fragment) began. The message comes back each time.
+    #[inline]
     pub fn send(&mut self, message: Message) -> Result<(), Unsent> {
         self.outbound.send(message, Compress::Auto)
     }
@@ -28,6 +29,7 @@ impl Connection {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    #[inline]
     pub fn send_with(&mut self, message: Message, compress: Compress) -> Result<(), Unsent> {
         self.outbound.send(message, compress)
     }
@@ -40,6 +42,7 @@ impl Connection {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    #[inline]
     pub fn send_ref(
         &mut self,
         message: MessageRef<'_>,
@@ -117,6 +120,7 @@ impl Connection {
 
     /// The bytes owed to the wire, in order. Write them, advance by what was written, and ask again until nothing
     /// remains: a Pong, a fragment or an offered message may have waited for room, and is queued by asking.
+    #[inline]
     pub fn transmit(&mut self) -> &mut Transmit {
         self.outbound.transmit()
     }
@@ -125,6 +129,7 @@ impl Connection {
     /// nothing that waits is framed or compressed for being asked. For whoever only looks, or notes what was written.
     ///
     /// It may be empty where `transmit` would not be; [`is_flushed`](Self::is_flushed) tells.
+    #[inline]
     pub fn unwritten(&mut self) -> &mut Transmit {
         self.outbound.unwritten()
     }
@@ -139,6 +144,7 @@ impl Connection {
     /// `Config::write_buffer_high`, or what is framed only as that gets room, or the answer to a Ping, which a newer
     /// Ping would take the place of. Whoever writes then, also in the middle of what has arrived, answers every Ping of
     /// a peer that reads.
+    #[inline]
     pub fn wants_flush(&self) -> bool {
         self.outbound.wants_flush()
     }
@@ -148,6 +154,7 @@ impl Connection {
     /// fast as the peer reads, and who waited for its end would wait for ever.
     ///
     /// A binding waits for this before it sends; [`send`](Self::send) refuses only at `Config::write_buffer_limit`.
+    #[inline]
     pub fn has_room(&self) -> bool {
         self.outbound.has_room()
     }
@@ -173,6 +180,7 @@ impl Connection {
 
     /// Whether everything that could be written has been. What was [offered](Self::offer) between the pieces of a
     /// message that is unfinished cannot be.
+    #[inline]
     pub fn is_flushed(&self) -> bool {
         self.outbound.is_flushed()
     }

@@ -3,7 +3,8 @@
 use bytes::{Buf, Bytes, BytesMut};
 use ws_frame::FrameHeader;
 
-use super::Inbound;
+use super::frame::Frame;
+use super::{Current, Inbound};
 use crate::transmit::to_u64;
 
 /// Received bytes, of which those at the front are done with.
@@ -55,6 +56,12 @@ impl ReceiveBuffer {
         self.bytes.get_mut(self.done..).unwrap_or_default()
     }
 
+    /// The same for the shortest way: without an answer for what cannot be, that more is done with than there is.
+    #[inline]
+    pub(super) fn try_waiting_mut(&mut self) -> Option<&mut [u8]> {
+        self.bytes.get_mut(self.done..)
+    }
+
     /// How much waits.
     #[inline]
     pub(super) fn len(&self) -> usize {
@@ -90,25 +97,27 @@ impl ReceiveBuffer {
 
     /// Goes past a header: the payload behind it keeps its place.
     pub(super) const fn skip_header(&mut self, len: usize) {
-        self.done = self.done.saturating_add(len);
+        self.done = self.done.wrapping_add(len);
     }
 
     /// Goes past payload. Its place in the allocation stays.
+    #[inline]
     pub(super) const fn consume(&mut self, len: usize) {
-        self.done = self.done.saturating_add(len);
+        self.done = self.done.wrapping_add(len);
         self.shared = true;
     }
 
     /// The payload that was consumed last.
-    pub(super) fn consumed(&self, len: usize) -> &[u8] {
-        let start = self.done.saturating_sub(len);
-        self.bytes.get(start..self.done).unwrap_or_default()
+    #[inline]
+    pub(super) fn consumed(&self, len: usize) -> Option<&[u8]> {
+        let start = self.done.checked_sub(len)?;
+        self.bytes.get(start..self.done)
     }
 
     /// Gives the payload that was consumed last away.
     pub(super) fn take_consumed(&mut self, len: usize) -> Bytes {
         if len <= COPY_MESSAGE_MAX {
-            return Bytes::copy_from_slice(self.consumed(len));
+            return Bytes::copy_from_slice(self.consumed(len).unwrap_or_default());
         }
         self.done = self.done.saturating_sub(len);
         self.settle();
@@ -148,7 +157,19 @@ impl ReceiveBuffer {
 
 impl Inbound {
     /// Takes what a binding read into a buffer of its own.
+    #[inline]
     pub(crate) fn handle_received(&mut self, received: BytesMut) {
+        if !self.is_assembled_lent() && self.buffer.is_nothing() {
+            // Mostly: all that came before is done with, and let go.
+            self.buffer.bytes = received;
+            self.buffer.shared = true;
+        } else {
+            self.add_received(received);
+        }
+    }
+
+    #[inline(never)]
+    fn add_received(&mut self, received: BytesMut) {
         self.let_go();
         if self.buffer.is_empty() {
             self.buffer = ReceiveBuffer {
@@ -191,14 +212,16 @@ impl Inbound {
     }
 
     /// How many received bytes wait.
+    #[inline]
     pub(crate) fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
     /// Whether the current frame is best read straight into `receive_buffer`.
+    #[inline]
     pub(crate) fn prefers_receive_buffer(&self) -> bool {
         // A fragment is copied to its message wherever it was read.
-        let in_place = self.current.frame().is_some_and(|frame| frame.in_place);
+        let in_place = matches!(self.current, Current::Frame(Frame { in_place: true, .. }));
         in_place && (self.missing() >= OWN_READ_MIN || self.buffer.len() >= CARRY_MAX)
     }
 
@@ -206,14 +229,21 @@ impl Inbound {
     /// the connection waits.
     #[inline]
     pub(crate) fn park(&mut self) {
-        self.let_go();
-        self.assembler.park();
-        if !self.buffer.is_nothing() {
-            self.park_buffer();
+        let is_parked = matches!(self.current, Current::Nothing)
+            && self.assembler.is_parked()
+            && self.buffer.is_nothing();
+        if !is_parked {
+            self.park_any();
         }
     }
 
-    fn park_buffer(&mut self) {
+    #[inline(never)]
+    fn park_any(&mut self) {
+        self.let_go();
+        self.assembler.park();
+        if self.buffer.is_nothing() {
+            return;
+        }
         self.buffer.settle();
         let room = if self.prefers_receive_buffer() {
             self.room()
@@ -228,8 +258,16 @@ impl Inbound {
     }
 
     /// Moves what waits to the end of `buffer`.
+    #[inline]
     pub(crate) fn carry_into(&mut self, buffer: &mut BytesMut) {
         self.let_go();
+        if !self.buffer.is_nothing() {
+            self.carry_any_into(buffer);
+        }
+    }
+
+    #[inline(never)]
+    fn carry_any_into(&mut self, buffer: &mut BytesMut) {
         buffer.extend_from_slice(self.buffer.waiting());
         let seen = self.buffer.seen.saturating_sub(self.buffer.done);
         self.buffer.clear();

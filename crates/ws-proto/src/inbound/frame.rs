@@ -34,8 +34,15 @@ impl Frame {
 
 impl Inbound {
     /// Whether the next header says that the peer closes or breaks the protocol.
+    #[inline]
     pub(crate) fn is_about_to_end(&self) -> bool {
-        if self.current.frame().is_some() || !self.is_open() {
+        // Mostly nothing waits when that is asked.
+        !self.buffer.is_empty() && self.has_end_waiting()
+    }
+
+    #[inline(never)]
+    fn has_end_waiting(&self) -> bool {
+        if matches!(self.current, Current::Frame(_)) || !self.is_open() {
             return false;
         }
         match FrameHeader::parse(self.buffer.waiting()) {
@@ -50,7 +57,19 @@ impl Inbound {
     }
 
     /// Whether all of a frame is there: the rest of the current one, or the next from its header on.
+    #[inline]
     pub(crate) fn has_frame_waiting(&self) -> bool {
+        if !matches!(self.current, Current::Frame(_))
+            && self.is_open()
+            && let Some(len) = self.short_frame_len()
+        {
+            return self.buffer.len() >= len;
+        }
+        self.has_any_frame_waiting()
+    }
+
+    #[inline(never)]
+    fn has_any_frame_waiting(&self) -> bool {
         if !self.is_open() {
             return false;
         }
@@ -142,7 +161,8 @@ impl Inbound {
                         code,
                         reason: Utf8Bytes::from(reason),
                     });
-                self.reception = Reception::Closed(close.clone().map(Box::new));
+                self.reception = Reception::Closed;
+                self.close = close.clone().map(Box::new);
                 Received::Close(close)
             }
         };

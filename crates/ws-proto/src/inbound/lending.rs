@@ -9,7 +9,7 @@ impl Inbound {
     pub(crate) fn lent(&self) -> Option<MessageRef<'_>> {
         match self.current {
             Current::Received { kind, len } => {
-                Some(MessageRef::from_parts(kind, self.buffer.consumed(len)))
+                Some(MessageRef::from_parts(kind, self.buffer.consumed(len)?))
             }
             Current::Assembled { kind } => {
                 Some(MessageRef::from_parts(kind, self.assembler.assembled()))

@@ -62,7 +62,9 @@ impl Inbound {
         if !is_between || tap.is_set() {
             return Whole::Unknown;
         }
-        let waiting = self.buffer.waiting_mut();
+        let Some(waiting) = self.buffer.try_waiting_mut() else {
+            return Whole::Unknown;
+        };
         let waiting_len = waiting.len();
         let [first, second, rest @ ..] = waiting else {
             return self.rest();
@@ -117,6 +119,18 @@ impl Inbound {
         self.frames = self.frames.wrapping_add(1);
         self.complete(Current::Received { kind, len });
         Whole::Message
+    }
+
+    /// Whether the next frame begins a message in one frame whose length stands in the second byte: how much of it there
+    /// is in all. `None` if it does not, or if that cannot be told from these two bytes.
+    #[inline]
+    pub(super) fn short_frame_len(&self) -> Option<usize> {
+        let [TEXT | BINARY, second, ..] = *self.buffer.waiting() else {
+            return None;
+        };
+        let len7 = second & !MASK;
+        let key_len = if second & MASK == 0 { 0 } else { 4 };
+        (len7 <= MAX_LEN7).then_some(usize::from(len7).wrapping_add(key_len).wrapping_add(2))
     }
 
     /// There is no header, and no frame before it that is incomplete.
