@@ -26,25 +26,18 @@ const TICK: Duration = Duration::from_micros(500);
 
 /// A connection that may have put something off.
 pub(crate) trait Unattended: Send + Sync + 'static {
-    /// Looks at it, and writes what is owed if it was seen owing before.
-    fn attend(&self, listing: &Listing) -> Attended;
-
-    /// Writes the rest, in a thread of its own.
-    fn follow_up(&self, listing: &Listing);
-
-    /// There is no such thread to be had.
-    fn nobody_follows(&self, listing: &Listing);
+    /// Looks at it, and writes what is owed if it was seen owing before. What its peer does not take soon is for
+    /// [`follow_up`].
+    fn attend(self: Arc<Self>, listing: &Arc<Listing>) -> Attended;
 }
 
 /// What has become of a connection on the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attended {
-    /// Nothing is put off: it has left the list.
-    Nothing,
+    /// It has left the list.
+    Left,
     /// It stays on the list.
     Again,
-    /// The peer does not take what is owed: it has left the list for a thread of its own.
-    FollowUp,
 }
 
 /// Whether a connection is on the list.
@@ -92,20 +85,21 @@ impl Listing {
         self.0.load(Ordering::Relaxed) == FOLLOWED
     }
 
-    /// Under the connection's lock: it leaves the list.
-    pub(crate) fn leave(&self, attended: Attended) -> Attended {
-        match attended {
-            Attended::Nothing => self.0.store(UNLISTED, Ordering::Relaxed),
-            Attended::FollowUp => self.0.store(FOLLOWED, Ordering::Relaxed),
-            Attended::Again => {}
-        }
-        attended
+    /// Under the connection's lock: nothing is put off, or others have it.
+    pub(crate) fn leave(&self) -> Attended {
+        self.0.store(UNLISTED, Ordering::Relaxed);
+        Attended::Left
+    }
+
+    /// Under the connection's lock: a thread of its own is to write for it.
+    pub(crate) fn leave_to_follower(&self) {
+        self.0.store(FOLLOWED, Ordering::Relaxed);
     }
 
     /// Its owner is in the middle of an operation: it leaves the list if that may last.
     pub(crate) fn leave_to_owner(&self) -> Attended {
         match self.pass(WAITING, UNLISTED) {
-            Ok(_) => Attended::Nothing,
+            Ok(_) => Attended::Left,
             Err(_) => Attended::Again,
         }
     }
@@ -206,24 +200,16 @@ impl Attendant {
     }
 }
 
-/// Looks at one connection. Whether it stays on the list.
+/// Looks at one connection.
 fn attend(entry: &Entry) -> Attended {
-    let Entry {
-        connection,
-        listing,
-    } = entry;
+    let connection = Arc::clone(&entry.connection);
     // It may be the stream that panics, or a tap. Its owner finds that out, and others have nothing to do with it.
-    let attended = catch_unwind(AssertUnwindSafe(|| connection.attend(listing)));
-    let attended = attended.unwrap_or_else(|_| listing.leave(Attended::Nothing));
-    if attended == Attended::FollowUp {
-        let thread = thread::Builder::new().name("ws-sync follow-up".to_owned());
-        let (follower, its_listing) = (Arc::clone(connection), Arc::clone(listing));
-        if thread
-            .spawn(move || follower.follow_up(&its_listing))
-            .is_err()
-        {
-            connection.nobody_follows(listing);
-        }
-    }
-    attended
+    catch_unwind(AssertUnwindSafe(|| connection.attend(&entry.listing)))
+        .unwrap_or_else(|_| entry.listing.leave())
+}
+
+/// Starts a thread that writes for one connection; whether there is one to be had.
+pub(crate) fn follow_up(follow_up: impl FnOnce() + Send + 'static) -> bool {
+    let thread = thread::Builder::new().name("ws-sync follow-up".to_owned());
+    thread.spawn(follow_up).is_ok()
 }

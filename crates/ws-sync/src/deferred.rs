@@ -117,7 +117,7 @@ impl<S: Stream> Owner<S> {
     fn let_go(place: &Arc<Place<S>>) {
         let mut slot = place.hold();
         if let Some(whole) = &mut *slot
-            && whole.is_owing()
+            && whole.driver.is_owing()
         {
             // Nobody will take what arrives.
             whole.driver.stop_listening();
@@ -125,7 +125,7 @@ impl<S: Stream> Owner<S> {
             if !std::thread::panicking() {
                 whole.write_briefly();
             }
-            if whole.is_owing() {
+            if whole.driver.is_owing() {
                 return place.list(whole);
             }
         }
@@ -225,7 +225,7 @@ impl<S: Stream> DerefMut for Held<'_, S> {
 impl<S: Stream> Drop for Held<'_, S> {
     fn drop(&mut self) {
         if let Some(whole) = &mut *self.whole
-            && whole.is_owing()
+            && whole.driver.is_owing()
         {
             self.place.list(whole);
         }
@@ -233,31 +233,41 @@ impl<S: Stream> Drop for Held<'_, S> {
 }
 
 impl<S: Stream + Send + 'static> Unattended for Place<S> {
-    fn attend(&self, listing: &Listing) -> Attended {
+    fn attend(self: Arc<Self>, listing: &Arc<Listing>) -> Attended {
         let mut slot = match self.whole.try_lock() {
             Ok(slot) => slot,
             // Its owner is at work.
             Err(TryLockError::WouldBlock) => return listing.leave_to_owner(),
             // Its owner is yet to be told of a panic, and then nothing is owed.
-            Err(TryLockError::Poisoned(_)) => return listing.leave(Attended::Nothing),
+            Err(TryLockError::Poisoned(_)) => return listing.leave(),
         };
         let Some(whole) = &mut *slot else {
-            return listing.leave(Attended::Nothing);
+            return listing.leave();
         };
-        if !whole.is_owing() {
-            return listing.leave(Attended::Nothing);
+        if !whole.driver.is_owing() {
+            return listing.leave();
         }
         if whole.driver.is_unseen() {
             return Attended::Again;
         }
         whole.write_for_owner();
-        let attended = match whole.is_owing() {
-            true => Attended::FollowUp,
-            false => Attended::Nothing,
-        };
-        listing.leave(attended)
+        if !whole.driver.is_owing() {
+            return listing.leave();
+        }
+        listing.leave_to_follower();
+        drop(slot);
+        let its_listing = Arc::clone(listing);
+        let place = Arc::clone(&self);
+        if !attendant::follow_up(move || place.follow_up(&its_listing)) {
+            // What is left goes out with the next call.
+            listing.dismiss_follower();
+        }
+        Attended::Left
     }
+}
 
+impl<S: Stream> Place<S> {
+    /// Writes what the attendant has left, until nothing is or the owner comes back.
     fn follow_up(&self, listing: &Listing) {
         // When that fails its owner is at work, and sees to what it leaves.
         while let Ok(mut slot) = self.whole.try_lock()
@@ -266,12 +276,8 @@ impl<S: Stream + Send + 'static> Unattended for Place<S> {
             let is_wanted = self.is_wanted.load(Ordering::Relaxed);
             let goes_on = !is_wanted && slot.as_mut().is_some_and(Whole::follow_up);
             if !goes_on {
-                listing.leave(Attended::Nothing);
+                listing.leave();
             }
         }
-    }
-
-    fn nobody_follows(&self, listing: &Listing) {
-        listing.leave(Attended::Nothing);
     }
 }

@@ -483,7 +483,10 @@ impl Driver {
 
     /// Why a connection that is over has failed, if it has; told once.
     pub(crate) fn take_failure(&mut self) -> Result<(), Error> {
-        self.failure.take().map_or(Ok(()), Err)
+        let failure = self.failure.take();
+        // Nobody need hear of it twice.
+        self.is_untold &= failure.is_none();
+        failure.map_or(Ok(()), Err)
     }
 
     /// Whether somebody who only sends, or sends for long, should read: they must hear Pings and the peer's Close too.

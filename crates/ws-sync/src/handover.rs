@@ -15,7 +15,8 @@
 //!    that writes does not wait for one that writes.
 //! 4. A thread blocked in a read cannot be told of a deadline that was armed after it went there. So whoever arms one
 //!    waits for it too, and the end of the connection shuts the stream down, which ends every read and write on it.
-//! 5. A publisher, and whoever tries to send, neither waits nor relies on those who do: what it cannot write at once is
+//! 5. What a thread puts off, because it is the one that receives next, is found by the attendant if it does not.
+//! 6. A publisher, and whoever tries to send, neither waits nor relies on those who do: what it cannot write at once is
 //!    for a thread of its own ([`Handover::follow_up`]), which writes until nothing is owed.
 
 use std::fmt;
@@ -27,7 +28,7 @@ use ws_proto::State;
 
 use crate::driver::Driver;
 use crate::handles::{Handle, Performed, Reader, Task, Writer};
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard, ThreadId, current};
 use crate::timed::{Silence, earlier, has_passed, is_timeout, remaining, was_wait_until};
 
 /// What the halves of a connection share.
@@ -68,6 +69,8 @@ pub(crate) struct Held {
     pub(crate) followed: bool,
     /// The silence that the receiver bears.
     pub(crate) read_timeout: Option<Duration>,
+    /// Who has received last.
+    pub(crate) receiver: Option<ThreadId>,
 }
 
 pub(crate) type Guard<'a> = MutexGuard<'a, Held>;
@@ -113,6 +116,7 @@ impl Handover {
                 flushing: 0,
                 followed: false,
                 read_timeout: None,
+                receiver: None,
             }),
             changed: Condvar::new(),
         }
@@ -317,6 +321,12 @@ impl Drop for Role<'_> {
 impl Held {
     pub(crate) fn is_over(&self) -> bool {
         self.control.is_none()
+    }
+
+    /// Whether what this thread has just sent may wait for what it sends next. It is the one that receives: others cannot
+    /// know how long it takes to come back for more.
+    pub(crate) fn may_defer(&self) -> bool {
+        self.is_timed && self.driver.may_defer() && self.receiver == Some(current().id())
     }
 
     /// Leaves what is owed to the thread that writes, if that is possible.

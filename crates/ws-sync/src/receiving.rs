@@ -7,7 +7,7 @@ use ws_proto::{Chunk, Event};
 use crate::Error;
 use crate::driver::{Driver, LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
 use crate::handover::{Guard, Handover, Patience, Written};
-use crate::sync::{now, yield_now};
+use crate::sync::{current, now, yield_now};
 use crate::timed::{Silence, has_passed};
 
 impl Handover {
@@ -39,6 +39,7 @@ impl Handover {
     ) -> Result<Option<Event>, Error> {
         let mut held = self.lock();
         held.receiving = true;
+        held.receiver = Some(current().id());
         let (mut held, result) = self.receive(held);
         held.receiving = false;
         if result.is_err() {

@@ -61,6 +61,59 @@ impl Handover {
     where
         Error: From<R>,
     {
+        self.feed_held(queue).map(drop)
+    }
+
+    /// The same, and writes it. While more of what the peer sent is there to be answered it is left to the next call to
+    /// write, if it `is_attended`. Whether it is put off so.
+    pub(crate) fn send<R>(
+        &self,
+        is_attended: impl FnOnce() -> bool,
+        queue: impl FnOnce(&mut Connection) -> Result<(), R>,
+    ) -> Result<bool, Error>
+    where
+        Error: From<R>,
+    {
+        let mut held = self.feed_held(queue)?;
+        let defers = held.may_defer() && (held.driver.is_owing() || is_attended());
+        if defers {
+            held.driver.defer();
+        } else {
+            self.flush_held(held)?;
+        }
+        Ok(defers)
+    }
+
+    /// Writes what was put off by a thread that has not come back, as far as the peer takes it soon. `None` if there is
+    /// nothing to write, or was not when this was called before.
+    pub(crate) fn write_deferred(&self, leave: impl Fn()) -> Option<Rest> {
+        let mut held = self.lock();
+        if !held.driver.is_owing() {
+            leave();
+            return Some(Rest::None);
+        }
+        if held.driver.is_unseen() {
+            return None;
+        }
+        let rest = self.write_for_a_moment(held, WRITE_PATIENCE);
+        let mut held = self.lock();
+        held.driver.wrote_for_others();
+        // Meanwhile something else may have been put off.
+        let is_new = rest == Rest::None && held.driver.is_owing();
+        if is_new {
+            return None;
+        }
+        leave();
+        Some(rest)
+    }
+
+    fn feed_held<R>(
+        &self,
+        queue: impl FnOnce(&mut Connection) -> Result<(), R>,
+    ) -> Result<Guard<'_>, Error>
+    where
+        Error: From<R>,
+    {
         let mut held = self.lock();
         loop {
             held = self.wait_turn(held)?;
@@ -68,8 +121,12 @@ impl Handover {
             (held, room) = self.make_room(held);
             room?;
             if !held.driver.turn_is_taken() {
-                return Ok(queue(&mut held.driver.connection)?);
+                break;
             }
+        }
+        match queue(&mut held.driver.connection) {
+            Ok(()) => Ok(held),
+            Err(error) => Err(held.driver.untold().unwrap_or(error.into())),
         }
     }
 

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ws_handshake::Negotiated;
 use ws_proto::{
-    Agreement, Chunk, CloseCode, CloseInfo, Compress, Event, Message, MessageKind, MessageRef,
-    Offered, OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
+    Agreement, Chunk, CloseCode, CloseInfo, Compress, Connection, Event, Message, MessageKind,
+    MessageRef, Offered, OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
+use crate::attendant::{self, Attended, Listing, Unattended};
 use crate::driver::Driver;
 use crate::handover::Handover;
 use crate::publishing::Rest;
@@ -26,8 +26,8 @@ use crate::{CloneStream, Error};
 ///
 /// Whichever half is at work drives the connection: a sender that waits, or that has been sending for a while, also
 /// reads, up to the first message that nobody has received, so that Pings are answered and the peer's Close is noticed;
-/// a [`Receiver`] that waits writes what senders have queued. While nobody is at work, nothing moves, save for what
-/// [`try_send`](Self::try_send) has accepted and a [`Hub`](crate::Hub) has published.
+/// a [`Receiver`] that waits writes what senders have queued. While nobody is at work, nothing moves, save for what was
+/// [sent](Self::send), what [`try_send`](Self::try_send) has accepted and what a [`Hub`](crate::Hub) has published.
 ///
 /// The stream is closed when the connection is over, or when the last half is dropped; in the latter case the peer
 /// sees a connection lost without a Close frame (1006).
@@ -56,18 +56,24 @@ struct Shared {
     /// Agreed on once and for all.
     negotiated: Negotiated,
     role: Role,
+    listing: Arc<Listing>,
 }
 
 pub(crate) fn split<S: CloneStream + Send + 'static>(
-    driver: Driver,
+    mut driver: Driver,
     stream: S,
     negotiated: Negotiated,
 ) -> io::Result<(Sender, Receiver)> {
+    let is_owing = driver.is_owing();
     let shared = Arc::new(Shared {
         role: driver.connection.role(),
         handover: Handover::new(driver, stream.into_handles()?),
         negotiated,
+        listing: Arc::default(),
     });
+    if is_owing {
+        shared.defer();
+    }
     let sender = Sender {
         shared: Arc::clone(&shared),
     };
@@ -75,15 +81,22 @@ pub(crate) fn split<S: CloneStream + Send + 'static>(
 }
 
 impl Sender {
-    /// Sends one message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    /// Sends one message.
+    ///
+    /// When this returns the transport has taken the message, with one exception, as with
+    /// [`WebSocket::send`](crate::WebSocket::send): in the thread that has received last, while more of what the peer sent
+    /// has arrived and waits to be received, the message only joins the queue. [`Receiver::recv`] writes it before it waits,
+    /// and if that is not what the thread does next, another thread writes it within about a millisecond, also when
+    /// the halves are dropped. Whoever wants to know that it was written calls [`flush`](Self::flush).
+    ///
+    /// Every message is written at once where `Config::write_timeout` is `None`, and on an [`Untimed`](crate::Untimed) stream.
     ///
     /// # Errors
     ///
     /// [`Error::Send`] when the connection is closing, or an earlier [`writer`](Self::writer) was dropped inside its
     /// message; [`Error::Io`] or [`Error::Protocol`] when it was lost before everything was written.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed(message)?;
-        self.flush()
+        self.send_with(message, Compress::Auto)
     }
 
     /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
@@ -92,8 +105,9 @@ impl Sender {
     ///
     /// As [`send`](Self::send).
     pub fn send_with(&self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
-        self.feed_with(message, compress)?;
-        self.flush()
+        let message = message.into();
+        self.shared
+            .send(|connection| connection.send_with(message, compress))
     }
 
     /// As [`send`](Self::send), straight from where the message lies, as
@@ -105,9 +119,7 @@ impl Sender {
     pub fn send_ref<'a>(&self, message: impl Into<MessageRef<'a>>) -> Result<(), Error> {
         let message = message.into();
         self.shared
-            .handover
-            .feed(|connection| connection.send_ref(message, Compress::Auto))?;
-        self.flush()
+            .send(|connection| connection.send_ref(message, Compress::Auto))
     }
 
     /// Queues one message as soon as less than `Config::write_buffer_high` bytes wait to be written. Follow a batch
@@ -117,10 +129,7 @@ impl Sender {
     ///
     /// As [`send`](Self::send).
     pub fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let message = message.into();
-        self.shared
-            .handover
-            .feed(|connection| connection.send(message))
+        self.feed_with(message, Compress::Auto)
     }
 
     /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
@@ -142,9 +151,7 @@ impl Sender {
     /// As [`send`](Self::send).
     pub fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
         self.shared
-            .handover
-            .feed(|connection| connection.send_prepared(message))?;
-        self.flush()
+            .send(|connection| connection.send_prepared(message))
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for,
@@ -501,21 +508,57 @@ impl Drop for Receiver {
     }
 }
 
+impl Unattended for Shared {
+    fn attend(self: Arc<Self>, listing: &Arc<Listing>) -> Attended {
+        let leave = || _ = listing.leave();
+        match self.handover.write_deferred(leave) {
+            None => return Attended::Again,
+            // It is written whether or not anybody is left.
+            Some(Rest::Nobody) => self.start_following_up(|_| false),
+            Some(Rest::None | Rest::Others) => {}
+        }
+        Attended::Left
+    }
+}
+
 impl Shared {
+    /// Queues a message and writes it, now or with what is sent next.
+    fn send<R>(
+        self: &Arc<Self>,
+        queue: impl FnOnce(&mut Connection) -> Result<(), R>,
+    ) -> Result<(), Error>
+    where
+        Error: From<R>,
+    {
+        if self.handover.send(attendant::is_there, queue)? {
+            self.defer();
+        }
+        Ok(())
+    }
+
+    /// Has what was put off found by the attendant.
+    fn defer(self: &Arc<Self>) {
+        if self.listing.owner_owes() {
+            let connection = Arc::clone(self);
+            attendant::list(connection, Arc::clone(&self.listing));
+        }
+    }
+
     /// Starts whoever is needed to write the rest; whether there is none.
     fn see_to(self: &Arc<Self>, rest: Rest) -> bool {
         if rest == Rest::Nobody {
-            let shared = Arc::clone(self);
-            let follow_up = move || {
-                let is_last = || Arc::strong_count(&shared) == 1;
-                shared.handover.follow_up(is_last);
-            };
-            let thread = thread::Builder::new().name("ws-sync follow-up".to_owned());
-            if thread.spawn(follow_up).is_err() {
-                self.handover.nobody_follows();
-            }
+            self.start_following_up(|shared| Arc::strong_count(shared) == 1);
         }
         rest == Rest::None
+    }
+
+    /// Starts a thread that writes the rest, unless there `is_nobody` to do it for.
+    fn start_following_up(self: &Arc<Self>, is_nobody: fn(&Arc<Self>) -> bool) {
+        let shared = Arc::clone(self);
+        let follow_up = move || shared.handover.follow_up(|| is_nobody(&shared));
+        if !attendant::follow_up(follow_up) {
+            self.handover.nobody_follows();
+        }
     }
 
     fn close_info(&self) -> Option<CloseInfo> {

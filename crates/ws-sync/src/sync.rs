@@ -1,4 +1,4 @@
-//! What the hand-over between threads is built on: a lock, a place to wait, a turn for others, and a clock.
+//! What the hand-over between threads is built on: a lock, a place to wait, a turn for others, who a thread is, and a clock.
 //!
 //! They are named here and nowhere else, so that a test can run the same code on a scheduler that tries what threads
 //! can do to each other, by a clock of its own.
@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-pub(crate) use std::thread::yield_now;
+pub(crate) use std::thread::{ThreadId, current, yield_now};
 
 /// The time.
 pub(crate) fn now() -> Instant {

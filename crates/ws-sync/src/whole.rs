@@ -129,11 +129,6 @@ impl<S: Stream> Whole<S> {
         connection.has_frame_waiting() && !connection.wants_flush()
     }
 
-    /// Whether something was put off and is not written yet.
-    pub(crate) fn is_owing(&mut self) -> bool {
-        self.driver.is_owing()
-    }
-
     /// Writes what was put off by an owner who is busy elsewhere, as far as the peer takes it soon.
     pub(crate) fn write_for_owner(&mut self) {
         // As long as its owner waits at first: to change the timeout of a stream takes a system call.
@@ -154,7 +149,7 @@ impl<S: Stream> Whole<S> {
             Written::All | Written::Failed(_) | Written::Refused(_) => false,
         };
         self.driver.wrote_for_others();
-        goes_on && self.is_owing()
+        goes_on && self.driver.is_owing()
     }
 
     /// The attendant is not to wait for the end of an operation that may last.

@@ -9,7 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use ws_sync::{Attendance, Compress, Config, Error, Stream, WebSocket};
+use ws_sync::{
+    Attendance, CloneStream, Compress, Config, Error, Receiver, Sender, Stream, WebSocket,
+};
 use ws_testkit::{ChoppedIo, Frame, vectors};
 
 /// Far more than anything here sends, where it is not to be less.
@@ -74,6 +76,18 @@ impl Write for Observed {
 
     fn flush(&mut self) -> io::Result<()> {
         self.io.flush()
+    }
+}
+
+impl CloneStream for Observed {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            io: self.io.clone(),
+            control: Arc::clone(&self.control),
+            others: self.others.clone(),
+            maker: self.maker,
+            gate: None,
+        })
     }
 }
 
@@ -227,6 +241,93 @@ fn so_do_those_to_messages_that_are_lent() {
         expect(&mut served.peer, &replies(count));
     }
     assert_eq!(served.writes(), 3);
+}
+
+/// Answers one message with itself.
+fn reply_in_halves((sender, receiver): &mut (Sender, Receiver)) {
+    let message = receiver.recv().expect("received").expect("a message");
+    sender.send(message).expect("sent");
+}
+
+#[test]
+fn so_do_those_of_a_split_connection() {
+    let _occupied = occupy_the_attendant();
+    let mut served = served();
+    let mut halves = served.ws.split().expect("it can");
+    for _ in 0..3 {
+        served.peer.write_all(&burst(16)).expect("written");
+        for _ in 0..16 {
+            reply_in_halves(&mut halves);
+        }
+        expect(&mut served.peer, &replies(16));
+    }
+    assert_eq!(served.control.writes.load(Ordering::SeqCst), 3);
+}
+
+/// It does not know when the thread that receives will come back.
+#[test]
+fn what_another_thread_sends_is_written_at_once() {
+    let _occupied = occupy_the_attendant();
+    let mut served = served();
+    let (sender, mut receiver) = served.ws.split().expect("it can");
+    served.peer.write_all(&burst(2)).expect("written");
+    let message = receiver.recv().expect("received").expect("a message");
+    let other = thread::spawn(move || sender.send(message).expect("sent"));
+    other.join().expect("no panic");
+    assert_eq!(served.control.writes.load(Ordering::SeqCst), 1);
+    expect(&mut served.peer, &replies(1));
+}
+
+#[test]
+fn a_reply_of_a_split_connection_arrives_though_its_thread_does_something_else() {
+    for are_dropped in [false, true] {
+        let mut served = served();
+        let mut halves = served.ws.split().expect("it can");
+        for _ in 0..2 {
+            served.peer.write_all(&burst(2)).expect("written");
+            reply_in_halves(&mut halves);
+            expect(&mut served.peer, &replies(1));
+            // The second one leaves at once.
+            reply_in_halves(&mut halves);
+            expect(&mut served.peer, &Frame::binary([1; 8]).bytes());
+        }
+        served.peer.write_all(&burst(2)).expect("written");
+        if are_dropped {
+            reply_in_halves(&mut halves);
+            drop(halves);
+            let mut received = Vec::new();
+            served.peer.read_to_end(&mut received).expect("the end");
+            assert_eq!(received, replies(1));
+        } else {
+            served.control.fails.store(true, Ordering::SeqCst);
+            reply_in_halves(&mut halves);
+            let_the_attendant_look();
+            let error = halves.0.send("more");
+            assert!(matches!(error, Err(Error::Io(_))), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_sent_before_halves_are_dropped_arrives_as_the_peer_takes_it() {
+    let mut served = Served::new(7, config(), None);
+    let mut halves = served.ws.split().expect("it can");
+    served.peer.write_all(&burst(2)).expect("written");
+    reply_in_halves(&mut halves);
+    drop(halves);
+    let mut received = Vec::new();
+    served.peer.read_to_end(&mut received).expect("the end");
+    assert_eq!(received, replies(1));
+}
+
+/// spec: S-07
+#[test]
+fn what_was_sent_before_a_split_arrives() {
+    let mut served = served();
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    let _halves = served.ws.split().expect("it can");
+    expect(&mut served.peer, &replies(1));
 }
 
 #[test]

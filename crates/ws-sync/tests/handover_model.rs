@@ -62,7 +62,7 @@ mod sync {
     use std::time::{Duration, Instant};
 
     pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
-    pub(crate) use shuttle::thread::yield_now;
+    pub(crate) use shuttle::thread::{ThreadId, current, yield_now};
 
     thread_local! {
         /// All threads of a schedule run in one thread of the operating system.
@@ -239,9 +239,17 @@ fn server(stream: End) -> Arc<Handover> {
 }
 
 fn server_with(config: Config, stream: End) -> Arc<Handover> {
+    server_that_writes_within(None, config, stream)
+}
+
+fn server_that_writes_within(
+    timeout: Option<Duration>,
+    config: Config,
+    stream: End,
+) -> Arc<Handover> {
     let config = config
         .with_ping_interval(None)
-        .with_write_timeout(None)
+        .with_write_timeout(timeout)
         .with_close_timeout(None);
     let driver = Driver::new(Connection::server(config));
     let handles: [Handle; 3] = [
@@ -536,6 +544,75 @@ fn one_gives_up_reading() {
 #[test]
 fn a_reader_that_gives_up_costs_no_message() {
     shuttle::check_pct(one_gives_up_reading, 4_000, 4);
+}
+
+/// A thread that receives and answers puts its answers off while there is more to receive, and does something else after
+/// two of three until the peer has heard those; the peer closes then.
+fn one_puts_off(capacity: usize) {
+    let (stream, peer) = End::pair(capacity);
+    let from_client = Arc::clone(&stream.incoming);
+    // What is put off needs a deadline, which is far away.
+    let far = Some(Duration::from_secs(1_000_000_000));
+    let server = server_that_writes_within(far, Config::default(), stream);
+    let ask = Frame::text("ask").masked(vectors::KEY).bytes().repeat(3);
+    let asked = ask.len();
+    let client = thread::spawn(move || {
+        let mut peer = peer;
+        peer.write_all(&ask).expect("the server is there");
+        let client = Client {
+            waves: false,
+            pings: 0,
+            asks: false,
+            closes_after: Some(2),
+        };
+        client.run(peer)
+    });
+    let mut attendants = Vec::new();
+    let mut answered = 0;
+    while let Some(event) = server.next_event(false).expect("a clean end") {
+        if !matches!(event, Event::Message(_)) {
+            continue;
+        }
+        let message = Message::text("a longer answer");
+        let is_put_off = server.send(|| true, |connection| connection.send(message));
+        if is_put_off.expect("sent") {
+            attendants.push(attend(&server));
+        }
+        answered += 1;
+        if answered == 2 {
+            from_client.wait_for_more_than(asked);
+        }
+    }
+    for attendant in attendants {
+        attendant.join().expect("no panic");
+    }
+    judge(
+        &client.join().expect("no panic"),
+        vec!["a longer answer"; 3],
+    );
+}
+
+/// Looks at the connection until nothing is put off.
+fn attend(server: &Arc<Handover>) -> thread::JoinHandle<()> {
+    let server = Arc::clone(server);
+    thread::spawn(move || {
+        loop {
+            match server.write_deferred(|| {}) {
+                None => thread::yield_now(),
+                Some(Rest::Nobody) => return server.follow_up(|| false),
+                Some(Rest::None | Rest::Others) => return,
+            }
+        }
+    })
+}
+
+/// spec: CD-06, S-07
+#[test]
+fn what_is_put_off_is_not_left_lying() {
+    shuttle::check_random(|| one_puts_off(64), 500);
+    // It holds what the client says, and less than two answers.
+    shuttle::check_random(|| one_puts_off(30), 500);
+    shuttle::check_pct(|| one_puts_off(64), 500, 4);
 }
 
 /// Publishes these, and starts whoever is needed for the rest; gives their threads.

@@ -70,7 +70,8 @@ impl Session {
         Ok(received)
     }
 
-    /// Sends one message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    /// Sends one message: while more of what the peer sent waits to be received it only joins the queue, so that replies
+    /// leave together, as with [`Sender::send`].
     ///
     /// # Errors
     ///
