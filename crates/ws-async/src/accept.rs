@@ -154,10 +154,11 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        match with_context(|cx| Asking::new(self, stream).at_once(cx)).await {
-            ControlFlow::Break(incoming) => Ok(incoming),
-            ControlFlow::Continue(asking) => Box::pin(asking.finish()).await,
-        }
+        let asking = match with_context(|cx| Asking::new(self, stream).at_once(cx)).await {
+            ControlFlow::Break(incoming) => return Ok(incoming),
+            ControlFlow::Continue(asking) => Box::pin(asking.finish()),
+        };
+        asking.await
     }
 
     /// Everything this acceptor asks of a request, short of sending the answer.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -154,8 +155,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shared = Arc::clone(&place.shared);
-    let reading = shared.plan.acceptor.read_request(stream);
-    let incoming = match first(reading, shared.last_requests()).await {
+    let read = {
+        // Pinned here: handed over by value, the two would take their room twice.
+        let reading = pin!(shared.plan.acceptor.read_request(stream));
+        first(reading, pin!(shared.last_requests())).await
+    };
+    let incoming = match read {
         First::One(Ok(incoming)) => incoming,
         First::One(Err(error)) => {
             place.not_accepted(&error);
@@ -174,7 +179,7 @@ where
         Ok(Lead::Page(page)) => {
             let mut response = Vec::new();
             page.encode(&request, &mut response);
-            if incoming.respond(&response).await.is_ok() {
+            if Box::pin(incoming.respond(&response)).await.is_ok() {
                 place.answered(page.status());
             }
             return None;
@@ -222,7 +227,8 @@ async fn reject<S>(incoming: Incoming<S>, rejection: &Rejection, place: &mut Pla
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if incoming.reject(rejection).await.is_ok() {
+    // Boxed, as a page is: hardly any connection needs the room.
+    if Box::pin(incoming.reject(rejection)).await.is_ok() {
         place.refused(rejection);
     }
 }
