@@ -3,6 +3,7 @@
 //! `cargo bench -p ws-benches --bench connection`
 
 mod echo;
+mod frames;
 
 use std::hint::black_box;
 

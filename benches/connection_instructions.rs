@@ -6,16 +6,18 @@
 //! To see where they go, take the path of the binary that cargo prints:
 //! `valgrind --tool=callgrind BINARY 0 1000`, then `callgrind_annotate`; 0 is the number of the case, 1000 the reads.
 
+mod counting;
 mod echo;
+mod frames;
 
 use std::error::Error;
 use std::hint::black_box;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Counts what the connection does in `Echo::echo_lent`, and not the read buffer around it.
-const ALONE: &str = "--toggle-collect=*echo_lent*";
+const ALONE: [&str; 2] = ["--collect-atstart=no", "--toggle-collect=*echo_lent*"];
 
 /// Two runs that differ by this many reads differ by their instructions alone: starting up cancels out.
 const READS: u64 = 200;
@@ -41,10 +43,11 @@ fn print_table() -> Result<()> {
     println!("| case | frames per read | instructions per message |");
     println!("|---|---:|---:|");
     for (number, case) in echo::CASES.iter().enumerate() {
-        let few = count(number, case.is_alone, READS)?;
-        let many = count(number, case.is_alone, 2 * READS)?;
+        let options: &[&str] = if case.is_alone { &ALONE } else { &[] };
+        let run =
+            |reads: u64| counting::instructions(&[number.to_string(), reads.to_string()], options);
         let messages = READS * case.frames_per_read as u64;
-        let per_message = many.saturating_sub(few) / messages;
+        let per_message = run(2 * READS)?.saturating_sub(run(READS)?) / messages;
         println!(
             "| {} | {} | {per_message} |",
             case.name, case.frames_per_read
@@ -61,25 +64,6 @@ fn run(case: &str, reads: &str) -> Result<()> {
         black_box(server.turn());
     }
     Ok(())
-}
-
-fn count(case: usize, is_alone: bool, reads: u64) -> Result<u64> {
-    let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    if is_alone {
-        valgrind.args(["--collect-atstart=no", ALONE]);
-    }
-    let output = valgrind
-        .arg(std::env::current_exe()?)
-        .args([case.to_string(), reads.to_string()])
-        .output()
-        .map_err(|error| format!("valgrind did not start: {error}"))?;
-    let report = String::from_utf8(output.stderr)?;
-    let collected = report
-        .lines()
-        .find_map(|line| line.split_once("Collected : "))
-        .ok_or_else(|| format!("no count in what valgrind said:\n{report}"))?;
-    Ok(collected.1.trim().parse()?)
 }
 
 fn echo_each_case_once() -> Result<()> {

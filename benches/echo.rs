@@ -2,8 +2,10 @@
 //! binding uses. Shared by the two benchmarks of the connection.
 
 use bytes::{Buf, BytesMut};
-use ws_frame::{FrameHeader, MaskKey, Opcode, Rsv};
+use ws_frame::{MaskKey, Opcode};
 use ws_proto::{Compress, Config, Connection, Event, Lent};
+
+use crate::frames;
 
 /// What one read brings.
 #[derive(Clone, Copy)]
@@ -96,8 +98,8 @@ impl Case {
         let (mut input, mut expected) = (Vec::new(), Vec::new());
         for number in 0..self.frames_per_read {
             let key = MaskKey::new([0x37, 0xfa, 0x21, number as u8]);
-            put_frame(&mut input, self.opcode, Some(key), &payload);
-            put_frame(&mut expected, self.opcode, None, &payload);
+            frames::put(&mut input, self.opcode, Some(key), &payload);
+            frames::put(&mut expected, self.opcode, None, &payload);
         }
         let mut echo = Echo {
             connection: Connection::server(Config::default()),
@@ -190,24 +192,6 @@ impl Echo {
             transmit.advance(count);
             self.written += count;
         }
-    }
-}
-
-fn put_frame(to: &mut Vec<u8>, opcode: Opcode, mask: Option<MaskKey>, payload: &[u8]) {
-    let header = FrameHeader {
-        fin: true,
-        rsv: Rsv::NONE,
-        opcode,
-        mask,
-        payload_len: payload.len() as u64,
-    };
-    let mut encoded = [0; FrameHeader::MAX_LEN];
-    let len = header.encode(&mut encoded);
-    to.extend_from_slice(&encoded[..len]);
-    let start = to.len();
-    to.extend_from_slice(payload);
-    if let Some(key) = mask {
-        key.apply(0, &mut to[start..]);
     }
 }
 
