@@ -26,7 +26,7 @@ fn reason_to_refuse(body: &[u8]) -> ClosePayloadError {
     let code = u16::from_be_bytes([high, low]);
     match code {
         1000..=1003 | 1007..=1014 | 3000..=4999 if reason.len() > 123 => {
-            ClosePayloadError::ReasonTooLong(reason.len())
+            ClosePayloadError::ReasonTooLong
         }
         1000..=1003 | 1007..=1014 | 3000..=4999 => {
             assert!(core::str::from_utf8(reason).is_err());

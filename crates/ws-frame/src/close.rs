@@ -152,7 +152,7 @@ impl ClosePayload {
             return Err(ClosePayloadError::Code(code));
         }
         if reason.len() > Self::MAX_REASON_LEN {
-            return Err(ClosePayloadError::ReasonTooLong(reason.len()));
+            return Err(ClosePayloadError::ReasonTooLong);
         }
         let mut payload = Self {
             len: (reason.len() as u8).saturating_add(2),
@@ -184,7 +184,7 @@ impl ClosePayload {
             return Err(ClosePayloadError::Code(code));
         }
         if reason.len() > Self::MAX_REASON_LEN {
-            return Err(ClosePayloadError::ReasonTooLong(reason.len()));
+            return Err(ClosePayloadError::ReasonTooLong);
         }
         match str_from_utf8(reason) {
             Ok(reason) => Ok(Some((code, reason))),

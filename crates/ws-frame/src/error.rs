@@ -100,8 +100,8 @@ pub enum ClosePayloadError {
     Truncated,
     /// A status code that never appears on the wire.
     Code(CloseCode),
-    /// A reason of this many bytes, where 123 fit into a control frame beside the code.
-    ReasonTooLong(usize),
+    /// A reason of more than the 123 bytes that fit into a control frame beside the code.
+    ReasonTooLong,
     /// A reason that is not UTF-8.
     ReasonNotUtf8,
 }
@@ -113,7 +113,7 @@ impl ClosePayloadError {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::ReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
-            Self::Truncated | Self::Code(_) | Self::ReasonTooLong(_) => CloseCode::PROTOCOL_ERROR,
+            Self::Truncated | Self::Code(_) | Self::ReasonTooLong => CloseCode::PROTOCOL_ERROR,
         }
     }
 }
@@ -123,9 +123,7 @@ impl fmt::Display for ClosePayloadError {
         match self {
             Self::Truncated => f.write_str("close body of one byte"),
             Self::Code(code) => write!(f, "close code {} is not allowed on the wire", code.get()),
-            Self::ReasonTooLong(len) => {
-                write!(f, "close reason of {len} bytes, at most 123 fit")
-            }
+            Self::ReasonTooLong => f.write_str("close reason of more than 123 bytes"),
             Self::ReasonNotUtf8 => f.write_str("close reason is not UTF-8"),
         }
     }

@@ -67,7 +67,7 @@ fn each_violation_has_its_code_and_its_words() {
 
 #[test]
 fn what_cannot_be_sent_says_why() {
-    let too_long = SendError::ClosePayload(ClosePayloadError::ReasonTooLong(200));
+    let too_long = SendError::ClosePayload(ClosePayloadError::ReasonTooLong);
     let mut texts = HashSet::new();
     for error in [
         SendError::Closed,
