@@ -97,38 +97,28 @@ enum Writer {
     Waits(Waker),
 }
 
-/// What is to be done for a connection that was put down, once it is unlocked.
+/// What is to be done, once it is unlocked, for a connection that was put down.
 enum Errand {
-    Nothing,
     Arm,
     Wake(Waker),
 }
 
-impl Errand {
-    fn wake(self) {
-        if let Self::Wake(waker) = self {
-            waker.wake();
-        }
-    }
-}
-
 impl<S> Slot<S> {
-    /// Takes the connection; a task that waits to write for it finds nothing and ends.
-    fn take(&mut self) -> (Option<Box<Driver<S>>>, Errand) {
-        (self.driver.take(), self.wake_writer())
-    }
-
-    fn wake_writer(&mut self) -> Errand {
+    /// The waker of a task that waits to write. It will look then; if the connection has been taken, it finds nothing and
+    /// ends.
+    #[inline]
+    fn take_waiting_writer(&mut self) -> Option<Waker> {
+        if !matches!(self.writer, Writer::Waits(_)) {
+            return None;
+        }
         match std::mem::replace(&mut self.writer, Writer::Comes) {
-            Writer::Waits(waker) => Errand::Wake(waker),
-            other => {
-                self.writer = other;
-                Errand::Nothing
-            }
+            Writer::Waits(waker) => Some(waker),
+            Writer::None | Writer::Comes => None,
         }
     }
 
     /// Whether somebody will look at the connection that lies here.
+    #[inline]
     const fn is_seen_to(&self) -> bool {
         match self.writer {
             Writer::None => self.is_armed,
@@ -138,16 +128,29 @@ impl<S> Slot<S> {
         }
     }
 
+    /// The end of an operation: the connection stays if it `rests`, and is taken in hand otherwise.
+    #[inline(never)]
+    fn leave(&mut self, rests: bool) -> (Option<Box<Driver<S>>>, Option<Errand>) {
+        if rests {
+            (None, self.see_to_it())
+        } else {
+            let writer = self.take_waiting_writer();
+            (self.driver.take(), writer.map(Errand::Wake))
+        }
+    }
+
     /// Sees to it that somebody will look at the connection that lies here.
-    fn see_to_it(&mut self) -> Errand {
-        match self.writer {
-            _ if self.is_seen_to() => Errand::Nothing,
-            Writer::None => {
+    fn see_to_it(&mut self) -> Option<Errand> {
+        if self.is_seen_to() {
+            return None;
+        }
+        Some(match self.take_waiting_writer() {
+            Some(writer) => Errand::Wake(writer),
+            None => {
                 self.is_armed = true;
                 Errand::Arm
             }
-            Writer::Comes | Writer::Waits(_) => self.wake_writer(),
-        }
+        })
     }
 }
 
@@ -181,11 +184,16 @@ impl<S> Owner<S> {
         self.hand.as_mut().expect(IS_DEFERRED)
     }
 
+    #[inline(never)]
     fn recall(&mut self) {
         let deferred = self.deferred.as_ref().expect(IS_DEFERRED);
-        let (driver, errand) = deferred.lock().take();
-        errand.wake();
-        self.hand = driver;
+        let mut slot = deferred.lock();
+        self.hand = slot.driver.take();
+        let writer = slot.take_waiting_writer();
+        drop(slot);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
     }
 
     /// A connection that was taken in hand.
@@ -276,49 +284,73 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
         cx: &mut Context<'_>,
         operation: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
+        self.poll_and_take(cx, operation, |_, result| result)
+    }
+
+    /// The same in two steps: what the operation has come to fits a register, and its result is made where it is
+    /// returned. To move a message, which takes several words, costs as much as to parse its frame.
+    #[inline]
+    pub(crate) fn poll_and_take<V, R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        operation: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> Poll<V>,
+        take: impl FnOnce(&mut Driver<S>, V) -> R,
+    ) -> Poll<R> {
+        let result;
         if let Some(driver) = &mut self.hand {
-            let result = operation(driver, cx);
+            result = operation(driver, cx).map(|value| take(driver, value));
             if result.is_ready() && driver.is_owing() {
                 self.put_down();
             }
-            return result;
-        }
-        // In a burst of messages the connection lies where it is.
-        let deferred = self.deferred.as_ref().expect(IS_DEFERRED);
-        let mut slot = deferred.lock();
-        let driver = slot.driver.as_mut().expect(IS_DEFERRED);
-        let result = operation(driver, cx);
-        let rests = result.is_ready() && driver.is_owing();
-        if rests && slot.is_seen_to() {
-            return result;
-        }
-        let errand = if rests {
-            slot.see_to_it()
         } else {
-            let (driver, errand) = slot.take();
-            self.hand = driver;
-            errand
-        };
-        drop(slot);
-        self.run(errand);
+            // In a burst of messages the connection lies where it is.
+            let deferred = self.deferred.as_ref().expect(IS_DEFERRED);
+            let mut slot = deferred.lock();
+            let driver = slot.driver.as_mut().expect(IS_DEFERRED);
+            result = operation(driver, cx).map(|value| take(driver, value));
+            let rests = result.is_ready() && driver.is_owing();
+            if !(rests && slot.is_seen_to()) {
+                let (driver, errand) = slot.leave(rests);
+                drop(slot);
+                if let Some(driver) = driver {
+                    self.hand = Some(driver);
+                }
+                self.run(errand);
+            }
+        }
         result
     }
 
     /// Waits until an operation is ready. If the wait is given up, what it leaves owed is written all the same.
-    pub(crate) const fn until<F, R>(&mut self, operation: F) -> Operation<'_, S, F>
+    pub(crate) fn until<F, R>(&mut self, operation: F) -> impl Future<Output = R>
     where
         F: FnMut(&mut Driver<S>, &mut Context<'_>) -> Poll<R> + Unpin,
+    {
+        self.until_taken(operation, |_, result| result)
+    }
+
+    /// The same in [two steps](Self::poll_and_take).
+    #[inline]
+    pub(crate) fn until_taken<F, G, V, R>(
+        &mut self,
+        operation: F,
+        take: G,
+    ) -> impl Future<Output = R>
+    where
+        F: FnMut(&mut Driver<S>, &mut Context<'_>) -> Poll<V> + Unpin,
+        G: FnMut(&mut Driver<S>, V) -> R + Unpin,
     {
         Operation {
             owner: self,
             operation,
+            take,
             is_pending: false,
             stays: false,
         }
     }
 
     /// The same, but when the operation is ready the connection stays in hand.
-    pub(crate) fn hold_until<F, R>(&mut self, operation: F) -> Operation<'_, S, F>
+    pub(crate) fn hold_until<F, R>(&mut self, operation: F) -> impl Future<Output = R>
     where
         F: FnMut(&mut Driver<S>, &mut Context<'_>) -> Poll<R> + Unpin,
     {
@@ -326,6 +358,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
         Operation {
             owner: self,
             operation,
+            take: |_: &mut Driver<S>, result| result,
             is_pending: false,
             stays: true,
         }
@@ -343,28 +376,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
     }
 
     /// Puts the connection down if it owes bytes.
+    #[inline]
     pub(crate) fn settle(&mut self) {
         if self.hand.as_ref().is_some_and(|driver| driver.is_owing()) {
             self.put_down();
         }
     }
 
+    #[inline(never)]
     fn put_down(&mut self) {
-        let deferred = self.deferred.get_or_insert_with(|| {
-            Arc::new(Deferred {
-                slot: Mutex::new(Slot {
-                    driver: None,
-                    is_armed: false,
-                    writer: Writer::None,
-                    is_orphan: false,
-                }),
-            })
-        });
+        let Some(deferred) = &self.deferred else {
+            return self.put_down_first();
+        };
         // Whoever writes takes the place of its waker: it has to poll again.
         let driver = self.hand.as_mut();
         let waiting = driver.and_then(|driver| driver.waiting.take());
         let mut slot = deferred.lock();
         slot.driver = self.hand.take();
+        if slot.is_seen_to() && waiting.is_none() {
+            return;
+        }
         let errand = slot.see_to_it();
         drop(slot);
         self.run(errand);
@@ -373,10 +404,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
         }
     }
 
-    fn run(&self, errand: Errand) {
+    #[cold]
+    fn put_down_first(&mut self) {
+        self.deferred = Some(Arc::new(Deferred {
+            slot: Mutex::new(Slot {
+                driver: None,
+                is_armed: false,
+                writer: Writer::None,
+                is_orphan: false,
+            }),
+        }));
+        self.put_down();
+    }
+
+    #[inline(never)]
+    fn run(&self, errand: Option<Errand>) {
         match (errand, &self.deferred) {
-            (Errand::Arm, Some(deferred)) => after_this_turn(deferred),
-            (errand, _) => errand.wake(),
+            (Some(Errand::Arm), Some(deferred)) => after_this_turn(deferred),
+            (Some(Errand::Wake(waker)), _) => waker.wake(),
+            _ => {}
         }
     }
 }
@@ -393,18 +439,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deferred<S> {
         if !std::thread::panicking() {
             driver.write_owed();
         }
-        let errand = if driver.is_owing() {
+        let writer = slot.take_waiting_writer();
+        if driver.is_owing() {
             slot.driver = Some(driver);
             slot.is_orphan = true;
-            slot.wake_writer()
+            drop(slot);
         } else {
-            let errand = slot.wake_writer();
             drop(slot);
             drop(driver);
-            return errand.wake();
-        };
-        drop(slot);
-        errand.wake();
+        }
+        if let Some(writer) = writer {
+            writer.wake();
+        }
     }
 
     fn poll_write(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -475,35 +521,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Unattended for Deferred
 
 /// The future of one operation.
 #[derive(Debug)]
-pub(crate) struct Operation<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'static, F> {
+struct Operation<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'static, F, G> {
     owner: &'a mut Owner<S>,
     operation: F,
+    take: G,
     is_pending: bool,
     /// Whether the connection stays in hand when this is ready.
     stays: bool,
 }
 
-impl<S, F, R> Future for Operation<'_, S, F>
+impl<S, F, G, V, R> Future for Operation<'_, S, F, G>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    F: FnMut(&mut Driver<S>, &mut Context<'_>) -> Poll<R> + Unpin,
+    F: FnMut(&mut Driver<S>, &mut Context<'_>) -> Poll<V> + Unpin,
+    G: FnMut(&mut Driver<S>, V) -> R + Unpin,
 {
     type Output = R;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
         let this = self.get_mut();
         // If it panics, it is not to be gone on with.
         this.is_pending = false;
-        let result = match this.stays {
-            true => (this.operation)(this.owner.hold(), cx),
-            false => this.owner.poll(cx, &mut this.operation),
+        let result = if this.stays {
+            let driver = this.owner.hold();
+            (this.operation)(driver, cx).map(|value| (this.take)(driver, value))
+        } else {
+            let (operation, take) = (&mut this.operation, &mut this.take);
+            this.owner.poll_and_take(cx, operation, take)
         };
         this.is_pending = result.is_pending();
         result
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static, F> Drop for Operation<'_, S, F> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static, F, G> Drop for Operation<'_, S, F, G> {
     fn drop(&mut self) {
         if self.is_pending {
             self.owner.settle();

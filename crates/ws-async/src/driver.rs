@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use ws_proto::{
-    Chunk, CloseCode, CloseInfo, Connection, Event, Lent, Message, ProtocolError, SendError, State,
+    Chunk, CloseCode, CloseInfo, Connection, Event, Lent, ProtocolError, SendError, State,
 };
 
 use self::deadline::Deadline;
@@ -324,29 +324,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// The next message; `None` at the end.
-    pub(crate) fn poll_message(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Message>, Error>> {
-        self.listened = true;
-        self.rests = false;
-        self.let_go();
-        while !self.ahead.is_empty() {
-            // They are few.
-            if let Event::Message(message) = self.ahead.remove(0) {
-                return Poll::Ready(Ok(Some(message)));
-            }
-        }
-        loop {
-            match ready!(self.poll_drive(cx, usize::MAX)) {
-                Some(Lent::Message) => return Poll::Ready(Ok(self.connection.take_lent())),
-                Some(Lent::Event(_)) => {}
-                None => return Poll::Ready(self.report().map_or(Ok(None), Err)),
-            }
-        }
-    }
-
     /// The next event, when what it obliges this end to send has been written.
     pub(crate) fn poll_event_answered(
         &mut self,
@@ -399,6 +376,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Writes what answers owe before the application, which may take its time, looks at an event.
+    #[inline]
     pub(crate) fn answer(&mut self, cx: &mut Context<'_>) {
         if self.owes_answer {
             self.write_and_shut_down(cx);
@@ -518,37 +496,70 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Everything that a connection does by itself, until there is an event or the end (`None`).
+    #[inline]
     fn poll_drive(&mut self, cx: &mut Context<'_>, max_partial: usize) -> Poll<Option<Lent>> {
+        match self.next_whole(cx) {
+            true => Poll::Ready(Some(Lent::Message)),
+            false => self.poll_drive_on(cx, max_partial),
+        }
+    }
+
+    /// Whether the next event is a message that has come whole: in a burst of messages there is nothing else to do.
+    #[inline(never)]
+    fn next_whole(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_there = self.may_go_on() && self.connection.lend_whole();
+        if is_there {
+            self.answer(cx);
+            self.note_event(true);
+        }
+        is_there
+    }
+
+    /// Whether others need not run first.
+    #[inline]
+    fn may_go_on(&self) -> bool {
+        let replies_first = self.delivered && self.connection.is_about_to_end();
+        self.burst < MAX_BURST && !replies_first
+    }
+
+    #[inline]
+    const fn note_event(&mut self, is_message: bool) {
+        self.burst += 1;
+        self.delivered = self.yields_to_replies && is_message;
+    }
+
+    #[inline(never)]
+    fn poll_drive_on(&mut self, cx: &mut Context<'_>, max_partial: usize) -> Poll<Option<Lent>> {
         loop {
-            let replies_first = self.delivered && self.connection.is_about_to_end();
-            if self.burst >= MAX_BURST || replies_first {
+            if !self.may_go_on() {
                 self.due = self.due || self.poll_deadline(cx).is_ready();
                 self.pause();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if let Some(event) = self.next_event(cx) {
+            if !self.connection.is_drained()
+                && let Some(event) = self.next_event(cx)
+            {
                 if matches!(event, Lent::Event(Event::Part)) {
                     // A long message is being decompressed: others run before this goes on, and answers do not wait for it.
                     self.write_and_shut_down(cx);
                     self.burst = MAX_BURST;
                     continue;
                 }
-                self.burst += 1;
-                self.delivered = self.yields_to_replies && matches!(event, Lent::Message);
+                self.note_event(matches!(event, Lent::Message));
                 return Poll::Ready(Some(event));
             }
-            self.write_and_shut_down(cx);
-            if self.connection.is_finished() {
-                self.deadline = Deadline::default();
-                return Poll::Ready(None);
+            if !self.is_quiet() {
+                self.write_and_shut_down(cx);
+                if self.connection.is_finished() {
+                    self.deadline = Deadline::default();
+                    return Poll::Ready(None);
+                }
             }
             if std::mem::take(&mut self.due) {
                 self.connection.handle_timeout(self.opened.elapsed());
                 continue;
             }
-            // The next deadline is asked for, and its waker set, when it comes to a pause.
-            self.due = self.deadline_has_passed();
             // After the end there is nothing to wait for but room to write, and whoever makes room wakes this task.
             let read = if self.ended || self.connection.buffered() >= max_partial {
                 Poll::Pending
@@ -563,7 +574,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.end();
                 }
                 Poll::Pending => {
-                    self.due = self.due || self.poll_deadline(cx).is_ready();
+                    self.due = self.poll_deadline(cx).is_ready();
                     if !self.due {
                         self.pause();
                         return Poll::Pending;

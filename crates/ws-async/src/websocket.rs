@@ -45,6 +45,7 @@ pub struct WebSocket<S> {
 const SHARE_MIN: usize = 8 * 1024;
 
 /// Queues a message that is kept until it is.
+#[inline]
 pub(crate) fn queue(
     connection: &mut Connection,
     message: &Message,
@@ -96,8 +97,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// # Cancel safety
     ///
     /// Cancel safe: all progress lives in the connection. If the future is dropped, no message is lost.
-    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        self.owner.until(Driver::poll_message).await
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        // No `async fn`: a future around this one moves the message once more.
+        self.owner.until_taken(
+            |driver, cx| driver.poll_found(cx),
+            |driver, is_there| driver.take_found(is_there),
+        )
     }
 
     /// The next message, where it lies: nothing is allocated for it and nothing copied. `None` as with
@@ -164,6 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// A frame is never torn. If the future is dropped while it waits for room, the message is not sent; if it is
     /// dropped while it writes, the message stays queued and is written all the same: by the runtime, or, where there is none
     /// or `Config::write_timeout` is `None`, with the next call.
+    #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
         self.send_with(message, Compress::Auto)
     }
@@ -177,6 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// # Cancel safety
     ///
     /// As [`send`](Self::send).
+    #[inline]
     pub fn send_with(
         &mut self,
         message: impl Into<Message>,
@@ -204,13 +212,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
             .await
     }
 
+    #[inline]
     fn send_by(
         &mut self,
         mut queue: impl FnMut(&mut Connection) -> Result<(), SendError> + Unpin,
     ) -> impl Future<Output = Result<(), Error>> {
         let mut is_queued = false;
-        self.owner
-            .until(move |driver, cx| driver.poll_send(cx, &mut is_queued, &mut queue))
+        self.owner.until_taken(
+            move |driver, cx| driver.poll_send(cx, &mut is_queued, &mut queue),
+            |_, sent| sent.map_err(|error| *error),
+        )
     }
 
     /// Queues one message and writes only if `Config::write_buffer_high` is reached. Follow a batch with

@@ -3,36 +3,84 @@
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{Event, Lent, MessageRef, Replies};
+use ws_proto::{Event, Lent, Message, MessageRef, Replies};
 
 use super::Driver;
 use crate::Error;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    /// Whether there is another message, which [`lent`](Self::lent) shows then; `false` at the end.
-    ///
-    /// Replies to it are queued without a wait, so this waits until there is room for them.
-    pub(crate) fn poll_lent(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
-        self.let_go();
-        if !self.connection.has_room() {
-            // What comes of it is told by what is received next.
-            _ = ready!(self.poll_room(cx, false));
-        }
+    /// Whether there is another message, which [`take_found`](Self::take_found) gives then; `false` at the end.
+    #[inline]
+    pub(crate) fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         self.listened = true;
         self.rests = false;
+        match self.ahead.is_empty() && self.next_whole(cx) {
+            true => Poll::Ready(true),
+            false => self.poll_found_on(cx),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_found_on(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.let_go();
         while let Some(event) = self.ahead.first() {
             if matches!(event, Event::Message(_)) {
                 self.lends_ahead = true;
-                return Poll::Ready(Ok(true));
+                return Poll::Ready(true);
             }
+            // They are few.
             self.ahead.remove(0);
         }
         loop {
-            match ready!(self.poll_drive(cx, usize::MAX)) {
-                Some(Lent::Message) => return Poll::Ready(Ok(true)),
+            match ready!(self.poll_drive_on(cx, usize::MAX)) {
+                Some(Lent::Message) => return Poll::Ready(true),
                 Some(Lent::Event(_)) => {}
-                None => return Poll::Ready(self.report().map_or(Ok(false), Err)),
+                None => return Poll::Ready(false),
             }
+        }
+    }
+
+    /// The message that [`poll_found`](Self::poll_found) has found, to keep, or why there is none.
+    #[inline]
+    pub(crate) fn take_found(&mut self, is_there: bool) -> Result<Option<Message>, Error> {
+        match is_there && !self.lends_ahead {
+            true => Ok(self.connection.take_lent()),
+            false => self.take_found_ahead(),
+        }
+    }
+
+    #[cold]
+    fn take_found_ahead(&mut self) -> Result<Option<Message>, Error> {
+        if std::mem::take(&mut self.lends_ahead)
+            && let Event::Message(message) = self.ahead.remove(0)
+        {
+            return Ok(Some(message));
+        }
+        self.report().map_or(Ok(None), Err)
+    }
+
+    /// The next message; `None` at the end.
+    pub(crate) fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        let is_there = ready!(self.poll_found(cx));
+        Poll::Ready(self.take_found(is_there))
+    }
+
+    /// Whether there is another message, which [`lent`](Self::lent) shows then; `false` at the end.
+    ///
+    /// Replies to it are queued without a wait, so this waits until there is room for them.
+    #[inline]
+    pub(crate) fn poll_lent(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        if self.lends_ahead || !self.connection.has_room() {
+            self.let_go();
+            // What comes of it is told by what is received next.
+            _ = ready!(self.poll_room(cx, false));
+        }
+        match ready!(self.poll_found(cx)) {
+            true => Poll::Ready(Ok(true)),
+            false => Poll::Ready(self.report().map_or(Ok(false), Err)),
         }
     }
 

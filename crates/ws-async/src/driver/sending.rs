@@ -26,6 +26,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
+    #[cold]
     fn poll_for_room(
         &mut self,
         cx: &mut Context<'_>,
@@ -42,32 +43,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Queues a message when there is room, and writes it. While more of what the peer sent is there to be answered it
     /// is left to the next call to write: then the answers leave together.
+    ///
+    /// What this tells fits two registers. More would be written to memory, and read again in pieces of another size, which
+    /// takes longer than to copy a small message.
+    #[inline]
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         is_queued: &mut bool,
         queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
-    ) -> Poll<Result<(), Error>> {
+    ) -> Poll<Result<(), Box<Error>>> {
         if !*is_queued {
             ready!(self.poll_room(cx, false))?;
             if let Err(error) = queue(&mut self.connection) {
-                return Poll::Ready(Err(self.untold().unwrap_or(error.into())));
+                return Poll::Ready(Err(self.refused(error)));
             }
             *is_queued = true;
             if self.defers() {
                 return Poll::Ready(Ok(()));
             }
         }
-        self.poll_flush(cx, false)
+        self.poll_flush(cx, false).map_err(Box::new)
+    }
+
+    #[cold]
+    fn refused(&mut self, error: SendError) -> Box<Error> {
+        Box::new(self.untold().unwrap_or(error.into()))
     }
 
     /// A message that was lent is done with. What was queued in reply is written now or with what follows it.
     pub(crate) fn write_replies(&mut self) {
         self.let_go();
-        if !self.is_out() && !self.defers() {
+        let has_frame_waiting = self.connection.has_frame_waiting();
+        if !self.is_out() && !self.defers_to(has_frame_waiting) {
             self.write_and_shut_down(&mut Context::from_waker(Waker::noop()));
         }
-        if self.connection.has_frame_waiting() {
+        if has_frame_waiting {
             self.connection.let_go();
         } else {
             self.connection.park();
@@ -114,9 +125,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Whether what has just been sent may wait for what is sent next: as long as a frame that has arrived whole is yet
     /// to be looked at, and less than one write takes is queued.
+    #[inline]
     pub(crate) fn defers(&mut self) -> bool {
+        self.defers_to(self.connection.has_frame_waiting())
+    }
+
+    #[inline]
+    fn defers_to(&mut self, has_frame_waiting: bool) -> bool {
         self.is_fed = false;
-        let more_comes = self.connection.has_frame_waiting() || self.ahead.iter().any(is_data);
+        let more_comes = has_frame_waiting || self.ahead.iter().any(is_data);
         self.is_deferred = more_comes
             && !self.deaf
             && self.connection.write_timeout().is_some()

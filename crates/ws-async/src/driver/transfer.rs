@@ -40,6 +40,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
+    /// Whether [`write_and_shut_down`](Self::write_and_shut_down) would do nothing, and the connection goes on.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_out()
+            && !(self.owes_answer || self.is_fed || self.is_deferred)
+            && self.connection.state() == State::Open
+    }
+
     pub(super) fn end(&mut self) {
         self.ended = true;
         self.connection.handle_eof();
@@ -146,9 +154,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let limit = if stalled { READ_STALLED } else { READ_MAX };
         // The beginning of a frame that the last read ended with goes in front of what comes, and must not keep the
         // buffer from being used for that.
-        self.connection.park();
+        let is_carried = !self.connection.is_drained();
+        if is_carried {
+            self.connection.park();
+        }
         let (read, received) = scratch::fill(|buffer| {
-            self.connection.carry_into(buffer);
+            if is_carried {
+                self.connection.carry_into(buffer);
+            }
             scratch::poll_read(&mut self.stream, cx, buffer, limit)
         });
         if !received.is_empty() {

@@ -3,6 +3,7 @@
 use ws_deflate::Compress;
 
 use super::Connection;
+use crate::inbound::Whole;
 use crate::outbound::Outbound;
 use crate::{Lent, Message, MessageRef, PreparedMessage, ProtocolError, SendError};
 
@@ -25,6 +26,22 @@ impl Connection {
     #[inline]
     pub fn poll_lent(&mut self) -> Result<Option<Lent>, ProtocolError> {
         self.poll()
+    }
+
+    /// Whether what comes next is a message that has arrived whole, in one frame, as most do. It is lent then, as by
+    /// [`poll_lent`](Self::poll_lent); otherwise that tells what is next.
+    ///
+    /// A binding that asks this first has a loop of few instructions for messages that come together.
+    #[inline]
+    pub fn lend_whole(&mut self) -> bool {
+        self.inbound.buffered() > 0 && matches!(self.poll_whole(), Whole::Message)
+    }
+
+    /// Whether [`poll_lent`](Self::poll_lent) would give nothing until more is received or a deadline passes, as far as that
+    /// can be told at once: `false` only says that it has to be asked.
+    #[inline]
+    pub fn is_drained(&self) -> bool {
+        !self.overdue && self.inbound.is_drained()
     }
 
     /// The message that [`poll_lent`](Self::poll_lent) has found; `None` if it has found something else, or if the message

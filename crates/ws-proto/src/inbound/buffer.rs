@@ -91,7 +91,7 @@ impl ReceiveBuffer {
 
     /// Whether there is not even an allocation.
     #[inline]
-    fn is_nothing(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         !self.shared && self.bytes.capacity() == 0
     }
 

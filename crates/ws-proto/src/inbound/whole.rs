@@ -133,6 +133,17 @@ impl Inbound {
         (len7 <= MAX_LEN7).then_some(usize::from(len7).wrapping_add(key_len).wrapping_add(2))
     }
 
+    /// Whether everything that has arrived has been looked at, its buffer let go, and nothing but more of it can change
+    /// that.
+    #[inline]
+    pub(crate) fn is_drained(&self) -> bool {
+        self.buffer.is_nothing()
+            && !self.eof
+            && matches!(self.current, Current::Nothing)
+            && matches!(self.reception, Reception::Open)
+            && self.assembler.is_idle()
+    }
+
     /// There is no header, and no frame before it that is incomplete.
     fn rest(&mut self) -> Whole {
         if !self.buffer.is_empty() || self.eof {
