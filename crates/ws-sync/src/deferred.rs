@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use crate::Stream;
-use crate::attendant::{self, Attended, Listing, Unattended};
+use crate::attendant::{self, Unattended};
+use crate::listing::{Attended, Listing};
 use crate::whole::Whole;
 
 /// A connection is given away by value only.
@@ -255,6 +256,7 @@ impl<S: Stream + Send + 'static> Unattended for Place<S> {
             return listing.leave();
         }
         listing.leave_to_follower();
+        // Whom the follower finds at work is to be the owner.
         drop(slot);
         let its_listing = Arc::clone(listing);
         let place = Arc::clone(&self);

@@ -55,8 +55,8 @@ pub(crate) struct Driver {
     deaf: bool,
     /// Whether anybody has read since a sender last asked.
     heard: bool,
-    /// When a sender last read, or found that somebody had.
-    listened: Instant,
+    /// When a sender last read, or first found that nobody had.
+    listened: Option<Instant>,
     turn: Turn,
     /// How often a message in fragments has gone on.
     fragments: u32,
@@ -136,7 +136,7 @@ impl Driver {
             lends_ahead: false,
             deaf: false,
             heard: false,
-            listened: now(),
+            listened: None,
             turn: Turn::Free,
             fragments: 0,
             shut_down: false,
@@ -492,16 +492,18 @@ impl Driver {
     /// Whether somebody who only sends, or sends for long, should read: they must hear Pings and the peer's Close too.
     pub(crate) fn should_listen(&mut self) -> bool {
         if std::mem::take(&mut self.heard) {
-            self.listened = now();
+            // Who answers what comes need not look at the clock.
+            self.listened = None;
             return false;
         }
-        has_passed(self.listened.checked_add(LOOK_AROUND))
+        let since = *self.listened.get_or_insert_with(now);
+        has_passed(since.checked_add(LOOK_AROUND))
     }
 
     /// Notes that a sender has read.
     pub(crate) fn listened(&mut self) {
         self.heard = false;
-        self.listened = now();
+        self.listened = Some(now());
     }
 
     /// Whether a message is being sent in fragments, and others have to wait for its end.

@@ -10,7 +10,7 @@ use crate::Stream;
 use crate::driver::{Driver, Job, MAX_CHUNKS};
 use crate::read_buffer::ReadBuffer;
 use crate::sync::now;
-use crate::timed::{SHORTEST_WAIT, Timed, is_timeout, wait_out};
+use crate::timed::{SHORTEST_WAIT, Timed, is_timeout, wait_out_until};
 
 /// A handle of a stream that was cloned.
 pub(crate) type Handle = Box<dyn Stream + Send>;
@@ -99,7 +99,9 @@ impl Writer {
     pub(crate) fn perform(&mut self, task: &Task, patience: Duration) -> Performed {
         let started = now();
         let performed = match task {
-            Task::Write(_) => wait_out(Some(patience), || self.write(patience)),
+            Task::Write(_) => {
+                wait_out_until(started.checked_add(patience), || self.write(patience))
+            }
             Task::Flush => self.stream.flush().map(|()| 0),
             Task::ShutDown => self.stream.stream.shutdown_write().map(|()| 0),
         };

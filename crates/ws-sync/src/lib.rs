@@ -114,6 +114,7 @@ mod handles;
 mod handover;
 mod hub;
 mod lent;
+mod listing;
 mod mask_keys;
 mod publishing;
 mod read_buffer;

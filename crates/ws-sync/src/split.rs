@@ -12,9 +12,10 @@ use ws_proto::{
     MessageRef, Offered, OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
-use crate::attendant::{self, Attended, Listing, Unattended};
+use crate::attendant::{self, Unattended};
 use crate::driver::Driver;
 use crate::handover::Handover;
+use crate::listing::{Attended, Listing};
 use crate::publishing::Rest;
 use crate::streaming::sealed::{Receiving, Sending};
 use crate::streaming::{MessageReader, MessageWriter};

@@ -177,9 +177,17 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
 /// same comes again.
 pub(crate) fn wait_out<T>(
     timeout: Option<Duration>,
-    mut attempt: impl FnMut() -> io::Result<T>,
+    attempt: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
     let until = timeout.and_then(|timeout| now().checked_add(timeout));
+    wait_out_until(until, attempt)
+}
+
+/// The same for what waits until then.
+pub(crate) fn wait_out_until<T>(
+    until: Option<Instant>,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
     match attempt() {
         Err(error) if is_timeout(&error) && until.is_some() && !was_wait_until(until) => attempt(),
         done => done,

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use ws_proto::{Compress, Connection, Event, Lent, Message, SendError, State, Unsent};
 
-use crate::attendant::{self, Listing};
+use crate::attendant;
 use crate::driver::{Driver, Job, LOOK_AROUND, MAX_CHUNKS, WRITE_PATIENCE, WRITE_RETRY};
+use crate::listing::Listing;
 use crate::read_buffer::ReadBuffer;
 use crate::sync::now;
 use crate::timed::{
-    SHORTEST_WAIT, Silence, Timed, has_passed, is_timeout, remaining, wait_out, was_wait_until,
+    SHORTEST_WAIT, Silence, Timed, has_passed, is_timeout, remaining, wait_out_until,
+    was_wait_until,
 };
 use crate::{Error, Stream};
 
@@ -355,9 +357,9 @@ impl<S: Stream> Whole<S> {
                 patience = Some(patience.map_or(left, |patience| patience.min(left)));
             }
         }
-        let started = now();
+        let until = patience.and_then(|patience| now().checked_add(patience));
         let performed = match job {
-            Job::Write => wait_out(patience, || self.write_chunks(patience)),
+            Job::Write => wait_out_until(until, || self.write_chunks(patience)),
             Job::Flush => self.stream.flush().map(|()| 0),
             Job::ShutDown => {
                 let shut_down = self.stream.stream.shutdown_write();
@@ -369,11 +371,9 @@ impl<S: Stream> Whole<S> {
             Ok(count) if job == Job::Write => self.driver.wrote(count),
             Ok(_) => self.driver.flushed(),
             Err(error) if is_timeout(&error) => {
-                return match patience {
-                    Some(patience) if was_wait_until(started.checked_add(patience)) => {
-                        Written::Stalled(error)
-                    }
-                    _ => Written::Refused(error),
+                return match was_wait_until(until) {
+                    true => Written::Stalled(error),
+                    false => Written::Refused(error),
                 };
             }
             Err(error) => {
