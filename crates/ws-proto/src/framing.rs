@@ -266,6 +266,7 @@ impl Framing {
             && self.role() == Role::Server
             && payload.len() > COPY_PAYLOAD_MAX
         {
+            self.transmit.reserve_header();
             self.header(fin, Rsv::NONE, opcode, payload.len(), None);
             self.transmit.share(payload);
         } else {

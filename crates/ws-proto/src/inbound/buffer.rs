@@ -115,10 +115,16 @@ impl ReceiveBuffer {
     }
 
     /// Gives the payload that was consumed last away.
+    #[inline]
     pub(super) fn take_consumed(&mut self, len: usize) -> Bytes {
-        if len <= COPY_MESSAGE_MAX {
-            return Bytes::copy_from_slice(self.consumed(len).unwrap_or_default());
+        match self.consumed(len) {
+            Some(consumed) if len <= COPY_MESSAGE_MAX => Bytes::copy_from_slice(consumed),
+            _ => self.split_consumed(len),
         }
+    }
+
+    #[inline(never)]
+    fn split_consumed(&mut self, len: usize) -> Bytes {
         self.done = self.done.saturating_sub(len);
         self.settle();
         self.seen = self.seen.saturating_sub(len);
