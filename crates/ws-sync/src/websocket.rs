@@ -148,8 +148,9 @@ impl<S: Stream> WebSocket<S> {
     /// arrived and waits to be received, and less than `Config::write_buffer_high` is queued, the message only joins the
     /// queue. [`recv`](Self::recv) writes it before it waits, so that replies to what came together leave together.
     /// And if that is not what the thread does next, another thread, of which there is one in the process, writes the
-    /// message within about a millisecond: nothing is left behind. Whoever wants to know that it was written calls
-    /// [`flush`](Self::flush); if it could not be, the next call tells.
+    /// message within about a millisecond: nothing is left behind, unless the process exits before that without dropping
+    /// the connection. Whoever wants to know that it was written calls [`flush`](Self::flush); if it could not be, the next
+    /// call tells.
     ///
     /// Every message is written at once where the stream [has not said](Stream::attendance) that another thread may write
     /// to it, and where `Config::write_timeout` is `None`, for then nobody could be left to write to a peer that takes
