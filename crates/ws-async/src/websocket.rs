@@ -41,9 +41,6 @@ pub struct WebSocket<S> {
     negotiated: Option<Box<Negotiated>>,
 }
 
-/// Payloads above this size are shared with the queue; others are copied into it anyway, from where they lie.
-const SHARE_MIN: usize = 8 * 1024;
-
 /// Queues a message that is kept until it is.
 #[inline]
 pub(crate) fn queue(
@@ -51,10 +48,10 @@ pub(crate) fn queue(
     message: &Message,
     compress: Compress,
 ) -> Result<(), SendError> {
-    if message.len() > SHARE_MIN {
-        Ok(connection.send_with(message.clone(), compress)?)
-    } else {
+    if Connection::copies(message.len()) {
         connection.send_ref(message.into(), compress)
+    } else {
+        Ok(connection.send_with(message.clone(), compress)?)
     }
 }
 

@@ -28,5 +28,5 @@ async fn the_future_of_an_echo_task_stays_small() -> std::io::Result<()> {
 /// An error is returned by value on every call.
 #[test]
 fn errors_stay_small() {
-    assert!(size_of::<Error>() <= 24, "{}", size_of::<Error>());
+    assert!(size_of::<Error>() <= 16, "{}", size_of::<Error>());
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use ws_deflate::Compress;
 
 use super::Connection;
+use crate::framing::COPY_PAYLOAD_MAX;
 use crate::{
     FlushMark, Message, MessageKind, MessageRef, Offered, OverflowPolicy, PreparedMessage,
     SendError, Transmit, Unsent,
@@ -32,6 +33,12 @@ impl Connection {
     #[inline]
     pub fn send_with(&mut self, message: Message, compress: Compress) -> Result<(), Unsent> {
         self.outbound.send(message, compress)
+    }
+
+    /// Whether a payload of `len` bytes is copied when it is sent, so that there is no use in giving it away or in sharing
+    /// it: [`send_ref`](Self::send_ref) does the same with less.
+    pub const fn copies(len: usize) -> bool {
+        len <= COPY_PAYLOAD_MAX
     }
 
     /// Queues a message from where it lies. It is copied, by a client masked on the way, into the write buffer, or, where it
