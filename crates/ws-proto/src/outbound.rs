@@ -19,6 +19,9 @@ use crate::{
     SendError, Traffic, Transmit, Unsent,
 };
 
+/// The largest limit on what is queued: [`Transmit`] counts on it that this and one message are no more than a number holds.
+const LIMIT_MAX: usize = usize::MAX / 2;
+
 /// The sending direction.
 #[derive(Debug)]
 pub(crate) struct Outbound {
@@ -91,8 +94,8 @@ impl Outbound {
             buffer_high: config
                 .write_buffer_high
                 .min(config.write_buffer_limit)
-                .max(1),
-            buffer_limit: config.write_buffer_limit.max(1),
+                .clamp(1, LIMIT_MAX),
+            buffer_limit: config.write_buffer_limit.clamp(1, LIMIT_MAX),
             framed: 0,
         }
     }

@@ -62,12 +62,15 @@ impl Inbound {
         if !is_between || tap.is_set() {
             return Whole::Unknown;
         }
+        if self.buffer.is_empty() {
+            return self.rest();
+        }
         let Some(waiting) = self.buffer.try_waiting_mut() else {
             return Whole::Unknown;
         };
         let waiting_len = waiting.len();
         let [first, second, rest @ ..] = waiting else {
-            return self.rest();
+            return Whole::Unknown;
         };
         let kind = match *first {
             TEXT => MessageKind::Text,
@@ -144,9 +147,10 @@ impl Inbound {
             && self.assembler.is_idle()
     }
 
-    /// There is no header, and no frame before it that is incomplete.
+    /// Nothing waits, and no frame before it is incomplete. Apart, so that the way of a message begins after the question.
+    #[inline(never)]
     fn rest(&mut self) -> Whole {
-        if !self.buffer.is_empty() || self.eof {
+        if self.eof {
             return Whole::Unknown;
         }
         self.current = Current::Nothing;
