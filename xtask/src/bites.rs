@@ -185,8 +185,8 @@ const MUTATIONS: &[Mutation] = &[
         name: "data may follow a Close frame",
         file: "crates/ws-proto/src/outbound.rs",
         edits: &[(
-            "        if !self.is_open() {\n            return Err(SendError::Closed);\n        }\n        let waiting",
-            "        if !self.is_open() && self.unfinished.is_some() {\n            return Err(SendError::Closed);\n        }\n        let waiting",
+            "        if !self.is_open() {\n            return Err(SendError::Closed);\n        }\n        let overhead",
+            "        if !self.is_open() && self.unfinished().is_some() {\n            return Err(SendError::Closed);\n        }\n        let overhead",
         )],
         test: SIMULATION,
         sign: "behind the Close",
