@@ -9,8 +9,8 @@
 //! To wake a thread costs thousands of cycles, so a connection that is on its list is not put there again: one that goes
 //! from burst to burst pays a comparison for each message, and the process some looks in a millisecond.
 //!
-//! A thread that waits for input with nothing put off leaves the list at the next look, by [`Listing::owner_waits`]: it is
-//! in the middle of an operation, so that the attendant cannot look at the connection itself.
+//! A thread that waits for input with nothing put off leaves the list by [`Listing::owner_waits`]: it is in the middle of an
+//! operation, so that the attendant cannot look at the connection itself.
 //!
 //! The attendant waits for no peer longer than for a moment, and once: what is left then falls to a thread of its own.
 
@@ -26,11 +26,15 @@ use crate::listing::{Attended, Listing};
 /// How often the attendant looks. What was put off is written at the second look.
 const TICK: Duration = Duration::from_micros(500);
 
+/// At every so many looks the connections with nothing put off leave the list. At others they stay: one that is slower from
+/// burst to burst than the looks follow each other would have to be put there each time.
+const LOOKS: u32 = 16;
+
 /// A connection that may have put something off.
 pub(crate) trait Unattended: Send + Sync + 'static {
     /// Looks at it, and writes what is owed if it was seen owing before. What its peer does not take soon is for
-    /// [`follow_up`].
-    fn attend(self: Arc<Self>, listing: &Arc<Listing>) -> Attended;
+    /// [`follow_up`]. If nothing is owed, it leaves the list if it `may_leave`.
+    fn attend(self: Arc<Self>, listing: &Arc<Listing>, may_leave: bool) -> Attended;
 }
 
 /// A connection on the list.
@@ -92,7 +96,9 @@ pub(crate) fn list(connection: Arc<dyn Unattended>, listing: Arc<Listing>) {
         connection,
         listing,
     });
-    if std::mem::take(&mut list.is_asleep) {
+    let is_asleep = std::mem::take(&mut list.is_asleep);
+    drop(list);
+    if is_asleep {
         ATTENDANT.wake.notify_one();
     }
 }
@@ -105,9 +111,10 @@ impl Attendant {
 
     fn run(&self) {
         let mut entries = Vec::new();
-        loop {
+        for looks in (0..LOOKS).cycle() {
             entries.append(&mut self.next(entries.is_empty()).new);
-            entries.retain(|entry| attend(entry) == Attended::Again);
+            let may_leave = looks == 0;
+            entries.retain(|entry| attend(entry, may_leave) == Attended::Again);
             thread::sleep(TICK);
         }
     }
@@ -124,11 +131,13 @@ impl Attendant {
 }
 
 /// Looks at one connection.
-fn attend(entry: &Entry) -> Attended {
+fn attend(entry: &Entry, may_leave: bool) -> Attended {
     let connection = Arc::clone(&entry.connection);
     // It may be the stream that panics, or a tap. Its owner finds that out, and others have nothing to do with it.
-    catch_unwind(AssertUnwindSafe(|| connection.attend(&entry.listing)))
-        .unwrap_or_else(|_| entry.listing.leave())
+    catch_unwind(AssertUnwindSafe(|| {
+        connection.attend(&entry.listing, may_leave)
+    }))
+    .unwrap_or_else(|_| entry.listing.leave())
 }
 
 /// Starts a thread that writes for one connection; whether there is one to be had.

@@ -234,21 +234,22 @@ impl<S: Stream> Drop for Held<'_, S> {
 }
 
 impl<S: Stream + Send + 'static> Unattended for Place<S> {
-    fn attend(self: Arc<Self>, listing: &Arc<Listing>) -> Attended {
+    fn attend(self: Arc<Self>, listing: &Arc<Listing>, may_leave: bool) -> Attended {
         let mut slot = match self.whole.try_lock() {
             Ok(slot) => slot,
             // Its owner is at work.
-            Err(TryLockError::WouldBlock) => return listing.leave_to_owner(),
+            Err(TryLockError::WouldBlock) if may_leave => return listing.leave_to_owner(),
+            Err(TryLockError::WouldBlock) => return Attended::Again,
             // Its owner is yet to be told of a panic, and then nothing is owed.
             Err(TryLockError::Poisoned(_)) => return listing.leave(),
         };
         let Some(whole) = &mut *slot else {
             return listing.leave();
         };
-        if !whole.driver.is_owing() {
+        if !whole.driver.is_owing() && may_leave {
             return listing.leave();
         }
-        if whole.driver.is_unseen() {
+        if !whole.driver.is_owing() || whole.driver.is_unseen() {
             return Attended::Again;
         }
         whole.write_for_owner();

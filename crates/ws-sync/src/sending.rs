@@ -84,13 +84,16 @@ impl Handover {
         Ok(defers)
     }
 
-    /// Writes what was put off by a thread that has not come back, as far as the peer takes it soon. `None` if there is
-    /// nothing to write, or was not when this was called before.
-    pub(crate) fn write_deferred(&self, leave: impl Fn()) -> Option<Rest> {
+    /// Writes what was put off by a thread that has not come back, as far as the peer takes it soon. `None` if it is to be
+    /// looked at again: nothing was put off when this was called before, or now, and it may not leave then. It does `leave`
+    /// otherwise.
+    pub(crate) fn write_deferred(&self, may_leave: bool, leave: impl Fn()) -> Option<Rest> {
         let mut held = self.lock();
         if !held.driver.is_owing() {
-            leave();
-            return Some(Rest::None);
+            return may_leave.then(|| {
+                leave();
+                Rest::None
+            });
         }
         if held.driver.is_unseen() {
             return None;

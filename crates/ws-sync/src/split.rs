@@ -510,9 +510,11 @@ impl Drop for Receiver {
 }
 
 impl Unattended for Shared {
-    fn attend(self: Arc<Self>, listing: &Arc<Listing>) -> Attended {
+    fn attend(self: Arc<Self>, listing: &Arc<Listing>, may_leave: bool) -> Attended {
+        // Nobody but the list and this call has it when its halves have been dropped: the stream is not to wait.
+        let is_orphan = Arc::strong_count(&self) == 2;
         let leave = || _ = listing.leave();
-        match self.handover.write_deferred(leave) {
+        match self.handover.write_deferred(may_leave || is_orphan, leave) {
             None => return Attended::Again,
             // It is written whether or not anybody is left.
             Some(Rest::Nobody) => self.start_following_up(|_| false),
