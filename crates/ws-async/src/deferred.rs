@@ -11,7 +11,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -505,7 +505,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deferred<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Unattended for Deferred<S> {
     fn see_to_it(self: Arc<Self>) {
-        let mut slot = self.lock();
+        // `block_in_place` wakes what was deferred, and may be called by what runs under the lock: a stream or a tap.
+        let slot = match self.slot.try_lock() {
+            Ok(slot) => Some(slot),
+            Err(TryLockError::Poisoned(poisoned)) => Some(self.fail_by_panic(poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let mut slot = match (slot, Handle::try_current()) {
+            (Some(slot), _) => slot,
+            (None, Ok(runtime)) => {
+                let this = Arc::clone(&self);
+                runtime.spawn(async move { this.see_to_it() });
+                return;
+            }
+            (None, Err(_)) => self.lock(),
+        };
         slot.is_armed = false;
         let is_owing = slot.driver.as_ref().is_some_and(|driver| driver.is_owing());
         if is_owing

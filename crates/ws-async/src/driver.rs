@@ -560,6 +560,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 self.connection.handle_timeout(self.opened.elapsed());
                 continue;
             }
+            self.due = self.deadline.has_passed();
             // After the end there is nothing to wait for but room to write, and whoever makes room wakes this task.
             let read = if self.ended || self.connection.buffered() >= max_partial {
                 Poll::Pending
@@ -574,7 +575,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.end();
                 }
                 Poll::Pending => {
-                    self.due = self.poll_deadline(cx).is_ready();
+                    self.due = self.due || self.poll_deadline(cx).is_ready();
                     if !self.due {
                         self.pause();
                         return Poll::Pending;

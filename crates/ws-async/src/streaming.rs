@@ -170,7 +170,13 @@ enum Progress {
 impl<W: SendingHalf> MessageWriter<W> {
     /// Waits for its turn to send a message.
     pub(crate) async fn of(mut half: W, kind: MessageKind) -> Result<Self, Error> {
-        poll_fn(|cx| half.poll_begin(cx)).await?;
+        struct Turn<'a, W: SendingHalf>(&'a mut W);
+        impl<W: SendingHalf> Settling for Turn<'_, W> {
+            fn settle(&mut self) {
+                self.0.settle();
+            }
+        }
+        Attempt::of(&mut Turn(&mut half), |turn, cx| turn.0.poll_begin(cx)).await?;
         Ok(Self {
             half,
             kind,

@@ -150,6 +150,7 @@ impl Connection {
     /// copying a partial frame out of it. Call it before waiting for more.
     #[inline]
     pub fn park(&mut self) {
+        self.outbound.framing().transmit.expect(0);
         self.inbound.park();
     }
 

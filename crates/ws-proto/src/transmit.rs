@@ -213,12 +213,21 @@ impl Transmit {
         self.push(bytes);
     }
 
-    /// Makes the staged frames a chunk that does not change any more.
+    /// Makes the staged frames a chunk that does not change any more, and that keeps no more than twice what it needs: limits
+    /// count bytes, and there may be as many chunks as there are frames.
     fn seal(&mut self) {
-        if !self.staging.is_empty() {
-            let staged = core::mem::take(&mut self.staging);
-            self.push(Bytes::from(staged));
+        if self.staging.is_empty() {
+            return;
         }
+        let is_roomy = self.staging.capacity() / 2 > self.staging.len();
+        let staged = if is_roomy {
+            let staged = Bytes::copy_from_slice(&self.staging);
+            self.staging.clear();
+            staged
+        } else {
+            Bytes::from(core::mem::take(&mut self.staging))
+        };
+        self.push(staged);
     }
 
     fn push(&mut self, chunk: Bytes) {

@@ -62,6 +62,18 @@ impl Deadline {
         }
     }
 
+    /// Whether the deadline has passed, without a waker.
+    pub(super) fn has_passed(&mut self) -> bool {
+        let (Some(next), Some(timer)) = (self.next, &self.timer) else {
+            return false;
+        };
+        let has_passed = self.is_known
+            && timer.is_elapsed()
+            && (timer.deadline() >= next || Instant::now() >= next);
+        self.is_known &= !has_passed;
+        has_passed
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (Some(next), Some(timer)) = (self.next, &mut self.timer) else {
             return Poll::Pending;

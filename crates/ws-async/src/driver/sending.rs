@@ -138,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             && !self.deaf
             && self.connection.write_timeout().is_some()
             && !self.connection.wants_flush()
-            && (self.is_deferred || deferred::is_possible());
+            && deferred::is_possible();
         self.is_deferred
     }
 
@@ -203,6 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         receiver_waits: bool,
         mark: &mut FlushMark,
     ) -> Poll<Result<(), Error>> {
+        self.is_fed = false;
         self.poll_writing(cx, receiver_waits, |driver, cx| {
             driver.connection.is_written(mark) && driver.poll_flush_written(cx).is_ready()
         })
