@@ -228,6 +228,7 @@ impl<S> Driver<S> {
     /// Begins the closing handshake, or finds it begun.
     pub(crate) fn begin_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.rests = false;
+        self.is_fed = false;
         match self.connection.close(code, reason) {
             Ok(()) | Err(SendError::Closed) => Ok(()),
             Err(error) => Err(Error::Send(error)),
