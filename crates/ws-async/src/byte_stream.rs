@@ -2,7 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -10,6 +11,7 @@ use ws_proto::{CloseCode, CloseInfo, Compress, Message, MessageKind};
 
 use crate::streaming::hand_out;
 use crate::streaming::sealed::Receiving as _;
+use crate::sync::{Mutex, PoisonError};
 use crate::{Error, WebSocket};
 
 /// The largest message that one write makes.
@@ -37,16 +39,75 @@ pub struct ByteStream<S> {
     /// Whether more of the current message is to come.
     inside: bool,
     ended: bool,
+    sides: Sides,
+}
+
+/// The two tasks that may wait, for `tokio::io::split` gives each direction to one. The connection knows a single waker: who
+/// writes looks for input too, and who reads writes what is owed.
+#[derive(Debug)]
+struct Sides {
+    tasks: Arc<Tasks>,
+    /// Theirs.
+    waker: Waker,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    reader: Mutex<Option<Waker>>,
+    writer: Mutex<Option<Waker>>,
+}
+
+impl Wake for Tasks {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        for task in [&self.reader, &self.writer] {
+            let waker = task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Sides {
+    fn new() -> Self {
+        let tasks = Arc::<Tasks>::default();
+        let waker = Waker::from(Arc::clone(&tasks));
+        Self { tasks, waker }
+    }
+
+    /// For what is done on behalf of who reads, and waits.
+    fn reader(&self, cx: &Context<'_>) -> Context<'_> {
+        self.task(&self.tasks.reader, cx)
+    }
+
+    /// The same for who writes.
+    fn writer(&self, cx: &Context<'_>) -> Context<'_> {
+        self.task(&self.tasks.writer, cx)
+    }
+
+    fn task(&self, task: &Mutex<Option<Waker>>, cx: &Context<'_>) -> Context<'_> {
+        let mut waiting = task.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *waiting {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *waiting = Some(cx.waker().clone()),
+        }
+        Context::from_waker(&self.waker)
+    }
 }
 
 impl<S> ByteStream<S> {
-    pub(crate) const fn new(ws: WebSocket<S>) -> Self {
+    pub(crate) fn new(ws: WebSocket<S>) -> Self {
         Self {
             ws,
             compress: Compress::Auto,
             rest: Bytes::new(),
             inside: false,
             ended: false,
+            sides: Sides::new(),
         }
     }
 
@@ -88,6 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for ByteStrea
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let cx = &mut this.sides.reader(cx);
         while this.rest.is_empty() && !this.ended && buffer.remaining() > 0 {
             // The stream has no messages, so it has no limit on them either.
             let begin = (!this.inside).then_some(Some(u64::MAX));
@@ -127,6 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for ByteStre
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        let cx = &mut this.sides.writer(cx);
         let len = bytes.len().min(WRITE_MAX);
         let compress = this.compress;
         ready!(this.ws.owner.poll_form(cx, |driver, cx| {
@@ -142,11 +205,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for ByteStre
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().ws.poll_flush(cx).map_err(io::Error::from)
+        let this = self.get_mut();
+        let cx = &mut this.sides.writer(cx);
+        this.ws.poll_flush(cx).map_err(io::Error::from)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let cx = &mut this.sides.writer(cx);
         this.ws
             .owner
             .with(|driver, _| driver.begin_close(CloseCode::NORMAL, ""))?;
