@@ -35,23 +35,31 @@ pub(crate) trait Unattended: Send + Sync + 'static {
     fn see_to_it(self: Arc<Self>);
 }
 
-/// Has `unattended` seen to when the task that runs now has had its turn; at once if it is no task.
-pub(crate) fn after_this_turn<U: Unattended>(unattended: &Arc<U>) {
-    /// The scheduler has this. It lets go of it when the turn is over, and also when there will be none.
-    struct Turn<U: Unattended>(Option<Arc<U>>);
+/// The scheduler has this. It lets go of it when the turn is over, and also when there will be none.
+struct Turn<U: Unattended>(Option<Arc<U>>);
 
-    impl<U: Unattended> Drop for Turn<U> {
-        fn drop(&mut self) {
-            if let Some(unattended) = self.0.take() {
-                unattended.see_to_it();
-            }
+impl<U: Unattended> Drop for Turn<U> {
+    fn drop(&mut self) {
+        if let Some(unattended) = self.0.take() {
+            unattended.see_to_it();
         }
     }
+}
 
-    impl<U: Unattended> Wake for Turn<U> {
-        fn wake(self: Arc<Self>) {}
-    }
+impl<U: Unattended> Wake for Turn<U> {
+    fn wake(self: Arc<Self>) {}
+}
 
+/// Has `unattended` seen to by a task. Who is told to see to it may find it at work: `block_in_place` ends the turn of the
+/// task that calls it, and a stream or a tap may call that.
+pub(crate) fn after_all<U: Unattended>(unattended: Arc<U>, runtime: &Handle) {
+    let turn = Turn(Some(unattended));
+    // It is dropped there, and also if the runtime does not come to it.
+    runtime.spawn(async move { drop(turn) });
+}
+
+/// Has `unattended` seen to when the task that runs now has had its turn; at once if it is no task.
+pub(crate) fn after_this_turn<U: Unattended>(unattended: &Arc<U>) {
     if is_possible() {
         let waker = Waker::from(Arc::new(Turn(Some(Arc::clone(unattended)))));
         // What yields is not the task but a future that is dropped here: the scheduler keeps its waker.
@@ -218,6 +226,29 @@ impl<S> Owner<S> {
     }
 }
 
+/// Fails the connection when it is dropped, for an operation that panics: nobody knows what the stream, or a tap, has left
+/// undone. Where a connection is deferred its lock tells.
+struct FailByPanic<'a, S>(&'a mut Owner<S>);
+
+impl<S> Drop for FailByPanic<'_, S> {
+    fn drop(&mut self) {
+        if let Some(driver) = &mut self.0.hand {
+            driver.fail_by_panic();
+        }
+    }
+}
+
+impl<'a, S> FailByPanic<'a, S> {
+    /// What may panic.
+    #[inline]
+    fn guard<R>(owner: &'a mut Owner<S>, operation: impl FnOnce(&mut Owner<S>) -> R) -> R {
+        let guard = Self(owner);
+        let result = operation(&mut *guard.0);
+        std::mem::forget(guard);
+        result
+    }
+}
+
 impl<S> Drop for Owner<S> {
     fn drop(&mut self) {
         let let_go = match (&self.hand, &self.deferred) {
@@ -265,7 +296,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
         cx: &mut Context<'_>,
         operation: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        let result = self.poll(cx, operation);
+        let result = FailByPanic::guard(self, |owner| owner.poll(cx, operation));
         if result.is_pending() {
             match &mut self.hold().waiting {
                 Some(waiting) => (**waiting).clone_from(cx.waker()),
@@ -370,7 +401,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
         operation: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> R,
     ) -> R {
         let mut cx = Context::from_waker(Waker::noop());
-        let result = operation(self.hold(), &mut cx);
+        let result = FailByPanic::guard(self, |owner| operation(owner.hold(), &mut cx));
         self.settle();
         result
     }
@@ -505,26 +536,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deferred<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Unattended for Deferred<S> {
     fn see_to_it(self: Arc<Self>) {
-        // `block_in_place` wakes what was deferred, and may be called by what runs under the lock: a stream or a tap.
-        let slot = match self.slot.try_lock() {
-            Ok(slot) => Some(slot),
-            Err(TryLockError::Poisoned(poisoned)) => Some(self.fail_by_panic(poisoned.into_inner())),
-            Err(TryLockError::WouldBlock) => None,
-        };
-        let mut slot = match (slot, Handle::try_current()) {
-            (Some(slot), _) => slot,
-            (None, Ok(runtime)) => {
-                let this = Arc::clone(&self);
-                runtime.spawn(async move { this.see_to_it() });
-                return;
+        let runtime = Handle::try_current();
+        let mut slot = match (self.slot.try_lock(), &runtime) {
+            (Ok(slot), _) => slot,
+            (Err(TryLockError::Poisoned(poisoned)), _) => self.fail_by_panic(poisoned.into_inner()),
+            (Err(TryLockError::WouldBlock), Ok(runtime)) => {
+                return after_all(Arc::clone(&self), runtime);
             }
-            (None, Err(_)) => self.lock(),
+            // Outside of a runtime no task is at work on this thread.
+            (Err(TryLockError::WouldBlock), Err(_)) => self.lock(),
         };
         slot.is_armed = false;
         let is_owing = slot.driver.as_ref().is_some_and(|driver| driver.is_owing());
         if is_owing
             && matches!(slot.writer, Writer::None)
-            && let Ok(runtime) = Handle::try_current()
+            && let Ok(runtime) = runtime
         {
             slot.writer = Writer::Comes;
             drop(slot);
@@ -557,13 +583,15 @@ where
         let this = self.get_mut();
         // If it panics, it is not to be gone on with.
         this.is_pending = false;
-        let result = if this.stays {
-            let driver = this.owner.hold();
-            (this.operation)(driver, cx).map(|value| (this.take)(driver, value))
-        } else {
-            let (operation, take) = (&mut this.operation, &mut this.take);
-            this.owner.poll_and_take(cx, operation, take)
-        };
+        let (operation, take, stays) = (&mut this.operation, &mut this.take, this.stays);
+        let result = FailByPanic::guard(this.owner, |owner| {
+            if stays {
+                let driver = owner.hold();
+                operation(driver, cx).map(|value| take(driver, value))
+            } else {
+                owner.poll_and_take(cx, operation, take)
+            }
+        });
         this.is_pending = result.is_pending();
         result
     }

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError, TryLockError};
 
 /// What several tasks hold together.
 #[derive(Debug)]
@@ -76,9 +76,30 @@ impl<D: Signals> Handover<D> {
 
     /// Does something that does not wait.
     pub(crate) fn with<R>(&self, operation: impl FnOnce(&mut D, &mut Context<'_>) -> R) -> R {
-        // It is unlocked first, as it was locked last.
+        self.with_locked(self.lock(), operation)
+    }
+
+    /// The same, unless somebody is at work, which may be whoever calls this.
+    pub(crate) fn try_with<R>(
+        &self,
+        operation: impl FnOnce(&mut D, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        let guard = match self.held.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => Self::panicked(poisoned),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(self.with_locked(guard, operation))
+    }
+
+    fn with_locked<R>(
+        &self,
+        guard: MutexGuard<'_, Held<D, D::Signals>>,
+        operation: impl FnOnce(&mut D, &mut Context<'_>) -> R,
+    ) -> R {
         let on_panic = WakeAll(&self.waiters);
-        let mut guard = self.lock();
+        // It is unlocked before that.
+        let mut guard = guard;
         let Held { held, signals } = &mut *guard;
         let result = operation(held, &mut Context::from_waker(&self.waker));
         let before = std::mem::replace(signals, held.signals());
@@ -149,11 +170,15 @@ impl<D: Signals> Handover<D> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Held<D, D::Signals>> {
-        self.held.lock().unwrap_or_else(|poisoned| {
-            let mut guard = poisoned.into_inner();
-            guard.held.panicked();
-            guard
-        })
+        self.held.lock().unwrap_or_else(Self::panicked)
+    }
+
+    fn panicked(
+        poisoned: PoisonError<MutexGuard<'_, Held<D, D::Signals>>>,
+    ) -> MutexGuard<'_, Held<D, D::Signals>> {
+        let mut guard = poisoned.into_inner();
+        guard.held.panicked();
+        guard
     }
 }
 

@@ -122,7 +122,7 @@ mod websocket;
 /// What [`handover`] locks with; its model test puts another in this place.
 mod sync {
     pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
-    pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError};
+    pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 }
 
 pub use accept::{Acceptor, Incoming, accept};

@@ -101,13 +101,15 @@ impl Unattended for Shared {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        let needs_writer = self.handover.with(|driver, _| {
+        let needs_writer = self.handover.try_with(|driver, _| {
             let is_unattended = driver.is_owing() && !driver.has_writer;
             driver.has_writer |= is_unattended;
             is_unattended
         });
-        if needs_writer {
-            runtime.spawn(Sender { shared: self }.write_what_is_left());
+        match needs_writer {
+            Some(true) => _ = runtime.spawn(Sender { shared: self }.write_what_is_left()),
+            Some(false) => {}
+            None => deferred::after_all(self, &runtime),
         }
     }
 }

@@ -370,6 +370,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
         self.owner.with(|driver, cx| {
             driver.begin_close(code, reason)?;
             driver.write_and_shut_down(cx);
+            // Whoever waits in a form that is polled has a deadline now.
+            if let Some(waiting) = driver.waiting.take() {
+                waiting.wake();
+            }
             Ok(())
         })
     }

@@ -18,7 +18,7 @@ mod handover;
 
 /// What the module under test locks with.
 mod sync {
-    pub(crate) use std::sync::PoisonError;
+    pub(crate) use std::sync::{PoisonError, TryLockError};
 
     pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering};
     pub(crate) use shuttle::sync::{Mutex, MutexGuard};
@@ -293,7 +293,10 @@ fn conversation(messages: usize, senders: u8, quitters: u8) {
         for task in tasks {
             task.await.expect("no panic");
         }
-        shared.with(|model, _| model.closed = true);
+        // It may be in use, which this does not wait for.
+        while shared.try_with(|model, _| model.closed = true).is_none() {
+            shuttle::future::yield_now().await;
+        }
         receiver.await.expect("no panic");
         // A quitter that came last has left its byte to nobody.
         send_nothing(&shared).await;

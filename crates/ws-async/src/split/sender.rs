@@ -183,9 +183,14 @@ impl Sender {
         compress: Compress,
     ) -> Result<(), Unsent> {
         let message = message.into();
-        self.shared
-            .handover
-            .with(|driver, cx| driver.try_send(cx, message, compress))
+        let (sent, is_unattended) = self.shared.handover.with(|driver, cx| {
+            let sent = driver.try_send(cx, message, compress);
+            (sent, driver.is_owing() && !driver.has_writer)
+        });
+        if is_unattended {
+            self.shared.write_after_this_turn();
+        }
+        sent
     }
 
     /// Writes everything that is queued now, by whomever it was. What others queue meanwhile is not waited for.
