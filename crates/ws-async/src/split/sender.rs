@@ -157,10 +157,10 @@ impl Sender {
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for.
     ///
-    /// What was accepted is on its way, and needs no further call, while anybody waits on the connection: the
-    /// [`Receiver`] in [`recv`](Receiver::recv), or any [`Sender`], if only in [`closed`](Self::closed). Whoever it is, is
-    /// woken to write what the transport did not take, now and whenever it takes more. While nobody waits it stays queued,
-    /// and goes out with the next call that does.
+    /// What was accepted is on its way, and needs no further call: whoever waits on the connection, the [`Receiver`] in
+    /// [`recv`](Receiver::recv) or any [`Sender`], is woken to write what the transport did not take, now and whenever it
+    /// takes more; if nobody does, a task is started for it. Where there is no runtime to start it on, or
+    /// `Config::write_timeout` is `None`, it goes out with the next call that waits.
     ///
     /// # Errors
     ///
