@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
+use ws_proto::FlushMark;
 
 use crate::driver::Driver;
 
@@ -484,10 +485,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deferred<S> {
         }
     }
 
-    fn poll_write(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_write(&self, cx: &mut Context<'_>, mark: &mut Option<FlushMark>) -> Poll<()> {
         let mut slot = self.lock();
         if let Some(driver) = &mut slot.driver
-            && driver.poll_write_deferred(cx, false).is_pending()
+            && driver.poll_write_deferred(cx, false, mark).is_pending()
         {
             slot.writer = Writer::Waits(cx.waker().clone());
             return Poll::Pending;
@@ -526,8 +527,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deferred<S> {
             deferred: self,
             is_over: false,
         };
+        let mut mark = None;
         poll_fn(move |cx| {
-            let written = writing.deferred.poll_write(cx);
+            let written = writing.deferred.poll_write(cx, &mut mark);
             writing.is_over = written.is_ready();
             written
         })

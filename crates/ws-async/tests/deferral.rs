@@ -650,3 +650,37 @@ fn what_a_local_task_has_sent_arrives_when_the_runtime_goes_on() {
     runtime.block_on(expect(&mut peer, &replies(1)));
     drop(local);
 }
+
+/// A peer that takes less than it asks for with its Pings gets what was sent, and no more.
+#[tokio::test(start_paused = true)]
+async fn a_dropped_connection_is_not_kept_for_a_peer_that_goes_on_pinging() {
+    for is_split in [false, true] {
+        let (mut peer, stream) = duplex(64);
+        let mut ws = server(stream);
+        if is_split {
+            let (sender, _receiver) = ws.split();
+            sender.try_send(vec![7; 600]).expect("queued");
+        } else {
+            ws.try_send(vec![7; 600]).expect("queued");
+            drop(ws);
+        }
+        let ping = Frame::ping("answer me").masked(vectors::KEY).bytes();
+        let mut received = Vec::new();
+        loop {
+            // A Pong for it is longer than what is read.
+            if peer.write_all(&ping).await.is_err() {
+                peer.read_to_end(&mut received).await.expect("the end");
+                break;
+            }
+            let mut some = [0; 8];
+            let len = peer.read(&mut some).await.expect("what was sent");
+            received.extend_from_slice(&some[..len]);
+            if len == 0 {
+                break;
+            }
+            assert!(received.len() < 6_000, "it goes on for ever");
+        }
+        let sent = Frame::binary(vec![7; 600]).bytes();
+        assert!(received.starts_with(&sent), "{} bytes", received.len());
+    }
+}

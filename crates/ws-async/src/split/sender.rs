@@ -469,9 +469,11 @@ impl Sender {
         };
         async move {
             let Writing { sender, is_over } = &mut writing;
+            let mut mark = None;
             sender
                 .wait(|driver, visit| {
-                    let written = driver.poll_write_deferred(visit.cx, visit.receiver_waits);
+                    let (cx, receiver_waits) = (visit.cx, visit.receiver_waits);
+                    let written = driver.poll_write_deferred(cx, receiver_waits, &mut mark);
                     // From here on somebody else has to be seen to, and whoever queues more does that.
                     driver.has_writer = written.is_pending();
                     *is_over = written.is_ready();
