@@ -4,9 +4,10 @@
 use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -14,8 +15,8 @@ use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
 };
 use tokio::runtime::{self, Runtime};
-use tokio::task::JoinHandle;
-use ws_async::{Compress, Config, Error, MessageKind, Receiver, Sender, WebSocket};
+use tokio::task::{JoinHandle, block_in_place};
+use ws_async::{CloseCode, Compress, Config, Error, MessageKind, Receiver, Sender, WebSocket};
 use ws_testkit::{Frame, vectors};
 
 /// Far more than anything here sends, where it is not to be less.
@@ -121,6 +122,18 @@ async fn in_a_task(future: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(future).await.expect("no panic");
 }
 
+/// The same with threads to spare, where a task that waits for itself is found out.
+fn in_a_task_among_threads(future: impl Future<Output = ()> + Send + 'static) {
+    let (done, wait) = mpsc::channel();
+    thread::spawn(move || {
+        let [_, runtime] = runtimes();
+        runtime.block_on(in_a_task(future));
+        done.send(()).expect("somebody waits");
+    });
+    wait.recv_timeout(Duration::from_secs(10))
+        .expect("it ends, without a panic");
+}
+
 /// spec: S-07
 #[tokio::test]
 async fn replies_to_one_read_leave_in_one_write() {
@@ -152,6 +165,26 @@ fn outside_of_a_task_nothing_is_put_off() {
             reply(&mut ws).await;
         });
         assert_eq!(writes.load(Ordering::SeqCst), 1);
+    }
+}
+
+/// Nor does it leave behind what a task has put off before.
+#[test]
+fn outside_of_a_task_what_a_task_has_put_off_is_written_too() {
+    for runtime in runtimes() {
+        let (mut peer, stream) = duplex(PIPE);
+        let mut ws = server(stream);
+        runtime.block_on(async {
+            peer.write_all(&burst(3)).await.expect("written");
+            let task = tokio::spawn(async move {
+                reply(&mut ws).await;
+                ws
+            });
+            let mut ws = task.await.expect("no panic");
+            reply(&mut ws).await;
+            assert_eq!(ws.stats().queued, 0);
+            expect(&mut peer, &replies(2)).await;
+        });
     }
 }
 
@@ -538,6 +571,80 @@ async fn what_a_writer_has_finished_arrives_though_the_wait_is_given_up() {
     drop(ws);
 }
 
+/// spec: CD-05
+#[tokio::test(start_paused = true)]
+async fn so_does_what_a_task_has_finished() {
+    for is_split in [false, true] {
+        let (mut peer, stream) = duplex(100);
+        let mut ws = server(stream);
+        let task: JoinHandle<()> = match is_split {
+            false => tokio::spawn(async move {
+                let mut writer = ws.writer(MessageKind::Binary).await.expect("its turn");
+                writer.write(&[7; 1000]).await.expect("added");
+                assert!(poll_once(pin!(writer.finish())).await.is_none());
+                pending().await
+            }),
+            true => tokio::spawn(async move {
+                let (sender, _receiver) = ws.split();
+                let mut writer = sender.writer(MessageKind::Binary).await.expect("its turn");
+                writer.write(&[7; 1000]).await.expect("added");
+                assert!(poll_once(pin!(writer.finish())).await.is_none());
+                pending().await
+            }),
+        };
+        expect(&mut peer, &Frame::binary(vec![7; 1000]).bytes()).await;
+        task.abort();
+    }
+}
+
+/// What was accepted before does not wait for the message that was not begun.
+///
+/// spec: CD-05
+#[tokio::test(start_paused = true)]
+async fn what_was_tried_arrives_though_the_wait_to_begin_a_message_is_given_up() {
+    let (mut peer, stream) = duplex(100);
+    let config = Config::default().with_write_buffer_high(1000);
+    let mut ws = WebSocket::server(stream, config, BytesMut::new());
+    let task: JoinHandle<()> = tokio::spawn(async move {
+        for _ in 0..2 {
+            ws.try_send(vec![7; 600]).expect("accepted");
+        }
+        let begun = poll_once(pin!(ws.writer(MessageKind::Binary))).await;
+        assert!(begun.is_none(), "there is no room for it");
+        pending().await
+    });
+    let sent = Frame::binary(vec![7; 600]).bytes();
+    expect(&mut peer, &sent.repeat(2)).await;
+    task.abort();
+}
+
+/// A Ping that is given up is written all the same, and so is what was fed before it.
+///
+/// spec: CD-05
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_ping_arrives() {
+    for is_split in [false, true] {
+        let (mut peer, stream) = duplex(100);
+        let mut ws = server(stream);
+        let task: JoinHandle<()> = match is_split {
+            false => tokio::spawn(async move {
+                ws.feed(vec![7; 1000]).await.expect("queued");
+                assert!(poll_once(pin!(ws.ping(b"ping"))).await.is_none());
+                pending().await
+            }),
+            true => tokio::spawn(async move {
+                let (sender, _receiver) = ws.split();
+                sender.feed(vec![7; 1000]).await.expect("queued");
+                assert!(poll_once(pin!(sender.ping(b"ping"))).await.is_none());
+                pending().await
+            }),
+        };
+        expect(&mut peer, &Frame::binary(vec![7; 1000]).bytes()).await;
+        expect(&mut peer, &Frame::ping("ping").bytes()).await;
+        task.abort();
+    }
+}
+
 #[tokio::test]
 async fn what_a_cancelled_send_has_queued_arrives_though_more_is_fed() {
     for is_split in [false, true] {
@@ -575,6 +682,41 @@ async fn what_was_tried_before_a_drop_arrives() {
     drop(ws);
     expect(&mut peer, &Frame::text("longer than the pipe").bytes()).await;
     assert_eq!(peer.read(&mut [0; 1]).await.expect("the end"), 0);
+}
+
+/// Though nobody has looked whether the stream takes it.
+#[tokio::test(start_paused = true)]
+async fn so_does_what_a_task_has_tried() {
+    for is_split in [false, true] {
+        let (mut peer, stream) = duplex(100);
+        let mut ws = server(stream);
+        in_a_task(async move {
+            if is_split {
+                let (sender, receiver) = ws.split();
+                sender.try_send(vec![7; 600]).expect("accepted");
+                drop((sender, receiver));
+            } else {
+                ws.try_send(vec![7; 600]).expect("accepted");
+            }
+        })
+        .await;
+        expect(&mut peer, &Frame::binary(vec![7; 600]).bytes()).await;
+        assert_eq!(peer.read(&mut [0; 1]).await.expect("the end"), 0);
+    }
+}
+
+/// A Close that was begun takes along what was only fed.
+#[tokio::test(start_paused = true)]
+async fn a_close_that_was_begun_before_a_drop_arrives_behind_what_was_fed() {
+    let (mut peer, stream) = duplex(100);
+    let mut ws = server(stream);
+    in_a_task(async move {
+        ws.feed(vec![7; 1000]).await.expect("queued");
+        ws.begin_close(CloseCode::NORMAL, "").expect("begun");
+    })
+    .await;
+    expect(&mut peer, &Frame::binary(vec![7; 1000]).bytes()).await;
+    expect(&mut peer, &Frame::close(1000, "").bytes()).await;
 }
 
 /// A task that polls reading and writing by turns is woken for both, whoever writes for it meanwhile.
@@ -683,4 +825,32 @@ async fn a_dropped_connection_is_not_kept_for_a_peer_that_goes_on_pinging() {
         let sent = Frame::binary(vec![7; 600]).bytes();
         assert!(received.starts_with(&sent), "{} bytes", received.len());
     }
+}
+
+/// A tap may run anything, also what wakes those who wait to write what was put off.
+#[test]
+fn a_tap_may_block_in_place() {
+    in_a_task_among_threads(async {
+        let (mut peer, stream) = duplex(PIPE);
+        peer.write_all(&burst(3)).await.expect("written");
+        let mut ws = server(stream);
+        reply(&mut ws).await;
+        ws.set_tap(|_, _| block_in_place(|| {}));
+        reply(&mut ws).await;
+        expect(&mut peer, &replies(2)).await;
+    });
+}
+
+#[test]
+fn so_may_that_of_a_split_connection() {
+    in_a_task_among_threads(async {
+        let (mut peer, stream) = duplex(PIPE);
+        peer.write_all(&burst(3)).await.expect("written");
+        let (sender, mut receiver) = server(stream).split();
+        let message = receiver.recv().await.expect("received").expect("a message");
+        sender.send(message).await.expect("sent");
+        sender.set_tap(|_, _| block_in_place(|| {}));
+        receiver.recv().await.expect("received").expect("a message");
+        expect(&mut peer, &replies(1)).await;
+    });
 }

@@ -3,13 +3,14 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::pin::Pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use ws_async::{CloseCode, Config, Error, Receiver, Sender, WebSocket};
 
 /// Where the stream panics, once it is told to.
@@ -157,4 +158,32 @@ async fn a_tap_that_panics_ends_the_connection() {
     assert!(sending.await.is_err_and(|error| error.is_panic()));
     assert_broken(receiving.await.expect("no panic"));
     assert_broken(sender.flush().await);
+}
+
+/// How much of a frame was taken nobody knows any more, so that what follows is no frame.
+#[tokio::test]
+async fn after_a_read_that_panics_nothing_is_taken_for_a_frame() {
+    let (mut peer, near) = duplex(1024);
+    let faults = Arc::new(Faults::default());
+    let near = Panicking {
+        pipe: near,
+        faults: Arc::clone(&faults),
+    };
+    let mut ws = WebSocket::server(near, Config::default(), BytesMut::new());
+    // What lies behind the third byte looks like a frame of its own.
+    let (begun, rest) = [0x82, 0x87, 0, 0x82, 0x84, 0, 0, 0, 0, 9, 9, 9, 9].split_at(3);
+    let mut cx = Context::from_waker(Waker::noop());
+    peer.write_all(begun).await.expect("it has room");
+    assert!(pin!(ws.recv()).poll(&mut cx).is_pending());
+    faults.read.store(true, Ordering::SeqCst);
+    catch_unwind(AssertUnwindSafe(|| {
+        pin!(ws.recv()).poll(&mut cx).is_pending()
+    }))
+    .expect_err("the stream panics");
+    faults.read.store(false, Ordering::SeqCst);
+    peer.write_all(rest).await.expect("it has room");
+    match pin!(ws.recv()).poll(&mut cx) {
+        Poll::Pending => {}
+        Poll::Ready(received) => assert!(!matches!(received, Ok(Some(_))), "{received:?}"),
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use ws_async::{
     CloseCode, Config, Error, Event, Message, MessageKind, PreparedMessage, ProtocolError,
     SendError, WebSocket,
@@ -353,6 +353,34 @@ async fn a_connection_as_a_stream_of_bytes() {
     let info = client.get_ref().close_info().expect("it is over");
     assert!(info.clean);
     assert_eq!(info.code(), CloseCode::NORMAL);
+}
+
+/// Each direction in a task of its own: what the one that writes does leaves the one that reads to be woken.
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_bytes_wakes_who_reads_though_another_task_writes() {
+    const MOMENT: Duration = Duration::from_millis(1);
+    let (mut client, server) = pair(1000, &Config::default());
+    let (mut read, mut write) = tokio::io::split(server.into_byte_stream());
+    let reading = tokio::spawn(async move { read.read_u8().await.expect("read") });
+    tokio::task::yield_now().await;
+    let writing = tokio::spawn(async move {
+        for _ in 0..2 {
+            write.write_all(b"hello").await.expect("written");
+            write.flush().await.expect("flushed");
+        }
+        write
+    });
+    for _ in 0..2 {
+        let message = client.recv().await.expect("received").expect("a message");
+        assert_eq!(message.as_bytes(), b"hello");
+    }
+    // Not ended, for then it would be told of the loss.
+    let write = writing.await.expect("no panic");
+    sleep(MOMENT).await;
+    client.send(b"!".to_vec()).await.expect("sent");
+    let read = timeout(Duration::from_secs(5), reading).await;
+    assert_eq!(read.expect("it is woken").expect("no panic"), b'!');
+    drop(write);
 }
 
 #[tokio::test]

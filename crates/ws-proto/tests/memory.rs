@@ -2,8 +2,8 @@
 //!
 //! Measured through the public surface: the capacity of the receive buffer and the bytes owed to the wire.
 
-use bytes::{Buf, BytesMut};
-use ws_proto::{Config, Connection, Event, Message};
+use bytes::{Buf, Bytes, BytesMut};
+use ws_proto::{Config, Connection, Event, Message, PreparedMessage};
 use ws_testkit::{Alone, Frame, vectors};
 
 const KEY: [u8; 4] = vectors::KEY;
@@ -20,6 +20,24 @@ fn unlimited() -> Config {
 
 fn capacity(end: &mut Alone) -> usize {
     end.connection.receive_buffer().capacity()
+}
+
+/// How many bytes are owed to the wire, and how much memory they keep.
+fn owed_and_kept(mut end: Alone) -> (usize, usize) {
+    let mut chunks: Vec<Bytes> = Vec::new();
+    let transmit = end.connection.transmit();
+    _ = transmit.detach(&mut chunks, usize::MAX);
+    let owed = transmit.remaining();
+    drop(end);
+    let kept = chunks
+        .into_iter()
+        .map(|chunk| match chunk.try_into_mut() {
+            Ok(chunk) => chunk.capacity(),
+            // Somebody shares it.
+            Err(chunk) => chunk.len(),
+        })
+        .sum();
+    (owed, kept)
 }
 
 #[test]
@@ -304,6 +322,47 @@ fn what_is_carried_is_little() {
             }
         }
     }
+}
+
+#[test]
+fn a_large_message_long_ago_makes_no_room_for_a_small_one_now() {
+    let mut server = Alone::server();
+    let frame = Frame::binary(vec![7; 64_000]).masked(KEY).bytes();
+    assert_eq!(server.receive_handed(&frame).len(), 1);
+    server.connection.park();
+    server.connection.send(Message::text("a")).expect("open");
+    let (owed, kept) = owed_and_kept(server);
+    assert!(kept <= KIB + 16, "{owed} in {kept}");
+}
+
+/// `Config::write_buffer_high` counts bytes, so what waits may not keep much more than it counts.
+#[test]
+fn small_frames_between_shared_ones_keep_little_memory() {
+    // spec: S-07
+    let prepared = PreparedMessage::binary(vec![7; 64]);
+    let mut server = Alone::server();
+    while server.connection.has_room() {
+        server.connection.send(Message::text("a")).expect("open");
+        server.connection.send_prepared(&prepared).expect("open");
+    }
+    let (owed, kept) = owed_and_kept(server);
+    assert!(kept <= 3 * owed, "{owed} in {kept}");
+}
+
+/// What arrives says how much room the replies are given, and each message has two replies of which one is shared.
+#[test]
+fn so_do_small_replies_to_large_messages() {
+    // spec: S-07
+    let prepared = PreparedMessage::binary(vec![7; 64]);
+    let frame = Frame::binary(vec![7; 4000]).masked(KEY).bytes();
+    let mut server = Alone::server();
+    while server.connection.has_room() {
+        assert_eq!(server.receive_handed(&frame).len(), 1);
+        server.connection.send(Message::text("a")).expect("open");
+        server.connection.send_prepared(&prepared).expect("open");
+    }
+    let (owed, kept) = owed_and_kept(server);
+    assert!(kept <= 3 * owed, "{owed} in {kept}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Every wait has an end: of the opening handshake, of the closing handshake, of a silent connection.
 
+use std::future::poll_fn;
+use std::mem;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -321,6 +323,61 @@ async fn a_close_that_is_dropped_keeps_its_deadline() {
     drop(client);
 }
 
+/// The Close is begun by whoever polls, after the receive has begun to wait.
+///
+/// spec: C-28
+#[tokio::test(start_paused = true)]
+async fn a_close_that_is_begun_while_a_receive_is_polled_has_its_deadline() {
+    let (client, stream) = duplex(1024);
+    let mut ws = server(stream, quiet());
+    let started = Instant::now();
+    let mut begun = false;
+    let received = poll_fn(|cx| {
+        let polled = ws.poll_recv(cx);
+        if polled.is_pending() && !mem::replace(&mut begun, true) {
+            ws.begin_close(CloseCode::NORMAL, "").expect("begun");
+        }
+        polled
+    });
+    let received = timeout(Duration::from_secs(120), received).await;
+    let error = received.expect("it is woken").expect_err("no Close comes");
+    assert!(
+        matches!(error, Error::Protocol(ProtocolError::CloseTimeout)),
+        "{error}"
+    );
+    assert_eq!(started.elapsed().as_secs(), 10);
+    drop(client);
+}
+
+/// The next message is always there before an application that takes its time with each asks for it.
+///
+/// spec: C-28, S-08
+#[tokio::test(start_paused = true)]
+async fn messages_do_not_extend_the_closing_handshake() {
+    let second = Duration::from_secs(1);
+    let (mut client, stream) = duplex(vectors::CLIENT_TEXT.len());
+    let mut ws = server(stream, quiet());
+    let talking =
+        tokio::spawn(async move { while client.write_all(vectors::CLIENT_TEXT).await.is_ok() {} });
+    ws.begin_close(CloseCode::NORMAL, "").expect("begun");
+    let started = Instant::now();
+    let error = loop {
+        match ws.recv().await {
+            Ok(received) => assert!(received.is_some(), "no Close came"),
+            Err(error) => break error,
+        }
+        assert!(started.elapsed() < 20 * second, "it goes on for ever");
+        sleep(second).await;
+    };
+    assert!(
+        matches!(error, Error::Protocol(ProtocolError::CloseTimeout)),
+        "{error}"
+    );
+    assert!((10..=11).contains(&started.elapsed().as_secs()));
+    drop(ws);
+    talking.await.expect("no panic");
+}
+
 /// spec: C-35, CD-02
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_answers_pings_lives_as_long_as_it_likes() {
@@ -482,6 +539,45 @@ async fn a_peer_that_takes_nothing_is_given_up() {
     let error = receiver.recv().await.expect_err("nobody takes it");
     assert!(write_timeout(&error), "{error}");
     assert_eq!(started.elapsed().as_secs(), 7);
+}
+
+/// Nor does it matter how much it sends meanwhile, to an application that takes its time with each message.
+///
+/// spec: CD-01, S-08
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_sends_and_takes_nothing_is_given_up() {
+    for pause in [50, 1000].map(Duration::from_millis) {
+        let (client, stream) = duplex(vectors::CLIENT_TEXT.len());
+        let (_unread, mut writer) = tokio::io::split(client);
+        let talking =
+            tokio::spawn(
+                async move { while writer.write_all(vectors::CLIENT_TEXT).await.is_ok() {} },
+            );
+        let (sender, mut receiver) = server(stream, quiet()).split();
+        sender.try_send("more than is taken").expect("queued");
+        let started = Instant::now();
+        let error = loop {
+            match receiver.recv().await {
+                Ok(received) => assert!(received.is_some(), "no Close came"),
+                Err(error) => break error,
+            }
+            assert!(started.elapsed().as_secs() < 60, "it goes on for ever");
+            sleep(pause).await;
+        };
+        assert!(
+            matches!(error, Error::Protocol(ProtocolError::WriteTimeout)),
+            "{error}"
+        );
+        // It pauses before the first write, and may do so once more when the time is up.
+        let elapsed = started.elapsed();
+        let earliest = Duration::from_secs(30);
+        assert!(
+            (earliest..=earliest + 2 * pause).contains(&elapsed),
+            "{pause:?}: {elapsed:?}"
+        );
+        drop((sender, receiver));
+        talking.await.expect("no panic");
+    }
 }
 
 /// A download that takes longer than any deadline, by a peer that reads a little every second.
