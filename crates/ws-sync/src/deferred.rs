@@ -145,15 +145,16 @@ impl<S> Drop for Owner<S> {
 impl<S: Stream> Place<S> {
     #[inline]
     fn hold(&self) -> MutexGuard<'_, Option<Whole<S>>> {
-        let slot = match self.whole.try_lock() {
+        let mut slot = match self.whole.try_lock() {
             Ok(slot) => slot,
-            Err(TryLockError::Poisoned(poisoned)) => self.fail_by_panic(poisoned.into_inner()),
+            Err(TryLockError::Poisoned(poisoned)) => self.recover(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => self.ask_for(),
         };
-        if let Some(whole) = &*slot
-            && let Some(listing) = &whole.listing
-        {
-            listing.dismiss_follower();
+        if let Some(whole) = &mut *slot {
+            whole.take_back();
+            if let Some(listing) = &whole.listing {
+                listing.dismiss_follower();
+            }
         }
         slot
     }
@@ -164,20 +165,23 @@ impl<S: Stream> Place<S> {
         self.is_wanted.store(true, Ordering::Relaxed);
         let slot = match self.whole.lock() {
             Ok(slot) => slot,
-            Err(poisoned) => self.fail_by_panic(poisoned.into_inner()),
+            Err(poisoned) => self.recover(poisoned.into_inner()),
         };
         self.is_wanted.store(false, Ordering::Relaxed);
         slot
     }
 
-    /// Nobody knows what the stream, or a tap, has left undone.
+    /// A thread has panicked that had the connection. Nobody knows what the stream, or a tap, has left undone, so the
+    /// connection is over. But while it was lent there was nothing to be left undone.
     #[cold]
-    fn fail_by_panic<'a>(
+    fn recover<'a>(
         &self,
         mut slot: MutexGuard<'a, Option<Whole<S>>>,
     ) -> MutexGuard<'a, Option<Whole<S>>> {
         self.whole.clear_poison();
-        if let Some(whole) = &mut *slot {
+        if let Some(whole) = &mut *slot
+            && !whole.is_at_rest()
+        {
             whole.driver.fail_by_panic();
         }
         slot
@@ -240,12 +244,12 @@ impl<S: Stream + Send + 'static> Unattended for Place<S> {
             // Its owner is at work.
             Err(TryLockError::WouldBlock) if may_leave => return listing.leave_to_owner(),
             Err(TryLockError::WouldBlock) => return Attended::Again,
-            // Its owner is yet to be told of a panic, and then nothing is owed.
-            Err(TryLockError::Poisoned(_)) => return listing.leave(),
+            Err(TryLockError::Poisoned(poisoned)) => self.recover(poisoned.into_inner()),
         };
         let Some(whole) = &mut *slot else {
             return listing.leave();
         };
+        whole.take_back();
         if !whole.driver.is_owing() && may_leave {
             return listing.leave();
         }

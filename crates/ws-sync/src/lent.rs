@@ -17,7 +17,8 @@ pub struct StreamRef<'a, S: Stream> {
 }
 
 impl<'a, S: Stream> StreamRef<'a, S> {
-    pub(crate) const fn new(held: Held<'a, S>) -> Self {
+    pub(crate) fn new(mut held: Held<'a, S>) -> Self {
+        held.lend();
         Self { held }
     }
 }
@@ -41,7 +42,8 @@ pub struct Received<'a, S: Stream> {
 
 impl<'a, S: Stream> Received<'a, S> {
     /// Of a connection that lends a message.
-    pub(crate) const fn new(held: Held<'a, S>) -> Self {
+    pub(crate) fn new(mut held: Held<'a, S>) -> Self {
+        held.lend();
         Self { held }
     }
 
@@ -66,6 +68,10 @@ impl<'a, S: Stream> Received<'a, S> {
 
 impl<S: Stream> Drop for Received<'_, S> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            return self.held.leave_replies();
+        }
+        self.held.take_back();
         self.held.write_replies();
     }
 }

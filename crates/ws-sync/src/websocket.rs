@@ -215,10 +215,11 @@ impl<S: Stream> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Error> {
+        let message = message.into();
         let mut held = self.owner.hold();
         held.make_room()?;
         let connection = &mut held.driver.connection;
-        Ok(connection.send_with(message.into(), compress)?)
+        Ok(connection.send_with(message, compress)?)
     }
 
     /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
@@ -256,7 +257,8 @@ impl<S: Stream> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Unsent> {
-        self.owner.hold().try_send(message.into(), compress)
+        let message = message.into();
+        self.owner.hold().try_send(message, compress)
     }
 
     /// Writes everything that is queued.
@@ -425,8 +427,9 @@ impl<S: Stream> WebSocket<S> {
     /// accepted or queued. Without a tap nothing of this is done. There is one tap: this one takes
     /// the place of the one before.
     pub fn set_tap(&mut self, mut tap: impl FnMut(&TappedFrame, Instant) + Send + Sync + 'static) {
-        let tap = Box::new(move |frame: &TappedFrame| tap(frame, Instant::now()));
-        self.owner.hold().driver.connection.set_tap(Some(tap));
+        self.owner
+            .hold()
+            .set_tap(move |frame| tap(frame, Instant::now()));
     }
 
     /// Takes the tap off again.

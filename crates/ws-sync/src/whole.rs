@@ -2,10 +2,11 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use ws_proto::{Compress, Connection, Event, Lent, Message, SendError, State, Unsent};
+use ws_proto::{Compress, Connection, Event, Lent, Message, SendError, State, TappedFrame, Unsent};
 
 use crate::attendant;
 use crate::driver::{Driver, Job, LOOK_AROUND, MAX_CHUNKS, WRITE_PATIENCE, WRITE_RETRY};
@@ -45,6 +46,10 @@ pub(crate) struct Whole<S> {
     pub(crate) is_attended: bool,
     /// Whether somebody has been told to. Most connections never put anything off.
     pub(crate) listing: Option<Arc<Listing>>,
+    /// Whether it is lent, so that nothing of its own is at work on it but a tap.
+    is_lent: bool,
+    /// Whether the tap is at work, if there is one.
+    is_tapped: Option<Arc<AtomicBool>>,
 }
 
 impl<S: Stream> Whole<S> {
@@ -56,7 +61,39 @@ impl<S: Stream> Whole<S> {
             read_timeout: None,
             is_attended: false,
             listing: None,
+            is_lent: false,
+            is_tapped: None,
         }
+    }
+
+    /// From now on it is in the hands of the application.
+    pub(crate) const fn lend(&mut self) {
+        self.is_lent = true;
+    }
+
+    /// From now on it is at work.
+    pub(crate) const fn take_back(&mut self) {
+        self.is_lent = false;
+    }
+
+    /// Whether a panic now is none of the stream's, nor of the tap's.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let is_tapped = |is_tapped: &Arc<AtomicBool>| is_tapped.load(Ordering::Relaxed);
+        self.is_lent && !self.is_tapped.as_ref().is_some_and(is_tapped)
+    }
+
+    /// Lets `tap` see each frame from now on.
+    pub(crate) fn set_tap(&mut self, mut tap: impl FnMut(&TappedFrame) + Send + Sync + 'static) {
+        let is_tapped = Arc::<AtomicBool>::default();
+        self.is_tapped = Some(Arc::clone(&is_tapped));
+        self.driver
+            .connection
+            .set_tap(Some(Box::new(move |frame: &TappedFrame| {
+                is_tapped.store(true, Ordering::Relaxed);
+                tap(frame);
+                // It stays so when the tap panics.
+                is_tapped.store(false, Ordering::Relaxed);
+            })));
     }
 
     /// The next event for the application; `None` at the end.
@@ -95,6 +132,20 @@ impl<S: Stream> Whole<S> {
                 _ = self.write_before_reading();
             }
             self.driver.connection.park();
+        }
+    }
+
+    /// Leaves what was queued in reply to a message that was lent to the attendant, if there is one: whoever had the
+    /// message panics, and the stream might too.
+    pub(crate) fn leave_replies(&mut self) {
+        if self.is_at_rest() {
+            self.driver.let_go();
+            self.driver.connection.let_go();
+            let is_bounded = self.driver.connection.write_timeout().is_some();
+            if self.is_attended && is_bounded && !self.driver.is_flushed() && attendant::is_there()
+            {
+                self.driver.defer();
+            }
         }
     }
 

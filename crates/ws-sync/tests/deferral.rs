@@ -498,6 +498,68 @@ fn a_connection_in_which_its_own_thread_has_panicked_is_over() {
     assert!(served.ws.recv().expect("the end").is_none());
 }
 
+/// It is the application's affair, and none of the connection's.
+#[test]
+fn a_connection_survives_that_its_owner_panics_with_a_message_in_hand() {
+    let mut served = served();
+    served.peer.write_all(&burst(4)).expect("written");
+    let occupied = occupy_the_attendant();
+    reply(&mut served.ws);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let mut received = served.ws.recv_ref().expect("received").expect("a message");
+        let (message, mut replies) = received.parts();
+        replies.send(message, Compress::Auto).expect("queued");
+        panic!("the application does");
+    }));
+    panicked.expect_err("the application panics");
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _stream = served.ws.get_ref();
+        panic!("the application does");
+    }));
+    panicked.expect_err("the application panics");
+    drop(occupied);
+    expect(&mut served.peer, &replies(2));
+    reply(&mut served.ws);
+    reply(&mut served.ws);
+    expect(&mut served.peer, &replies(4)[replies(2).len()..]);
+}
+
+#[test]
+fn what_was_sent_arrives_though_its_connection_is_dropped_by_a_panic_with_a_message_in_hand() {
+    let mut served = served();
+    served.peer.write_all(&burst(3)).expect("written");
+    let occupied = occupy_the_attendant();
+    reply(&mut served.ws);
+    let mut ws = served.ws;
+    let panicked = catch_unwind(AssertUnwindSafe(move || {
+        let _received = ws.recv_ref().expect("received").expect("a message");
+        panic!("the application does");
+    }));
+    panicked.expect_err("the application panics");
+    drop(occupied);
+    expect(&mut served.peer, &replies(1));
+}
+
+/// Nobody knows what it has left undone.
+#[test]
+fn a_connection_whose_tap_panics_with_a_message_in_hand_is_over() {
+    let mut served = served();
+    served.peer.write_all(&burst(1)).expect("written");
+    let is_armed = Arc::<AtomicBool>::default();
+    let panics = Arc::clone(&is_armed);
+    served
+        .ws
+        .set_tap(move |_, _| assert!(!panics.load(Ordering::SeqCst), "the tap panics"));
+    let replied = catch_unwind(AssertUnwindSafe(|| {
+        let mut received = served.ws.recv_ref().expect("received").expect("a message");
+        is_armed.store(true, Ordering::SeqCst);
+        let (message, mut replies) = received.parts();
+        replies.send(message, Compress::Auto)
+    }));
+    replied.expect_err("the tap panics");
+    served.ws.send("more").expect_err("it is over");
+}
+
 /// A peer that takes nothing keeps neither the attendant nor the connection's owner from their work.
 #[test]
 fn a_slow_peer_gets_a_thread_until_the_owner_comes_back() {
