@@ -35,6 +35,10 @@ pub(crate) trait Unattended: Send + Sync + 'static {
     /// Looks at it, and writes what is owed if it was seen owing before. What its peer does not take soon is for
     /// [`follow_up`]. If nothing is owed, it leaves the list if it `may_leave`.
     fn attend(self: Arc<Self>, listing: &Arc<Listing>, may_leave: bool) -> Attended;
+
+    /// It has left the list. Whether it was the last that knew of it, and a stream is dropped with it, is for
+    /// [`drop_aside`].
+    fn let_go(self: Arc<Self>);
 }
 
 /// A connection on the list.
@@ -110,11 +114,11 @@ impl Attendant {
     }
 
     fn run(&self) {
+        let _presence = Presence;
         let mut entries = Vec::new();
         for looks in (0..LOOKS).cycle() {
             entries.append(&mut self.next(entries.is_empty()).new);
-            let may_leave = looks == 0;
-            entries.retain(|entry| attend(entry, may_leave) == Attended::Again);
+            look(&mut entries, looks == 0);
             thread::sleep(TICK);
         }
     }
@@ -130,6 +134,33 @@ impl Attendant {
     }
 }
 
+/// That there is an attendant. Nothing should end it; if something does, the next thread that puts something off starts
+/// another.
+struct Presence;
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let mut list = ATTENDANT.lock();
+        list.is_asleep = false;
+        IS_THERE.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Looks at all connections once.
+fn look(entries: &mut Vec<Entry>, may_leave: bool) {
+    let mut next = 0;
+    while let Some(entry) = entries.get(next) {
+        match attend(entry, may_leave) {
+            Attended::Again => next += 1,
+            Attended::Left => {
+                let connection = entries.swap_remove(next).connection;
+                // There is more than a stream to a connection.
+                _ = catch_unwind(AssertUnwindSafe(|| connection.let_go()));
+            }
+        }
+    }
+}
+
 /// Looks at one connection.
 fn attend(entry: &Entry, may_leave: bool) -> Attended {
     let connection = Arc::clone(&entry.connection);
@@ -138,6 +169,12 @@ fn attend(entry: &Entry, may_leave: bool) -> Attended {
         connection.attend(&entry.listing, may_leave)
     }))
     .unwrap_or_else(|_| entry.listing.leave())
+}
+
+/// Drops what only the attendant had left of a connection. That may take its time, or panic.
+pub(crate) fn drop_aside(last: impl Send + 'static) {
+    // Where there is no thread to be had it is dropped here.
+    follow_up(move || drop(last));
 }
 
 /// Starts a thread that writes for one connection; whether there is one to be had.

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::Stream;
 use crate::attendant::{self, Unattended};
@@ -270,6 +270,15 @@ impl<S: Stream + Send + 'static> Unattended for Place<S> {
             listing.dismiss_follower();
         }
         Attended::Left
+    }
+
+    fn let_go(self: Arc<Self>) {
+        if let Some(place) = Arc::into_inner(self) {
+            let whole = place.whole.into_inner();
+            if let Some(whole) = whole.unwrap_or_else(PoisonError::into_inner) {
+                attendant::drop_aside(whole);
+            }
+        }
     }
 }
 

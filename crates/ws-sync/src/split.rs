@@ -522,6 +522,14 @@ impl Unattended for Shared {
         }
         Attended::Left
     }
+
+    fn let_go(self: Arc<Self>) {
+        if let Some(shared) = Arc::into_inner(self)
+            && !shared.handover.lock().is_over()
+        {
+            attendant::drop_aside(shared);
+        }
+    }
 }
 
 impl Shared {

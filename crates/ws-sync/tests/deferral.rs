@@ -4,7 +4,7 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use ws_testkit::{ChoppedIo, Frame, vectors};
 /// Far more than anything here sends, where it is not to be less.
 const PIPE: usize = 1024 * 1024;
 
+/// After this what has not happened is taken not to happen.
+const WATCHDOG: Duration = Duration::from_secs(10);
+
 /// What a test has to do with a stream that is in other hands.
 #[derive(Debug, Default)]
 struct Control {
@@ -26,6 +29,8 @@ struct Control {
     fails: AtomicBool,
     /// Whether writes panic.
     panics: AtomicBool,
+    /// What one of its handles waits for when it is dropped, to panic then.
+    end: Mutex<Option<mpsc::Receiver<()>>>,
 }
 
 /// A stream that tells who writes to it.
@@ -38,6 +43,19 @@ struct Observed {
     maker: thread::ThreadId,
     /// What a write in another thread waits for.
     gate: Option<mpsc::Receiver<()>>,
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        let end = self.control.end.lock().expect("no panic").take();
+        if let Some(end) = end {
+            _ = self
+                .others
+                .send(thread::current().name().unwrap_or_default().to_owned());
+            _ = end.recv();
+            panic!("the stream panics");
+        }
+    }
 }
 
 impl Read for Observed {
@@ -124,6 +142,8 @@ impl Served {
     /// With so much room for what is written.
     fn new(capacity: usize, config: Config, gate: Option<mpsc::Receiver<()>>) -> Self {
         let (peer, io) = ChoppedIo::duplex();
+        // What does not arrive is to fail a test, not to hold it up for ever.
+        peer.set_read_timeout(Some(WATCHDOG));
         let (told, others) = mpsc::channel();
         let control = Arc::<Control>::default();
         let stream = Observed {
@@ -318,6 +338,29 @@ fn what_was_sent_before_halves_are_dropped_arrives_as_the_peer_takes_it() {
     let mut received = Vec::new();
     served.peer.read_to_end(&mut received).expect("the end");
     assert_eq!(received, replies(1));
+}
+
+/// Its halves know nothing of it any more, and the attendant writes for others.
+#[test]
+fn a_stream_that_takes_its_time_to_be_dropped_and_panics_harms_nobody_else() {
+    let mut served = served();
+    let mut halves = served.ws.split().expect("it can");
+    let (opener, end) = mpsc::channel();
+    *served.control.end.lock().expect("no panic") = Some(end);
+    served.peer.write_all(&burst(2)).expect("written");
+    reply_in_halves(&mut halves);
+    drop(halves);
+    let mut thread = String::new();
+    while thread != "ws-sync follow-up" {
+        let told = served.others.recv_timeout(WATCHDOG);
+        thread = told.expect("it is dropped");
+    }
+    let_the_attendant_look();
+    drop(opener);
+    // Now it has panicked.
+    while served.others.recv().is_ok() {}
+    let_the_attendant_look();
+    expect(&mut served.peer, &replies(1));
 }
 
 /// spec: S-07
