@@ -256,7 +256,7 @@ impl<S: Stream + Send + 'static> Unattended for Place<S> {
         if !whole.driver.is_owing() || whole.driver.is_unseen() {
             return Attended::Again;
         }
-        whole.write_for_owner();
+        whole.write_for_owner(|| self.is_wanted.load(Ordering::Relaxed));
         if !whole.driver.is_owing() {
             return listing.leave();
         }

@@ -328,19 +328,20 @@ impl Handover {
         }
     }
 
-    /// Writes what the stream takes at once.
+    /// Writes what the stream takes at once, for a moment at most.
     fn write_briefly<'a>(&'a self, mut held: Guard<'a>) -> Guard<'a> {
         if held.writer.is_none() || !held.is_timed {
             return held;
         }
+        let until = now() + WRITE_PATIENCE;
         loop {
             let written;
             (held, written) = self.write(held, Patience::Brief(SHORTEST_WAIT));
-            if !matches!(written, Written::Some) {
-                break;
+            let goes_on = now() < until || held.driver.job() != Some(Job::Write);
+            if !matches!(written, Written::Some) || !goes_on {
+                return held;
             }
         }
-        held
     }
 
     /// Waits until the connection is over and its end has been carried out. What still arrives is for the receiver.

@@ -156,7 +156,7 @@ impl Sender {
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for,
-    /// save for a millisecond by the stream.
+    /// save for some milliseconds by the stream.
     ///
     /// What was accepted is on its way, and needs no further call on either half: what the peer does not take at once
     /// goes out as it reads, from a thread that is started for it and ends when nothing waits any more. There is at most

@@ -234,7 +234,7 @@ impl<S: Stream> WebSocket<S> {
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for,
-    /// save for a millisecond by the stream. What remains goes out with the next call, such as [`recv`](Self::recv) or
+    /// save for some milliseconds by the stream. What remains goes out with the next call, such as [`recv`](Self::recv) or
     /// [`flush`](Self::flush). On an [`Untimed`](crate::Untimed) stream nothing is written at once.
     ///
     /// # Errors

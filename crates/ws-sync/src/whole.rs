@@ -183,9 +183,10 @@ impl<S: Stream> Whole<S> {
     }
 
     /// Writes what was put off by an owner who is busy elsewhere, as far as the peer takes it soon.
-    pub(crate) fn write_for_owner(&mut self) {
+    /// It ends when the owner `is_back`.
+    pub(crate) fn write_for_owner(&mut self, is_back: impl Fn() -> bool) {
         // As long as its owner waits at first: to change the timeout of a stream takes a system call.
-        while matches!(self.write(Some(WRITE_PATIENCE)), Written::Some) {}
+        self.write_for_a_moment(WRITE_PATIENCE, is_back);
         self.driver.wrote_for_others();
     }
 
@@ -304,8 +305,19 @@ impl<S: Stream> Whole<S> {
     pub(crate) fn write_briefly(&mut self) {
         if self.is_timed() {
             // What it does not take stays queued.
-            while matches!(self.write(Some(SHORTEST_WAIT)), Written::Some) {}
+            self.write_for_a_moment(SHORTEST_WAIT, || false);
         }
+    }
+
+    /// Writes as long as the peer takes something within `patience`, but for a moment at most in all: one that takes a byte
+    /// now and then is not to be waited for.
+    fn write_for_a_moment(&mut self, patience: Duration, is_enough: impl Fn() -> bool) {
+        let until = now() + WRITE_PATIENCE;
+        while matches!(self.write(Some(patience)), Written::Some)
+            && !is_enough()
+            // If there is nothing left but to flush, this thread was kept waiting, and not by the peer.
+            && (now() < until || self.driver.job() != Some(Job::Write))
+        {}
     }
 
     fn write_queued(&mut self) -> Result<(), Error> {

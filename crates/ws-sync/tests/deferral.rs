@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use ws_sync::{
-    Attendance, CloneStream, Compress, Config, Error, Receiver, Sender, Stream, WebSocket,
+    Attendance, CloneStream, Compress, Config, Error, Receiver, Sender, State, Stream, WebSocket,
 };
 use ws_testkit::{ChoppedIo, Frame, vectors};
 
@@ -29,6 +29,8 @@ struct Control {
     fails: AtomicBool,
     /// Whether writes panic.
     panics: AtomicBool,
+    /// Whether a write takes its time, and takes a byte.
+    trickles: AtomicBool,
     /// What one of its handles waits for when it is dropped, to panic then.
     end: Mutex<Option<mpsc::Receiver<()>>>,
 }
@@ -82,6 +84,13 @@ impl Write for Observed {
         );
         if self.control.fails.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let mut bytes = bytes;
+        if self.control.trickles.load(Ordering::SeqCst) {
+            // This is the pace of the peer, and nobody's to wait for.
+            let (_kept, never) = mpsc::channel::<()>();
+            _ = never.recv_timeout(Duration::from_millis(1));
+            bytes = &bytes[..1];
         }
         let written = self.io.write(bytes)?;
         self.control.writes.fetch_add(1, Ordering::SeqCst);
@@ -601,6 +610,39 @@ fn a_connection_whose_tap_panics_with_a_message_in_hand_is_over() {
     }));
     replied.expect_err("the tap panics");
     served.ws.send("more").expect_err("it is over");
+}
+
+/// What was sent to it: so many bytes, and as many writes.
+const SLOW: usize = 2000;
+
+/// Its peer takes a byte now and then.
+fn slow() -> Served {
+    let mut slow = served();
+    slow.control.trickles.store(true, Ordering::SeqCst);
+    let message = Frame::binary([7; SLOW]).masked(vectors::KEY).bytes();
+    slow.peer.write_all(&message.repeat(2)).expect("written");
+    reply(&mut slow.ws);
+    slow
+}
+
+#[test]
+fn a_peer_that_takes_a_byte_now_and_then_holds_up_neither_the_attendant_nor_its_own_end() {
+    let slow = slow();
+    slow.others.recv().expect("somebody writes for it");
+    let_the_attendant_look();
+    assert_eq!(slow.ws.state(), State::Open);
+    assert!(slow.writes() < SLOW, "somebody has waited for it");
+    slow.ws.abort();
+}
+
+#[test]
+fn a_drop_does_not_wait_for_a_peer_that_takes_a_byte_now_and_then() {
+    let _occupied = occupy_the_attendant();
+    let slow = slow();
+    drop(slow.ws);
+    assert!(slow.control.writes.load(Ordering::SeqCst) < SLOW, "it has");
+    // The rest need not be waited for.
+    slow.control.fails.store(true, Ordering::SeqCst);
 }
 
 /// A peer that takes nothing keeps neither the attendant nor the connection's owner from their work.
