@@ -12,16 +12,19 @@
 //! A thread that waits for input with nothing put off leaves the list by [`Listing::owner_waits`]: it is in the middle of an
 //! operation, so that the attendant cannot look at the connection itself.
 //!
-//! The attendant waits for no peer longer than for a moment, and once: what is left then falls to a thread of its own.
+//! The attendant waits for one peer at each look, and for a moment: what is left then falls to a thread of its own, and so
+//! does at once what other connections owe that are yet to be looked at, and what one owes whose peer was waited for
+//! before. However many peers take nothing, what is owed to others does not wait for each of them.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::listing::{Attended, Listing};
+use crate::timed::SHORTEST_WAIT;
 
 /// How often the attendant looks. What was put off is written at the second look.
 const TICK: Duration = Duration::from_micros(500);
@@ -33,12 +36,31 @@ const LOOKS: u32 = 16;
 /// A connection that may have put something off.
 pub(crate) trait Unattended: Send + Sync + 'static {
     /// Looks at it, and writes what is owed if it was seen owing before. What its peer does not take soon is for
-    /// [`follow_up`]. If nothing is owed, it leaves the list if it `may_leave`.
-    fn attend(self: Arc<Self>, listing: &Arc<Listing>, may_leave: bool) -> Attended;
+    /// [`follow_up`].
+    fn attend(self: Arc<Self>, listing: &Arc<Listing>, look: &mut Look) -> Attended;
 
     /// It has left the list. Whether it was the last that knew of it, and a stream is dropped with it, is for
     /// [`drop_aside`].
     fn let_go(self: Arc<Self>);
+}
+
+/// What the connections share of one look at all of them.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// Whether a connection that owes nothing leaves the list.
+    pub(crate) may_leave: bool,
+    /// Whether a peer may be waited for. None was yet.
+    pub(crate) may_wait: bool,
+}
+
+impl Look {
+    /// Writes, and notes whether that took its time.
+    pub(crate) fn write<R>(&mut self, write: impl FnOnce() -> R) -> R {
+        let until = Instant::now() + SHORTEST_WAIT;
+        let written = write();
+        self.may_wait &= Instant::now() < until;
+        written
+    }
 }
 
 /// A connection on the list.
@@ -148,9 +170,13 @@ impl Drop for Presence {
 
 /// Looks at all connections once.
 fn look(entries: &mut Vec<Entry>, may_leave: bool) {
+    let mut look = Look {
+        may_leave,
+        may_wait: true,
+    };
     let mut next = 0;
     while let Some(entry) = entries.get(next) {
-        match attend(entry, may_leave) {
+        match attend(entry, &mut look) {
             Attended::Again => next += 1,
             Attended::Left => {
                 let connection = entries.swap_remove(next).connection;
@@ -162,13 +188,11 @@ fn look(entries: &mut Vec<Entry>, may_leave: bool) {
 }
 
 /// Looks at one connection.
-fn attend(entry: &Entry, may_leave: bool) -> Attended {
+fn attend(entry: &Entry, look: &mut Look) -> Attended {
     let connection = Arc::clone(&entry.connection);
     // It may be the stream that panics, or a tap. Its owner finds that out, and others have nothing to do with it.
-    catch_unwind(AssertUnwindSafe(|| {
-        connection.attend(&entry.listing, may_leave)
-    }))
-    .unwrap_or_else(|_| entry.listing.leave())
+    catch_unwind(AssertUnwindSafe(|| connection.attend(&entry.listing, look)))
+        .unwrap_or_else(|_| entry.listing.leave())
 }
 
 /// Drops what only the attendant had left of a connection. That may take its time, or panic.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::Stream;
-use crate::attendant::{self, Unattended};
+use crate::attendant::{self, Look, Unattended};
 use crate::listing::{Attended, Listing};
 use crate::whole::Whole;
 
@@ -238,11 +238,11 @@ impl<S: Stream> Drop for Held<'_, S> {
 }
 
 impl<S: Stream + Send + 'static> Unattended for Place<S> {
-    fn attend(self: Arc<Self>, listing: &Arc<Listing>, may_leave: bool) -> Attended {
+    fn attend(self: Arc<Self>, listing: &Arc<Listing>, look: &mut Look) -> Attended {
         let mut slot = match self.whole.try_lock() {
             Ok(slot) => slot,
             // Its owner is at work.
-            Err(TryLockError::WouldBlock) if may_leave => return listing.leave_to_owner(),
+            Err(TryLockError::WouldBlock) if look.may_leave => return listing.leave_to_owner(),
             Err(TryLockError::WouldBlock) => return Attended::Again,
             Err(TryLockError::Poisoned(poisoned)) => self.recover(poisoned.into_inner()),
         };
@@ -250,15 +250,20 @@ impl<S: Stream + Send + 'static> Unattended for Place<S> {
             return listing.leave();
         };
         whole.take_back();
-        if !whole.driver.is_owing() && may_leave {
+        if !whole.driver.is_owing() && look.may_leave {
             return listing.leave();
         }
         if !whole.driver.is_owing() || whole.driver.is_unseen() {
             return Attended::Again;
         }
-        whole.write_for_owner(|| self.is_wanted.load(Ordering::Relaxed));
-        if !whole.driver.is_owing() {
-            return listing.leave();
+        if look.may_wait && !whole.is_slow {
+            let is_wanted = || self.is_wanted.load(Ordering::Relaxed);
+            look.write(|| whole.write_for_owner(is_wanted));
+            // An owner that waits for this sees to what it leaves.
+            if !whole.driver.is_owing() || is_wanted() {
+                return listing.leave();
+            }
+            whole.is_slow = true;
         }
         listing.leave_to_follower();
         // Whom the follower finds at work is to be the owner.

@@ -67,6 +67,8 @@ pub(crate) struct Held {
     pub(crate) flushing: usize,
     /// Whether there is a thread that writes what was left to nobody.
     pub(crate) followed: bool,
+    /// Whether its peer kept the attendant waiting, and nobody has found it otherwise since.
+    pub(crate) is_slow: bool,
     /// The silence that the receiver bears.
     pub(crate) read_timeout: Option<Duration>,
     /// Who has received last.
@@ -115,6 +117,7 @@ impl Handover {
                 waiting: 0,
                 flushing: 0,
                 followed: false,
+                is_slow: false,
                 read_timeout: None,
                 receiver: None,
             }),

@@ -92,6 +92,7 @@ impl Handover {
         let (mut held, _) =
             self.drive_until(self.lock(), patience, Some(LOOK_AROUND), None, is_done);
         held.followed = false;
+        held.is_slow &= !held.driver.is_flushed();
     }
 
     /// There is no thread to be had: what is left goes out with the next call on either half.
@@ -145,7 +146,7 @@ impl Handover {
 }
 
 impl Held {
-    fn leave_to_follower(&mut self) -> Rest {
+    pub(crate) fn leave_to_follower(&mut self) -> Rest {
         match std::mem::replace(&mut self.followed, true) {
             true => Rest::Others,
             false => Rest::Nobody,

@@ -86,8 +86,13 @@ impl Handover {
 
     /// Writes what was put off by a thread that has not come back, as far as the peer takes it soon. `None` if it is to be
     /// looked at again: nothing was put off when this was called before, or now, and it may not leave then. It does `leave`
-    /// otherwise.
-    pub(crate) fn write_deferred(&self, may_leave: bool, leave: impl Fn()) -> Option<Rest> {
+    /// otherwise. If it may not wait, or if the peer was slow before, all that was put off is left.
+    pub(crate) fn write_deferred(
+        &self,
+        may_leave: bool,
+        may_wait: bool,
+        leave: impl Fn(),
+    ) -> Option<Rest> {
         let mut held = self.lock();
         if !held.driver.is_owing() {
             return may_leave.then(|| {
@@ -98,9 +103,14 @@ impl Handover {
         if held.driver.is_unseen() {
             return None;
         }
+        if !may_wait || held.is_slow {
+            leave();
+            return Some(held.leave_to_follower());
+        }
         let rest = self.write_for_a_moment(held, WRITE_PATIENCE);
         let mut held = self.lock();
         held.driver.wrote_for_others();
+        held.is_slow = rest == Rest::Nobody;
         // Meanwhile something else may have been put off.
         let is_new = rest == Rest::None && held.driver.is_owing();
         if is_new {

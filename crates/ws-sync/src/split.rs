@@ -12,7 +12,7 @@ use ws_proto::{
     MessageRef, Offered, OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
-use crate::attendant::{self, Unattended};
+use crate::attendant::{self, Look, Unattended};
 use crate::driver::Driver;
 use crate::handover::Handover;
 use crate::listing::{Attended, Listing};
@@ -510,11 +510,14 @@ impl Drop for Receiver {
 }
 
 impl Unattended for Shared {
-    fn attend(self: Arc<Self>, listing: &Arc<Listing>, may_leave: bool) -> Attended {
+    fn attend(self: Arc<Self>, listing: &Arc<Listing>, look: &mut Look) -> Attended {
         // Nobody but the list and this call has it when its halves have been dropped: the stream is not to wait.
         let is_orphan = Arc::strong_count(&self) == 2;
         let leave = || _ = listing.leave();
-        match self.handover.write_deferred(may_leave || is_orphan, leave) {
+        let may_leave = look.may_leave || is_orphan;
+        let may_wait = look.may_wait;
+        let write = || self.handover.write_deferred(may_leave, may_wait, leave);
+        match look.write(write) {
             None => return Attended::Again,
             // It is written whether or not anybody is left.
             Some(Rest::Nobody) => self.start_following_up(|_| false),

@@ -46,6 +46,8 @@ pub(crate) struct Whole<S> {
     pub(crate) is_attended: bool,
     /// Whether somebody has been told to. Most connections never put anything off.
     pub(crate) listing: Option<Arc<Listing>>,
+    /// Whether its peer kept others waiting that wrote, and nobody has found it otherwise since.
+    pub(crate) is_slow: bool,
     /// Whether it is lent, so that nothing of its own is at work on it but a tap.
     is_lent: bool,
     /// Whether the tap is at work, if there is one.
@@ -61,6 +63,7 @@ impl<S: Stream> Whole<S> {
             read_timeout: None,
             is_attended: false,
             listing: None,
+            is_slow: false,
             is_lent: false,
             is_tapped: None,
         }
@@ -199,8 +202,12 @@ impl<S: Stream> Whole<S> {
                 self.listen();
                 true
             }
+            Written::All => {
+                self.is_slow = false;
+                false
+            }
             // What the stream does not wait for is for those who know when it is ready.
-            Written::All | Written::Failed(_) | Written::Refused(_) => false,
+            Written::Failed(_) | Written::Refused(_) => false,
         };
         self.driver.wrote_for_others();
         goes_on && self.driver.is_owing()

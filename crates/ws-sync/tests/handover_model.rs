@@ -597,7 +597,7 @@ fn attend(server: &Arc<Handover>) -> thread::JoinHandle<()> {
     let server = Arc::clone(server);
     thread::spawn(move || {
         loop {
-            match server.write_deferred(true, || {}) {
+            match server.write_deferred(true, true, || {}) {
                 None => thread::yield_now(),
                 Some(Rest::Nobody) => return server.follow_up(|| false),
                 Some(Rest::None | Rest::Others) => return,
