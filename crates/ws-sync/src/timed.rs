@@ -30,6 +30,17 @@ impl<S: Stream> Timed<S> {
         }
     }
 
+    /// The stream, with none of the bounds that were set here: who has it next knows nothing of them.
+    pub(crate) fn into_stream(mut self) -> io::Result<S> {
+        if self.read_timeout.is_some() {
+            self.stream.set_read_timeout(None)?;
+        }
+        if self.write_timeout.is_some() {
+            self.stream.set_write_timeout(None)?;
+        }
+        Ok(self.stream)
+    }
+
     /// Reads once, waiting until `deadline` at most; what has arrived is read even after it. An interrupted read is
     /// tried again.
     pub(crate) fn read(

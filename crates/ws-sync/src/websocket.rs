@@ -367,7 +367,7 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// When the stream cannot be cloned. The connection is lost then.
+    /// When the stream cannot be cloned, or does not let go of a timeout that was set. The connection is lost then.
     pub fn split(self) -> io::Result<(Sender, Receiver)>
     where
         S: CloneStream + Send + 'static,
@@ -375,7 +375,7 @@ impl<S: Stream> WebSocket<S> {
         let whole = self.owner.into_whole();
         let read_timeout = whole.read_timeout;
         let (sender, mut receiver) =
-            split::split(whole.driver, whole.stream.stream, self.negotiated)?;
+            split::split(whole.driver, whole.stream.into_stream()?, self.negotiated)?;
         receiver.set_read_timeout(read_timeout);
         Ok((sender, receiver))
     }

@@ -31,6 +31,8 @@ struct Control {
     panics: AtomicBool,
     /// Whether a write takes its time, and takes a byte.
     trickles: AtomicBool,
+    /// What bounds its reads and its writes.
+    timeouts: Mutex<[Option<Duration>; 2]>,
     /// What one of its handles waits for when it is dropped, to panic then.
     end: Mutex<Option<mpsc::Receiver<()>>>,
 }
@@ -120,11 +122,13 @@ impl CloneStream for Observed {
 
 impl Stream for Observed {
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.control.timeouts.lock().expect("no panic")[0] = timeout;
         self.io.set_read_timeout(timeout);
         Ok(())
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.control.timeouts.lock().expect("no panic")[1] = timeout;
         self.io.set_write_timeout(timeout);
         Ok(())
     }
@@ -383,6 +387,22 @@ fn what_was_sent_before_a_split_arrives() {
     reply(&mut served.ws);
     let _halves = served.ws.split().expect("it can");
     expect(&mut served.peer, &replies(1));
+}
+
+/// Its halves would take for a stream that does not block what ends before it should.
+#[test]
+fn a_split_leaves_no_timeout_on_the_stream() {
+    let mut served = served();
+    let bound = Some(Duration::from_millis(1));
+    served.ws.set_read_timeout(bound);
+    served.ws.send("something").expect("sent");
+    served.ws.recv().expect_err("nothing comes");
+    let timeouts = |served: &Control| *served.timeouts.lock().expect("no panic");
+    let before = timeouts(&served.control);
+    assert!(before[0] == bound && before[1].is_some(), "{before:?}");
+    served.ws.set_read_timeout(None);
+    let _halves = served.ws.split().expect("it can");
+    assert_eq!(timeouts(&served.control), [None, None]);
 }
 
 #[test]
