@@ -120,8 +120,7 @@ impl<S: Stream> Owner<S> {
         if let Some(whole) = &mut *slot
             && whole.driver.is_owing()
         {
-            // Nobody will take what arrives.
-            whole.driver.stop_listening();
+            whole.driver.abandon();
             // It may be the stream that panics.
             if !std::thread::panicking() {
                 whole.write_briefly();

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use ws_proto::{
-    CloseCode, CloseInfo, Compress, Connection, Detached, Event, Lent, Message, MessageKind,
-    MessageRef, ProtocolError, Replies, SendError, State,
+    CloseCode, CloseInfo, Compress, Connection, Detached, Event, FlushMark, Lent, Message,
+    MessageKind, MessageRef, ProtocolError, Replies, SendError, State,
 };
 
 use crate::Error;
@@ -82,8 +82,19 @@ pub(crate) struct Driver {
     is_deferred: bool,
     /// Whether somebody else has seen that.
     is_seen: bool,
+    /// Up to where that is owed, if nobody will send any more.
+    last: Option<Last>,
     /// Writing has failed while nobody was there to be told.
     is_untold: bool,
+}
+
+/// What is owed at the end, when all who send have gone. What is queued later, Pongs above all, is owed to nobody: who
+/// goes on asking for it is not to keep the connection.
+#[derive(Debug)]
+pub(crate) struct Last {
+    mark: FlushMark,
+    /// When it is given up.
+    until: Option<Instant>,
 }
 
 /// What the stream has to do next.
@@ -150,6 +161,7 @@ impl Driver {
             unwritable: None,
             is_deferred: false,
             is_seen: false,
+            last: None,
             is_untold: false,
         }
     }
@@ -176,8 +188,38 @@ impl Driver {
         self.is_deferred = self.is_deferred
             && !self.is_flushed()
             && self.unwritable.is_none()
-            && !self.connection.is_finished();
+            && !self.connection.is_finished()
+            && !self.has_written_last();
         self.is_deferred
+    }
+
+    /// Nobody will take what arrives, nor send any more.
+    pub(crate) fn abandon(&mut self) {
+        self.stop_listening();
+        self.last = Some(self.last_owed());
+    }
+
+    fn has_written_last(&mut self) -> bool {
+        let Some(mut last) = self.last.take() else {
+            return false;
+        };
+        let has_written = self.has_written(&mut last);
+        self.last = Some(last);
+        has_written
+    }
+
+    /// What is owed if nobody sends any more.
+    pub(crate) fn last_owed(&self) -> Last {
+        let timeout = self.connection.write_timeout();
+        Last {
+            mark: self.connection.flush_mark(),
+            until: timeout.and_then(|timeout| now().checked_add(timeout)),
+        }
+    }
+
+    /// Whether that was written, or is given up.
+    pub(crate) fn has_written(&self, last: &mut Last) -> bool {
+        has_passed(last.until) || !self.unflushed && self.connection.is_written(&mut last.mark)
     }
 
     /// Whether nobody else has seen yet what was put off, before now.

@@ -12,6 +12,7 @@
 //! ([`Config::write_timeout`](ws_proto::Config::write_timeout) gives up a peer that takes nothing), carries out a closing
 //! handshake that was begun, and ends when nothing is left to do, or when all halves have been dropped.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use ws_proto::{CloseCode, Offered, OverflowPolicy, PreparedMessage, State};
@@ -82,10 +83,20 @@ impl Handover {
     }
 
     /// Writes what others have left until there is nothing left to do, or `nobody_is_left` to do it for.
-    pub(crate) fn follow_up(&self, nobody_is_left: impl Fn() -> bool) {
+    ///
+    /// If there `is_something_put_off` that is written all the same, and then no more.
+    pub(crate) fn follow_up(&self, nobody_is_left: impl Fn() -> bool, is_something_put_off: bool) {
+        let last = RefCell::new(None);
+        let has_written_last = |held: &Held| {
+            let mut last = last.borrow_mut();
+            let last = last.get_or_insert_with(|| held.driver.last_owed());
+            held.driver.has_written(last)
+        };
         let is_done = |held: &Held| {
             let is_open = held.driver.connection.state() == State::Open;
-            held.is_over() || nobody_is_left() || is_open && held.driver.is_flushed()
+            held.is_over()
+                || is_open && held.driver.is_flushed()
+                || nobody_is_left() && (!is_something_put_off || has_written_last(held))
         };
         let patience = Patience::Committed(LOOK_AROUND);
         // A stream that does not wait leaves no more to do here: it is for those who know when it is ready.

@@ -520,7 +520,7 @@ impl Unattended for Shared {
         match look.write(write) {
             None => return Attended::Again,
             // It is written whether or not anybody is left.
-            Some(Rest::Nobody) => self.start_following_up(|_| false),
+            Some(Rest::Nobody) => self.start_following_up(true),
             Some(Rest::None | Rest::Others) => {}
         }
         Attended::Left
@@ -561,15 +561,18 @@ impl Shared {
     /// Starts whoever is needed to write the rest; whether there is none.
     fn see_to(self: &Arc<Self>, rest: Rest) -> bool {
         if rest == Rest::Nobody {
-            self.start_following_up(|shared| Arc::strong_count(shared) == 1);
+            self.start_following_up(false);
         }
         rest == Rest::None
     }
 
-    /// Starts a thread that writes the rest, unless there `is_nobody` to do it for.
-    fn start_following_up(self: &Arc<Self>, is_nobody: fn(&Arc<Self>) -> bool) {
+    /// Starts a thread that writes the rest, for those who are left, or because there `is_something_put_off`.
+    fn start_following_up(self: &Arc<Self>, is_something_put_off: bool) {
         let shared = Arc::clone(self);
-        let follow_up = move || shared.handover.follow_up(|| is_nobody(&shared));
+        let follow_up = move || {
+            let is_nobody = || Arc::strong_count(&shared) == 1;
+            shared.handover.follow_up(is_nobody, is_something_put_off);
+        };
         if !attendant::follow_up(follow_up) {
             self.handover.nobody_follows();
         }

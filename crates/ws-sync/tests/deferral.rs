@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use ws_sync::{
@@ -490,6 +490,29 @@ fn a_dropped_connection_is_not_kept_for_a_peer_that_takes_nothing() {
     let mut received = Vec::new();
     served.peer.read_to_end(&mut received).expect("the end");
     assert_eq!(received, replies(1)[..7]);
+}
+
+/// Nor for one that goes on asking for Pongs, of which it takes one byte for each.
+#[test]
+fn a_dropped_connection_is_not_kept_for_a_peer_that_pings() {
+    for is_split in [false, true] {
+        let config = config().with_write_timeout(Some(Duration::from_millis(50)));
+        let mut served = Served::new(7, config, None);
+        served.peer.write_all(&burst(2)).expect("written");
+        if is_split {
+            reply_in_halves(&mut served.ws.split().expect("it can"));
+        } else {
+            reply(&mut served.ws);
+            drop(served.ws);
+        }
+        let ping = Frame::ping("ping").masked(vectors::KEY).bytes();
+        let (begun, mut byte) = (Instant::now(), [0]);
+        while served.peer.write_all(&ping).is_ok()
+            && served.peer.read(&mut byte).is_ok_and(|count| count > 0)
+        {
+            assert!(begun.elapsed() < WATCHDOG, "it is kept, split: {is_split}");
+        }
+    }
 }
 
 #[test]

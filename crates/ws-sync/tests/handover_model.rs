@@ -599,7 +599,7 @@ fn attend(server: &Arc<Handover>) -> thread::JoinHandle<()> {
         loop {
             match server.write_deferred(true, true, || {}) {
                 None => thread::yield_now(),
-                Some(Rest::Nobody) => return server.follow_up(|| false),
+                Some(Rest::Nobody) => return server.follow_up(|| false, false),
                 Some(Rest::None | Rest::Others) => return,
             }
         }
@@ -628,7 +628,7 @@ fn publish(server: &Arc<Handover>, texts: &[&str]) -> Vec<thread::JoinHandle<()>
 
 fn follow_up(server: &Arc<Handover>, rest: Rest) -> Option<thread::JoinHandle<()>> {
     let server = Arc::clone(server);
-    (rest == Rest::Nobody).then(|| thread::spawn(move || server.follow_up(|| false)))
+    (rest == Rest::Nobody).then(|| thread::spawn(move || server.follow_up(|| false, false)))
 }
 
 /// Tries to send these, and starts whoever is needed for the rest; gives their threads.
