@@ -11,6 +11,8 @@ use crate::deferred::Held;
 const IS_LENT: &str = "a message that is held is lent";
 
 /// The stream of a [`WebSocket`](crate::WebSocket), from [`WebSocket::get_ref`](crate::WebSocket::get_ref).
+///
+/// As with [`Received`], the connection is locked while this is held, and it stays in its thread.
 #[derive(Debug)]
 pub struct StreamRef<'a, S: Stream> {
     held: Held<'a, S>,
@@ -35,6 +37,10 @@ impl<S: Stream> Deref for StreamRef<'_, S> {
 ///
 /// While this is held the connection does nothing else; the buffer that the message came in is kept, and replies wait. To
 /// wait for something else meanwhile, keep a copy ([`MessageRef::to_message`]) and drop this.
+///
+/// It stays in its thread: it is not [`Send`], for it holds a lock. If it is never dropped ([`std::mem::forget`]) that
+/// stays locked, and the next call on the connection waits for ever. A panic while it is held, other than one of the
+/// stream's or of a tap's, is no concern of the connection's: that can be used as before.
 #[derive(Debug)]
 pub struct Received<'a, S: Stream> {
     held: Held<'a, S>,

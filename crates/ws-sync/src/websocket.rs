@@ -47,6 +47,12 @@ use crate::{CloneStream, Error, Stream};
 /// [`SendError::BufferFull`](crate::SendError::BufferFull).
 ///
 /// The opening handshake needs a stream that blocks: switch it over afterwards.
+///
+/// # Calls that only look
+///
+/// [`state`](Self::state), [`stats`](Self::stats) and others that only tell something wait for no peer, with one exception:
+/// while another thread writes what [`send`](Self::send) has put off, they wait until that leaves off: up to some
+/// 20 milliseconds where the peer takes nothing.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     owner: Owner<S>,
