@@ -351,7 +351,12 @@ impl Held {
             }
             // What ended the connection says more than what its end did to a write.
             (_, Performed::Failed(_)) if self.is_over() => {}
-            (_, Performed::Failed(error)) => self.driver.write_failed(error),
+            (_, Performed::Failed(error)) => {
+                self.driver.write_failed(error);
+                if self.followed {
+                    self.driver.wrote_for_others();
+                }
+            }
             (_, Performed::Stalled) => return Written::Stalled,
             (_, Performed::Refused(error)) => return Written::Refused(error),
         }
