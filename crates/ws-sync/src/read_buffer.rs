@@ -9,7 +9,7 @@ use crate::Stream;
 use crate::timed::Timed;
 
 /// What a read takes of a connection that has little to read.
-pub(crate) const READ_MIN: usize = 4 * 1024;
+pub(crate) const READ_MIN: usize = 2 * 1024;
 
 /// The read buffer grows to this while reads fill it: a message of 64 KiB with its header. 4 KiB reads would split
 /// bursts, and larger ones measured no faster.

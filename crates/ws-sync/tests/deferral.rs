@@ -667,8 +667,8 @@ fn a_connection_whose_tap_panics_with_a_message_in_hand_is_over() {
     served.ws.send("more").expect_err("it is over");
 }
 
-/// What was sent to it: so many bytes, and as many writes.
-const SLOW: usize = 2000;
+/// What was sent to it: so many bytes, and as many writes. Two of them come with one read.
+const SLOW: usize = 900;
 
 /// Its peer takes a byte now and then.
 fn slow() -> Served {
