@@ -462,27 +462,19 @@ fn a_reply_arrives_though_its_thread_does_something_else() {
     }
 }
 
+/// At once, or as the peer takes it.
+///
 /// spec: S-07
 #[test]
 fn what_was_sent_before_a_drop_arrives() {
-    let mut served = served();
-    served.peer.write_all(&burst(2)).expect("written");
-    reply(&mut served.ws);
-    drop(served.ws);
-    let mut received = Vec::new();
-    served.peer.read_to_end(&mut received).expect("the end");
-    assert_eq!(received, replies(1));
-}
-
-#[test]
-fn what_was_sent_before_a_drop_arrives_as_the_peer_takes_it() {
-    let mut served = Served::new(7, config(), None);
-    served.peer.write_all(&burst(2)).expect("written");
-    reply(&mut served.ws);
-    drop(served.ws);
-    let mut received = Vec::new();
-    served.peer.read_to_end(&mut received).expect("the end");
-    assert_eq!(received, replies(1));
+    for mut served in [served(), Served::new(7, config(), None)] {
+        served.peer.write_all(&burst(2)).expect("written");
+        reply(&mut served.ws);
+        drop(served.ws);
+        let mut received = Vec::new();
+        served.peer.read_to_end(&mut received).expect("the end");
+        assert_eq!(received, replies(1));
+    }
 }
 
 /// spec: CD-06
