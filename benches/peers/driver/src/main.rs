@@ -87,7 +87,7 @@ fn contest(pattern: Pattern, contenders: &[Contender], arguments: &Arguments) ->
             }
             for (contender, cell) in round::timed(&order, scenario, arguments) {
                 match cell {
-                    Ok(cell) => table.add(scenario, contender, cell),
+                    Ok(cell) => table.add(scenario, contender, round, cell),
                     Err(error) => eprintln!("{} {}: {error}", scenario.name, contender.name),
                 }
             }

@@ -1,5 +1,7 @@
 //! The Markdown tables.
 
+use std::collections::BTreeMap;
+
 use crate::arguments::Arguments;
 use crate::contender::{Contender, Kind};
 use crate::round::Seen;
@@ -9,7 +11,8 @@ use crate::server::Spent;
 /// One round of one contender.
 #[derive(Debug, Clone, Copy)]
 pub struct Cell {
-    /// CPU time per reply, delivery or connection, in microseconds.
+    /// CPU time per reply, delivery or connection, in microseconds: the lower quartile of the round's turns. What a
+    /// neighbour does to caches and clock rate makes every second turn half as dear again, and none cheaper.
     cost: f64,
     /// Share of the window that the contender, and the generator, had a core.
     busy: f64,
@@ -19,9 +22,18 @@ pub struct Cell {
 }
 
 impl Cell {
-    pub fn new(spent: Spent, seen: Seen) -> Self {
+    /// Of the turns of a round.
+    pub fn new(turns: &[(Spent, Seen)]) -> Self {
+        let (mut spent, mut seen) = (Spent::default(), Seen::default());
+        for (turn, of_turn) in turns {
+            spent += *turn;
+            seen += *of_turn;
+        }
+        let cost = |(spent, seen): &(Spent, Seen)| spent.process.as_secs_f64() * 1e6 / seen.replies;
+        let mut costs: Vec<f64> = turns.iter().map(cost).collect();
+        costs.sort_by(f64::total_cmp);
         Self {
-            cost: spent.process.as_secs_f64() * 1e6 / seen.replies,
+            cost: costs.get(costs.len() / 4).copied().unwrap_or(f64::NAN),
             busy: spent.process.div_duration_f64(spent.wall),
             generator_busy: spent.generator.div_duration_f64(spent.wall),
             reply_len: seen.payload_bytes.map(|bytes| bytes / seen.replies),
@@ -46,8 +58,8 @@ pub struct Table {
 struct Row {
     name: &'static str,
     description: &'static str,
-    /// The rounds of each contender, in the order of the table's contenders.
-    cells: Vec<Vec<Cell>>,
+    /// The rounds of each contender, in the order of the table's contenders. A round that failed is not there.
+    cells: Vec<BTreeMap<usize, Cell>>,
 }
 
 /// Of the undisturbed rounds, or of all where none is undisturbed. Medians are what a quiet machine is quoted by;
@@ -59,6 +71,19 @@ enum Statistic {
     Maximum,
 }
 
+impl Statistic {
+    /// Of what is sorted.
+    fn of(self, sorted: &[f64]) -> Option<f64> {
+        let middle = sorted.len() / 2;
+        match self {
+            Self::Minimum => sorted.first().copied(),
+            Self::Maximum => sorted.last().copied(),
+            Self::Median if sorted.len() % 2 == 1 => sorted.get(middle).copied(),
+            Self::Median => Some((sorted.get(middle.checked_sub(1)?)? + sorted.get(middle)?) / 2.0),
+        }
+    }
+}
+
 impl Table {
     pub fn new(pattern: Pattern, contenders: &[Contender]) -> Self {
         Self {
@@ -68,13 +93,13 @@ impl Table {
         }
     }
 
-    pub fn add(&mut self, scenario: &Scenario, contender: &Contender, cell: Cell) {
+    pub fn add(&mut self, scenario: &Scenario, contender: &Contender, round: usize, cell: Cell) {
         if self
             .scenarios
             .last()
             .is_none_or(|row| row.name != scenario.name)
         {
-            let cells = vec![Vec::new(); self.contenders.len()];
+            let cells = vec![BTreeMap::new(); self.contenders.len()];
             self.scenarios.push(Row {
                 name: scenario.name,
                 description: scenario.description,
@@ -86,7 +111,7 @@ impl Table {
             .iter()
             .position(|known| known.name == contender.name);
         if let (Some(row), Some(column)) = (self.scenarios.last_mut(), column) {
-            row.cells[column].push(cell);
+            row.cells[column].insert(round, cell);
         }
     }
 
@@ -106,7 +131,10 @@ impl Table {
             self.reference().1,
         );
         let rounds = format!("of {} rounds of {:?}", arguments.rounds, arguments.window);
-        println!("\nMedians {rounds}:\n\n{}", self.summary(Statistic::Median));
+        println!(
+            "\nMedians {rounds}, and the medians of each round's ratios:\n\n{}",
+            self.summary(Statistic::Median)
+        );
         println!("\nMinima {rounds}:\n\n{}", self.summary(Statistic::Minimum));
         for row in &self.scenarios {
             println!("\n## {} {}\n", row.name, row.description);
@@ -127,7 +155,7 @@ impl Table {
             for row in &self.scenarios {
                 text += &match row.cost(column, statistic) {
                     Some(cost) => {
-                        let ratio = self.ratio(row, self.reference().0, cost, statistic);
+                        let ratio = self.ratio(row, self.reference().0, column, statistic);
                         format!(" {} ({ratio}) |", three_figures(cost))
                     }
                     None => " - |".to_owned(),
@@ -139,14 +167,14 @@ impl Table {
 
     fn detail(&self, row: &Row) -> String {
         let mut text = String::from(
-            "| contender | min | median | max | to the best floor: minima | medians | to the best peer: minima | \
-             medians | busy | generator busy | disturbed rounds |",
+            "| contender | min | median | max | to the best floor: minima | rounds | to the best peer: minima | \
+             rounds | busy | generator busy | disturbed rounds |",
         );
         // What is compressed is not as long as what was sent.
         let has_lens = row
             .cells
             .iter()
-            .flatten()
+            .flat_map(BTreeMap::values)
             .any(|cell| cell.reply_len.is_some());
         let (name, rule) = if has_lens {
             (" bytes per reply |", "---:|")
@@ -163,22 +191,22 @@ impl Table {
                 continue;
             };
             let mean =
-                |of: fn(&Cell) -> f64| cells.iter().map(of).sum::<f64>() / cells.len() as f64;
+                |of: fn(&Cell) -> f64| cells.values().map(of).sum::<f64>() / cells.len() as f64;
             let reply_len = match has_lens {
                 true => format!(" {:.1} |", mean(|cell| cell.reply_len.unwrap_or_default())),
                 false => String::new(),
             };
-            let disturbed = cells.iter().filter(|cell| cell.is_disturbed()).count();
+            let disturbed = cells.values().filter(|cell| cell.is_disturbed()).count();
             text += &format!(
                 "| {} | {} | {} | {} | {} | {} | {} | {} | {:.2} | {:.2} | {disturbed} |{reply_len}\n",
                 contender.name,
                 three_figures(min),
                 three_figures(median),
                 three_figures(max),
-                self.ratio(row, Kind::Floor, min, Statistic::Minimum),
-                self.ratio(row, Kind::Floor, median, Statistic::Median),
-                self.ratio(row, Kind::Peer, min, Statistic::Minimum),
-                self.ratio(row, Kind::Peer, median, Statistic::Median),
+                self.ratio(row, Kind::Floor, column, Statistic::Minimum),
+                self.ratio(row, Kind::Floor, column, Statistic::Median),
+                self.ratio(row, Kind::Peer, column, Statistic::Minimum),
+                self.ratio(row, Kind::Peer, column, Statistic::Median),
                 mean(|cell| cell.busy),
                 mean(|cell| cell.generator_busy),
             );
@@ -186,17 +214,18 @@ impl Table {
         text
     }
 
-    /// Of a cost to that of the best contender of a kind.
-    fn ratio(&self, row: &Row, reference: Kind, cost: f64, statistic: Statistic) -> String {
-        let references =
-            (0..self.contenders.len()).filter(|column| self.contenders[*column].kind == reference);
-        match references
-            .filter_map(|column| row.cost(column, statistic))
-            .min_by(f64::total_cmp)
-        {
-            Some(best) => format!("{:.2}", cost / best),
-            None => "-".to_owned(),
-        }
+    /// Of a contender's cost to that of the best of a kind: of their minima; or, for the median, of what they cost in
+    /// the same round, since a shared machine may be half as fast in one round as in another, but is so for both.
+    fn ratio(&self, row: &Row, reference: Kind, column: usize, statistic: Statistic) -> String {
+        let best = (0..self.contenders.len())
+            .filter(|column| self.contenders[*column].kind == reference)
+            .filter_map(|column| Some((column, row.cost(column, statistic)?)))
+            .min_by(|(_, one), (_, other)| one.total_cmp(other));
+        let ratio = best.and_then(|(best, least)| match statistic {
+            Statistic::Minimum => Some(row.cost(column, statistic)? / least),
+            Statistic::Median | Statistic::Maximum => row.paired(column, best, statistic),
+        });
+        ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
     }
 
     /// Whom the others are compared with. Nothing that copies bytes compares with who compresses them.
@@ -212,23 +241,31 @@ impl Table {
 
 impl Row {
     fn cost(&self, column: usize, statistic: Statistic) -> Option<f64> {
-        let cells = &self.cells[column];
-        let calm = cells.iter().filter(|cell| !cell.is_disturbed());
-        let mut costs: Vec<f64> = calm.map(|cell| cell.cost).collect();
-        if costs.is_empty() {
-            costs = cells.iter().map(|cell| cell.cost).collect();
-        }
-        costs.sort_by(f64::total_cmp);
-        let middle = costs.len() / 2;
-        match statistic {
-            Statistic::Minimum => costs.first().copied(),
-            Statistic::Maximum => costs.last().copied(),
-            Statistic::Median if costs.len() % 2 == 1 => costs.get(middle).copied(),
-            Statistic::Median => {
-                Some((costs.get(middle.checked_sub(1)?)? + costs.get(middle)?) / 2.0)
-            }
-        }
+        let cells = self.cells[column].values();
+        of_the_calm(
+            cells.map(|cell| (cell.cost, cell.is_disturbed())),
+            statistic,
+        )
     }
+
+    /// Of a contender's cost to that of another in the same round.
+    fn paired(&self, column: usize, other: usize, statistic: Statistic) -> Option<f64> {
+        let rounds = self.cells[column].iter().filter_map(|(round, cell)| {
+            let other = self.cells[other].get(round)?;
+            let is_disturbed = cell.is_disturbed() || other.is_disturbed();
+            Some((cell.cost / other.cost, is_disturbed))
+        });
+        of_the_calm(rounds, statistic)
+    }
+}
+
+/// Of the rounds' figures, each with whether something disturbed it.
+fn of_the_calm(figures: impl Iterator<Item = (f64, bool)>, statistic: Statistic) -> Option<f64> {
+    let (disturbed, calm): (Vec<_>, Vec<_>) = figures.partition(|(_, is_disturbed)| *is_disturbed);
+    let rounds = if calm.is_empty() { disturbed } else { calm };
+    let mut figures: Vec<f64> = rounds.into_iter().map(|(figure, _)| figure).collect();
+    figures.sort_by(f64::total_cmp);
+    statistic.of(&figures)
 }
 
 /// 0.231, 3.17, 12.3, 240.

@@ -18,7 +18,7 @@ use crate::wire::Burst;
 
 /// The contenders take turns of this length, back and forth: what a shared machine does for seconds falls on all of
 /// them. Servers whose turn it is not have nothing to do.
-const TURN: Duration = Duration::from_millis(50);
+const TURN: Duration = Duration::from_millis(20);
 
 /// What keeps a contender busy, and counts.
 pub trait Load {
@@ -52,8 +52,7 @@ struct Run<'a> {
     // It goes before its connections, so that it does not report each of them as torn.
     process: Process,
     load: Box<dyn Load + 'a>,
-    spent: Spent,
-    seen: Seen,
+    turns: Vec<(Spent, Seen)>,
 }
 
 /// The figures of each contender, in any order.
@@ -125,21 +124,22 @@ impl<'a> Run<'a> {
         Ok(Self {
             process,
             load,
-            spent: Spent::default(),
-            seen: Seen::default(),
+            turns: Vec::new(),
         })
     }
 
     fn take_turn(&mut self) -> Result<()> {
         // What the others have pushed out of the caches comes back.
         self.load.exchange_once()?;
-        let before = self.process.reading()?;
-        self.seen += self.load.run(TURN)?;
-        self.spent += self.process.reading()? - before;
+        let before = self.process.settled()?;
+        let seen = self.load.run(TURN)?;
+        let mut after = self.process.reading()?;
+        after.process = self.process.settled()?.process;
+        self.turns.push((after - before, seen));
         Ok(())
     }
 
     fn end(self) -> Cell {
-        Cell::new(self.spent, self.seen)
+        Cell::new(&self.turns)
     }
 }
