@@ -1,0 +1,118 @@
+//! In two hands.
+
+use std::io::{Read, Write};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use ws_sync::{Error, SendError};
+use ws_testkit::Frame;
+
+use crate::served::{
+    Control, Served, burst, config, expect, let_the_attendant_look, occupy_the_attendant, replies,
+    reply, reply_in_halves, served,
+};
+
+#[test]
+fn so_do_those_of_a_split_connection() {
+    let _occupied = occupy_the_attendant();
+    let mut served = served();
+    let mut halves = served.ws.split().expect("it can");
+    for _ in 0..3 {
+        served.peer.write_all(&burst(16)).expect("written");
+        for _ in 0..16 {
+            reply_in_halves(&mut halves);
+        }
+        expect(&mut served.peer, &replies(16));
+    }
+    assert_eq!(served.control.writes.load(Ordering::SeqCst), 3);
+}
+
+/// It does not know when the thread that receives will come back.
+#[test]
+fn what_another_thread_sends_is_written_at_once() {
+    let _occupied = occupy_the_attendant();
+    let mut served = served();
+    let (sender, mut receiver) = served.ws.split().expect("it can");
+    served.peer.write_all(&burst(2)).expect("written");
+    let message = receiver.recv().expect("received").expect("a message");
+    let other = thread::spawn(move || sender.send(message).expect("sent"));
+    other.join().expect("no panic");
+    assert_eq!(served.control.writes.load(Ordering::SeqCst), 1);
+    expect(&mut served.peer, &replies(1));
+}
+
+#[test]
+fn a_reply_of_a_split_connection_arrives_though_its_thread_does_something_else() {
+    for are_dropped in [false, true] {
+        let mut served = served();
+        let mut halves = served.ws.split().expect("it can");
+        for _ in 0..2 {
+            served.peer.write_all(&burst(2)).expect("written");
+            reply_in_halves(&mut halves);
+            expect(&mut served.peer, &replies(1));
+            // The second one leaves at once.
+            reply_in_halves(&mut halves);
+            expect(&mut served.peer, &Frame::binary([1; 8]).bytes());
+        }
+        served.peer.write_all(&burst(2)).expect("written");
+        if are_dropped {
+            reply_in_halves(&mut halves);
+            drop(halves);
+            let mut received = Vec::new();
+            served.peer.read_to_end(&mut received).expect("the end");
+            assert_eq!(received, replies(1));
+        } else {
+            served.control.fails.store(true, Ordering::SeqCst);
+            reply_in_halves(&mut halves);
+            // While a peer of another test is slow it is a thread of its own that writes, some time.
+            let error = loop {
+                let_the_attendant_look();
+                if let Err(error) = halves.0.send("more") {
+                    break error;
+                }
+            };
+            // Between the failure and the word of it the connection is only closed.
+            let is_told = matches!(error, Error::Io(_) | Error::Send(SendError::Closed));
+            assert!(is_told, "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_sent_before_halves_are_dropped_arrives_as_the_peer_takes_it() {
+    let mut served = Served::new(7, config(), None);
+    let mut halves = served.ws.split().expect("it can");
+    served.peer.write_all(&burst(2)).expect("written");
+    reply_in_halves(&mut halves);
+    drop(halves);
+    let mut received = Vec::new();
+    served.peer.read_to_end(&mut received).expect("the end");
+    assert_eq!(received, replies(1));
+}
+
+/// spec: S-07
+#[test]
+fn what_was_sent_before_a_split_arrives() {
+    let mut served = served();
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    let _halves = served.ws.split().expect("it can");
+    expect(&mut served.peer, &replies(1));
+}
+
+/// Its halves would take for a stream that does not block what ends before it should.
+#[test]
+fn a_split_leaves_no_timeout_on_the_stream() {
+    let mut served = served();
+    let bound = Some(Duration::from_millis(1));
+    served.ws.set_read_timeout(bound);
+    served.ws.send("something").expect("sent");
+    served.ws.recv().expect_err("nothing comes");
+    let timeouts = |served: &Control| *served.timeouts.lock().expect("no panic");
+    let before = timeouts(&served.control);
+    assert!(before[0] == bound && before[1].is_some(), "{before:?}");
+    served.ws.set_read_timeout(None);
+    let _halves = served.ws.split().expect("it can");
+    assert_eq!(timeouts(&served.control), [None, None]);
+}
