@@ -4,7 +4,8 @@
 //! waits: the replies to one read leave in one write. But the thread may do something else instead of receiving, and a
 //! thread has no end of its turn at which somebody could look. So there is one thread for the whole process that does
 //! nothing but that: the attendant. It is started when something is put off for the first time, sleeps while nothing is, and
-//! otherwise looks every [`TICK`] at the connections that have put something off. What it has seen before, it writes.
+//! otherwise looks every [`TICK`] at the connections that have put something off. What it has seen before, it writes. It never
+//! ends: what a connection panics with is that connection's affair.
 //!
 //! To wake a thread costs thousands of cycles, so a connection that is on its list is not put there again: one that goes
 //! from burst to burst pays a comparison for each message, and the process some looks in a millisecond.
@@ -96,7 +97,7 @@ static ATTENDANT: Attendant = Attendant {
     wake: Condvar::new(),
 };
 
-/// Whether there is an attendant. Changes under its lock.
+/// Whether there is an attendant. Changes under its lock, once.
 static IS_THERE: AtomicBool = AtomicBool::new(false);
 
 /// Whether there is somebody to write what is put off. If not yet, this tries to change that.
@@ -136,7 +137,6 @@ impl Attendant {
     }
 
     fn run(&self) {
-        let _presence = Presence;
         let mut entries = Vec::new();
         for looks in (0..LOOKS).cycle() {
             entries.append(&mut self.next(entries.is_empty()).new);
@@ -156,18 +156,6 @@ impl Attendant {
     }
 }
 
-/// That there is an attendant. Nothing should end it; if something does, the next thread that puts something off starts
-/// another.
-struct Presence;
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        let mut list = ATTENDANT.lock();
-        list.is_asleep = false;
-        IS_THERE.store(false, Ordering::Relaxed);
-    }
-}
-
 /// Looks at all connections once.
 fn look(entries: &mut Vec<Entry>, may_leave: bool) {
     let mut look = Look {
@@ -181,7 +169,7 @@ fn look(entries: &mut Vec<Entry>, may_leave: bool) {
             Attended::Left => {
                 let connection = entries.swap_remove(next).connection;
                 // There is more than a stream to a connection.
-                _ = catch_unwind(AssertUnwindSafe(|| connection.let_go()));
+                survive(|| connection.let_go());
             }
         }
     }
@@ -191,8 +179,19 @@ fn look(entries: &mut Vec<Entry>, may_leave: bool) {
 fn attend(entry: &Entry, look: &mut Look) -> Attended {
     let connection = Arc::clone(&entry.connection);
     // It may be the stream that panics, or a tap. Its owner finds that out, and others have nothing to do with it.
-    catch_unwind(AssertUnwindSafe(|| connection.attend(&entry.listing, look)))
-        .unwrap_or_else(|_| entry.listing.leave())
+    survive(|| connection.attend(&entry.listing, look)).unwrap_or_else(|| entry.listing.leave())
+}
+
+/// Does what may panic; `None` if it does.
+fn survive<R>(attempt: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(attempt)) {
+        Ok(done) => Some(done),
+        Err(panic) => {
+            // What it panics with may do so too when it is dropped. Whatever that panics with is left where it is.
+            std::mem::forget(catch_unwind(AssertUnwindSafe(|| drop(panic))));
+            None
+        }
+    }
 }
 
 /// Drops what only the attendant had left of a connection. That may take its time, or panic.
@@ -204,5 +203,5 @@ pub(crate) fn drop_aside(last: impl Send + 'static) {
 /// Starts a thread that writes for one connection; whether there is one to be had.
 pub(crate) fn follow_up(follow_up: impl FnOnce() + Send + 'static) -> bool {
     let thread = thread::Builder::new().name("ws-sync follow-up".to_owned());
-    thread.spawn(follow_up).is_ok()
+    thread.spawn(|| _ = survive(follow_up)).is_ok()
 }

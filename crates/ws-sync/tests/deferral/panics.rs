@@ -123,3 +123,27 @@ fn a_connection_whose_tap_panics_with_a_message_in_hand_is_over() {
     replied.expect_err("the tap panics");
     served.ws.send("more").expect_err("it is over");
 }
+
+/// What a stream panics with may do so in its turn when it is dropped. That is not to end the thread that writes for all.
+#[test]
+fn nothing_that_a_stream_panics_with_harms_anybody_else() {
+    loop {
+        let occupied = occupy_the_attendant();
+        let [mut first, mut other] = [served(), served()];
+        first.control.bombs.store(true, Ordering::SeqCst);
+        for served in [&mut first, &mut other] {
+            served.peer.write_all(&burst(2)).expect("written");
+            reply(&mut served.ws);
+        }
+        drop(occupied);
+        expect(&mut other.peer, &replies(1));
+        let thread = first.others.recv().expect("somebody writes for it");
+        let error = first.ws.recv().expect_err("it is over");
+        assert!(matches!(error, Error::Io(_)), "{error:?}");
+        // While a peer of another test is slow it is a thread of its own that writes.
+        if thread == "ws-sync attendant" {
+            break;
+        }
+    }
+    let_the_attendant_look();
+}

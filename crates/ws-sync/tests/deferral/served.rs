@@ -1,6 +1,7 @@
 //! A server's end over a stream in memory that tells who writes to it.
 
 use std::io::{self, IoSlice, Read, Write};
+use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -25,12 +26,23 @@ pub(crate) struct Control {
     pub(crate) fails: AtomicBool,
     /// Whether writes panic.
     pub(crate) panics: AtomicBool,
+    /// Whether they do so with a [`Bomb`].
+    pub(crate) bombs: AtomicBool,
     /// Whether a write takes its time, and takes a byte.
     pub(crate) trickles: AtomicBool,
     /// What bounds its reads and its writes.
     pub(crate) timeouts: Mutex<[Option<Duration>; 2]>,
     /// What one of its handles waits for when it is dropped, to panic then.
     pub(crate) end: Mutex<Option<mpsc::Receiver<()>>>,
+}
+
+/// What cannot be dropped without another panic.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("what the stream panics with does so too");
+    }
 }
 
 /// A stream that tells who writes to it.
@@ -80,6 +92,9 @@ impl Write for Observed {
             !self.control.panics.load(Ordering::SeqCst),
             "the stream panics"
         );
+        if self.control.bombs.load(Ordering::SeqCst) {
+            panic_any(Bomb);
+        }
         if self.control.fails.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
