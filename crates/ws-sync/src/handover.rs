@@ -26,10 +26,12 @@ use std::time::{Duration, Instant};
 
 use ws_proto::State;
 
-use crate::driver::Driver;
+use crate::driver::{Driver, WRITE_RETRY};
 use crate::handles::{Handle, Performed, Reader, Task, Writer};
 use crate::sync::{Condvar, Mutex, MutexGuard, ThreadId, current};
-use crate::timed::{Silence, earlier, has_passed, is_timeout, remaining, was_wait_until};
+use crate::timed::{
+    SHORTEST_WAIT, Silence, earlier, has_passed, is_timeout, remaining, was_wait_until,
+};
 
 /// What the halves of a connection share.
 pub(crate) struct Handover {
@@ -99,6 +101,16 @@ pub(crate) enum Written {
     Stalled,
     /// The stream does not wait.
     Refused(io::Error),
+}
+
+impl Written {
+    /// How long to wait for input before the next attempt, if there is any to wait for.
+    pub(crate) const fn retry(&self) -> Duration {
+        match self {
+            Self::Some => SHORTEST_WAIT,
+            _ => WRITE_RETRY,
+        }
+    }
 }
 
 impl Handover {
@@ -271,7 +283,9 @@ impl Handover {
                 silence.end();
                 Ok(true)
             }
-            Err(error) if is_timeout(&error) && was_wait_until(until) => Ok(false),
+            Err(error) if is_timeout(&error) && was_wait_until(until) && !silence.is_over() => {
+                Ok(false)
+            }
             Err(error) if is_timeout(&error) => Err(error),
             Err(error) => {
                 held.driver.read_failed(error);

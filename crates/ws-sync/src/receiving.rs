@@ -5,7 +5,7 @@ use std::io;
 use ws_proto::{Chunk, Event};
 
 use crate::Error;
-use crate::driver::{Driver, LOOK_AROUND, WRITE_PATIENCE, WRITE_RETRY};
+use crate::driver::{Driver, Job, LOOK_AROUND, WRITE_PATIENCE};
 use crate::handover::{Guard, Handover, Patience, Written};
 use crate::sync::{current, now, yield_now};
 use crate::timed::{Silence, has_passed};
@@ -115,7 +115,7 @@ impl Handover {
                 held = self.wait_at_most(held, until);
                 continue;
             };
-            let retry = stalled.map(|_| now() + WRITE_RETRY);
+            let retry = stalled.map(|stalled| now() + stalled.retry());
             let read;
             (held, read) = self.read(held, reader, retry, &mut silence);
             if let Err(error) = read {
@@ -124,9 +124,10 @@ impl Handover {
         }
     }
 
-    /// Writes what is owed before a read that may wait for long. Gives what kept it from that, unless another thread
-    /// sees to it.
+    /// Writes what is owed before a read that may wait for long, for a moment if the peer takes it now and then. Gives what
+    /// kept it from that, unless another thread sees to it.
     fn write_before_reading<'a>(&'a self, mut held: Guard<'a>) -> (Guard<'a>, Option<Written>) {
+        let mut until = None;
         loop {
             let patience = match held.driver.has_ended() {
                 // There is nothing to read meanwhile.
@@ -135,8 +136,11 @@ impl Handover {
             };
             let written;
             (held, written) = self.write(held, Patience::Brief(patience));
+            let moment = || now() + WRITE_PATIENCE;
             match written {
-                Written::Some => {}
+                // Mostly one write takes everything, and nobody need look at the clock.
+                Written::Some if held.driver.job() != Some(Job::Write) => {}
+                Written::Some if !has_passed(Some(*until.get_or_insert_with(moment))) => {}
                 Written::All => return (held, None),
                 Written::Elsewhere if held.may_rely() => return (held, None),
                 stalled => return (held, Some(stalled)),

@@ -167,6 +167,11 @@ impl Silence {
         }
     }
 
+    /// Whether it is too much.
+    pub(crate) fn is_over(&self) -> bool {
+        has_passed(self.until)
+    }
+
     /// Something has come.
     pub(crate) fn end(&mut self) {
         self.until = None;

@@ -14,7 +14,7 @@ use crate::listing::Listing;
 use crate::read_buffer::ReadBuffer;
 use crate::sync::now;
 use crate::timed::{
-    SHORTEST_WAIT, Silence, Timed, has_passed, is_timeout, remaining, wait_out_until,
+    SHORTEST_WAIT, Silence, Timed, earlier, has_passed, is_timeout, remaining, wait_out_until,
     was_wait_until,
 };
 use crate::{Error, Stream};
@@ -32,6 +32,16 @@ enum Written {
     Refused(io::Error),
     /// The stream is broken.
     Failed(io::Error),
+}
+
+impl Written {
+    /// How long to wait for input before the next attempt.
+    const fn retry(&self) -> Duration {
+        match self {
+            Self::Some => SHORTEST_WAIT,
+            _ => WRITE_RETRY,
+        }
+    }
 }
 
 /// A connection and its stream, in one hand.
@@ -202,13 +212,10 @@ impl<S: Stream> Whole<S> {
                 self.listen();
                 true
             }
-            Written::All => {
-                self.is_slow = false;
-                false
-            }
             // What the stream does not wait for is for those who know when it is ready.
-            Written::Failed(_) | Written::Refused(_) => false,
+            Written::All | Written::Failed(_) | Written::Refused(_) => false,
         };
+        self.is_slow &= !self.driver.is_flushed();
         self.driver.wrote_for_others();
         goes_on && self.driver.is_owing()
     }
@@ -247,16 +254,20 @@ impl<S: Stream> Whole<S> {
                 return Ok(Some(event));
             }
             self.is_about_to_wait();
-            let stalled = self.write_before_reading().err();
+            let left = self.write_before_reading();
             if self.driver.is_finished() {
                 return self.driver.take_failure().map(|()| None);
             }
             if self.driver.handle_timeout() {
                 continue;
             }
-            match stalled {
-                Some(error) if self.driver.has_ended() => self.wait_ended(error)?,
-                stalled => self.read(stalled.is_some(), &mut silence)?,
+            match left {
+                Some(Written::Stalled(error) | Written::Refused(error))
+                    if self.driver.has_ended() =>
+                {
+                    self.wait_ended(error)?;
+                }
+                left => self.read(left.map(|left| left.retry()), &mut silence)?,
             }
         }
     }
@@ -392,20 +403,25 @@ impl<S: Stream> Whole<S> {
         self.stream.stream.has_timeouts()
     }
 
-    /// Writes what is queued and shuts the write side down when it is time. Fails only if the peer does not take what
-    /// is queued; it stays queued then.
-    fn write_before_reading(&mut self) -> io::Result<()> {
+    /// Writes what is queued and shuts the write side down when it is time, for a moment if the peer takes it now and then.
+    /// Gives what has kept it from that: what the peer does not take stays queued.
+    fn write_before_reading(&mut self) -> Option<Written> {
         let timeout = match self.driver.has_ended() {
             // There is nothing to read meanwhile.
             true => remaining(self.driver.deadline()),
             false => Some(WRITE_PATIENCE),
         };
+        let mut until = None;
         loop {
+            let moment = || now() + WRITE_PATIENCE;
             match self.write(timeout) {
-                Written::Some => {}
                 // Reading goes on: the peer may have closed the connection properly before it left.
-                Written::All | Written::Failed(_) => return Ok(()),
-                Written::Stalled(error) | Written::Refused(error) => return Err(error),
+                Written::All | Written::Failed(_) => return None,
+                // Mostly one write takes everything, and nobody need look at the clock.
+                Written::Some if self.driver.job() != Some(Job::Write) => {}
+                Written::Some if self.driver.has_ended() => {}
+                Written::Some if !has_passed(Some(*until.get_or_insert_with(moment))) => {}
+                left => return Some(left),
             }
         }
     }
@@ -475,17 +491,13 @@ impl<S: Stream> Whole<S> {
         }
     }
 
-    /// Reads once. If writing has `stalled`, it waits only until that is to be tried again.
-    fn read(&mut self, stalled: bool, silence: &mut Silence) -> Result<(), Error> {
+    /// Reads once. If something is left to be written, it waits only until that is to be tried again.
+    fn read(&mut self, retry: Option<Duration>, silence: &mut Silence) -> Result<(), Error> {
         let deadline = self.driver.deadline();
-        let mut until = deadline;
-        if stalled {
-            let retry = now() + WRITE_RETRY;
-            until = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
-        }
+        let until = earlier(deadline, retry.map(|retry| now() + retry));
         match self.read_once(until, silence.left()) {
             Ok(()) => silence.end(),
-            Err(error) if is_timeout(&error) && was_wait_until(until) => {}
+            Err(error) if is_timeout(&error) && was_wait_until(until) && !silence.is_over() => {}
             // The stream does not block, or the caller waits no longer.
             Err(error) if is_timeout(&error) => return Err(Error::Io(error)),
             Err(error) => self.driver.read_failed(error),

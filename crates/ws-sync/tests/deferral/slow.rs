@@ -1,11 +1,11 @@
 //! Peers that are slow, or take nothing.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ws_sync::State;
+use ws_sync::{Compress, Error, State};
 use ws_testkit::{Frame, vectors};
 
 use crate::served::{
@@ -126,4 +126,76 @@ fn a_slow_peer_gets_a_thread_until_the_owner_comes_back() {
     reply(&mut served.ws);
     reply(&mut served.ws);
     peer.join().expect("no panic");
+}
+
+/// Otherwise each message that the attendant writes for it would cost a thread for ever.
+#[test]
+fn a_peer_that_has_caught_up_needs_no_thread_any_more() {
+    // It holds less than two replies.
+    let mut served = Served::new(16, config(), None);
+    served.peer.write_all(&burst(3)).expect("written");
+    reply(&mut served.ws);
+    reply(&mut served.ws);
+    while served.others.recv().expect("somebody writes for it") != "ws-sync follow-up" {}
+    expect(&mut served.peer, &replies(2));
+    reply(&mut served.ws);
+    expect(&mut served.peer, &Frame::binary([2; 8]).bytes());
+    let begun = Instant::now();
+    loop {
+        while served.others.try_recv().is_ok() {}
+        served.peer.write_all(&burst(2)).expect("written");
+        reply(&mut served.ws);
+        expect(&mut served.peer, &replies(1));
+        // While a peer of another test is slow it is a thread of its own that writes.
+        if served.others.recv().expect("told") == "ws-sync attendant" {
+            break;
+        }
+        assert!(begun.elapsed() < WATCHDOG, "it is taken for slow");
+        reply(&mut served.ws);
+        expect(&mut served.peer, &Frame::binary([1; 8]).bytes());
+    }
+}
+
+#[test]
+fn to_let_go_of_a_message_does_not_wait_for_a_peer_that_takes_a_byte_now_and_then() {
+    let mut slow = served();
+    slow.control.trickles.store(true, Ordering::SeqCst);
+    let message = Frame::binary([7; SLOW]).masked(vectors::KEY).bytes();
+    slow.peer.write_all(&message).expect("written");
+    {
+        let mut received = slow.ws.recv_ref().expect("received").expect("a message");
+        let (message, mut replies) = received.parts();
+        replies.send(message, Compress::Auto).expect("queued");
+    }
+    assert!(slow.writes() < SLOW, "it has waited");
+    slow.control.fails.store(true, Ordering::SeqCst);
+}
+
+/// spec: CD-04
+#[test]
+fn a_wait_for_input_ends_in_time_though_the_peer_takes_a_byte_now_and_then() {
+    for is_split in [false, true] {
+        let occupied = occupy_the_attendant();
+        let mut slow = slow();
+        let bound = Some(Duration::from_millis(10));
+        let error = if is_split {
+            let (_sender, mut receiver) = slow.ws.split().expect("it can");
+            receiver.set_read_timeout(bound);
+            receiver.recv().expect("received").expect("a message");
+            receiver.recv().expect_err("nothing comes")
+        } else {
+            slow.ws.set_read_timeout(bound);
+            slow.ws.recv().expect("received").expect("a message");
+            slow.ws.recv().expect_err("nothing comes")
+        };
+        let timeouts = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut];
+        assert!(
+            matches!(&error, Error::Io(error) if timeouts.contains(&error.kind())),
+            "{error:?}"
+        );
+        let writes = slow.control.writes.load(Ordering::SeqCst);
+        assert!(writes < SLOW, "it waits for the peer, split: {is_split}");
+        slow.control.fails.store(true, Ordering::SeqCst);
+        drop(occupied);
+    }
 }
