@@ -28,7 +28,7 @@ use ws_proto::State;
 
 use crate::driver::{Driver, WRITE_RETRY};
 use crate::handles::{Handle, Performed, Reader, Task, Writer};
-use crate::sync::{Condvar, Mutex, MutexGuard, ThreadId, current};
+use crate::sync::{Condvar, Mutex, MutexGuard, ThreadId, TryLockError, current};
 use crate::timed::{
     SHORTEST_WAIT, Silence, earlier, has_passed, is_timeout, remaining, was_wait_until,
 };
@@ -69,6 +69,8 @@ pub(crate) struct Held {
     pub(crate) flushing: usize,
     /// Whether there is a thread that writes what was left to nobody.
     pub(crate) followed: bool,
+    /// Whether something that was put off was left to it, so that it goes on though nobody is left to send.
+    pub(crate) is_promised: bool,
     /// Whether its peer kept the attendant waiting, and nobody has found it otherwise since.
     pub(crate) is_slow: bool,
     /// The silence that the receiver bears.
@@ -129,6 +131,7 @@ impl Handover {
                 waiting: 0,
                 flushing: 0,
                 followed: false,
+                is_promised: false,
                 is_slow: false,
                 read_timeout: None,
                 receiver: None,
@@ -150,6 +153,15 @@ impl Handover {
         self.held
             .lock()
             .unwrap_or_else(|poisoned| self.break_held(poisoned.into_inner()))
+    }
+
+    /// The lock, unless somebody has it.
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_>> {
+        match self.held.try_lock() {
+            Ok(held) => Some(held),
+            Err(TryLockError::Poisoned(poisoned)) => Some(self.break_held(poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// A thread has panicked in what is not ours, the stream or a tap, and has left undone what others wait for. So the

@@ -84,8 +84,8 @@ impl Handover {
 
     /// Writes what others have left until there is nothing left to do, or `nobody_is_left` to do it for.
     ///
-    /// If there `is_something_put_off` that is written all the same, and then no more.
-    pub(crate) fn follow_up(&self, nobody_is_left: impl Fn() -> bool, is_something_put_off: bool) {
+    /// If something was put off that is written all the same, and then no more.
+    pub(crate) fn follow_up(&self, nobody_is_left: impl Fn() -> bool) {
         let last = RefCell::new(None);
         let has_written_last = |held: &Held| {
             let mut last = last.borrow_mut();
@@ -96,19 +96,19 @@ impl Handover {
             let is_open = held.driver.connection.state() == State::Open;
             held.is_over()
                 || is_open && held.driver.is_flushed()
-                || nobody_is_left() && (!is_something_put_off || has_written_last(held))
+                || nobody_is_left() && (!held.is_promised || has_written_last(held))
         };
         let patience = Patience::Committed(LOOK_AROUND);
         // A stream that does not wait leaves no more to do here: it is for those who know when it is ready.
         let (mut held, _) =
             self.drive_until(self.lock(), patience, Some(LOOK_AROUND), None, is_done);
-        held.followed = false;
+        held.follower_ends();
         held.is_slow &= !held.driver.is_flushed();
     }
 
     /// There is no thread to be had: what is left goes out with the next call on either half.
     pub(crate) fn nobody_follows(&self) {
-        self.lock().followed = false;
+        self.lock().follower_ends();
     }
 
     fn offer_held<'a>(
@@ -120,39 +120,42 @@ impl Handover {
     ) -> (Offered, Rest) {
         match held.driver.connection.offer(message, overflow, capacity) {
             Offered::Closed => (Offered::Closed, Rest::None),
-            offered => (offered, self.write_for_a_moment(held, WRITE_PATIENCE)),
+            offered => (offered, self.write_for_a_moment(held, WRITE_PATIENCE).1),
         }
     }
 
-    /// Writes what is queued, unless that is another's affair or the peer keeps it waiting for longer than `patience`.
+    /// Writes what is queued, unless that is another's affair or the peer keeps it waiting for longer than `patience`. What is
+    /// told of the rest stands as long as the lock is held.
     pub(crate) fn write_for_a_moment<'a>(
         &'a self,
         mut held: Guard<'a>,
         patience: Duration,
-    ) -> Rest {
+    ) -> (Guard<'a>, Rest) {
         if !held.is_timed && !held.driver.is_flushed() {
-            return held.leave_to_follower();
+            let rest = held.leave_to_follower();
+            return (held, rest);
         }
         let until = now() + patience;
         while !held.driver.is_flushed() {
             if held.followed {
-                return Rest::Others;
+                return (held, Rest::Others);
             }
             let written;
             (held, written) = self.write(held, Patience::Brief(patience));
             match written {
                 Written::All => break,
-                Written::Refused(_) => return Rest::Others,
+                Written::Refused(_) => return (held, Rest::Others),
                 // If there is nothing left but to flush, this thread was kept waiting, and not by the peer.
                 Written::Some if held.driver.job() != Some(Job::Write) || now() < until => {}
                 // Whoever has the writer will have written this too, if the peer takes it, or puts it back.
                 Written::Elsewhere if now() < until => held = self.wait_until(held, Some(until)),
                 Written::Some | Written::Elsewhere | Written::Stalled => {
-                    return held.leave_to_follower();
+                    let rest = held.leave_to_follower();
+                    return (held, rest);
                 }
             }
         }
-        Rest::None
+        (held, Rest::None)
     }
 }
 
@@ -162,5 +165,10 @@ impl Held {
             true => Rest::Others,
             false => Rest::Nobody,
         }
+    }
+
+    fn follower_ends(&mut self) {
+        self.followed = false;
+        self.is_promised = false;
     }
 }

@@ -85,15 +85,16 @@ impl Handover {
     }
 
     /// Writes what was put off by a thread that has not come back, as far as the peer takes it soon. `None` if it is to be
-    /// looked at again: nothing was put off when this was called before, or now, and it may not leave then. It does `leave`
-    /// otherwise. If it may not wait, or if the peer was slow before, all that was put off is left.
+    /// looked at again: somebody is at work on it, or nothing was put off when this was called before, or now, and it may not
+    /// leave then. It does `leave` otherwise. If it may not wait, or if the peer was slow before, all that was put off is left.
     pub(crate) fn write_deferred(
         &self,
         may_leave: bool,
         may_wait: bool,
         leave: impl Fn(),
     ) -> Option<Rest> {
-        let mut held = self.lock();
+        // Others have put something off too, and a tap may have the lock for as long as it likes.
+        let mut held = self.try_lock()?;
         if !held.driver.is_owing() {
             return may_leave.then(|| {
                 leave();
@@ -103,19 +104,15 @@ impl Handover {
         if held.driver.is_unseen() {
             return None;
         }
-        if !may_wait || held.is_slow {
-            leave();
-            return Some(held.leave_to_follower());
+        let rest;
+        if may_wait && !held.is_slow {
+            (held, rest) = self.write_for_a_moment(held, WRITE_PATIENCE);
+            held.is_slow = rest == Rest::Nobody;
+        } else {
+            rest = held.leave_to_follower();
         }
-        let rest = self.write_for_a_moment(held, WRITE_PATIENCE);
-        let mut held = self.lock();
-        held.driver.wrote_for_others();
-        held.is_slow = rest == Rest::Nobody;
-        // Meanwhile something else may have been put off.
-        let is_new = rest == Rest::None && held.driver.is_owing();
-        if is_new {
-            return None;
-        }
+        held.is_promised |= held.followed;
+        // Under the lock: who puts something off from now on finds that it has left.
         leave();
         Some(rest)
     }
@@ -204,7 +201,7 @@ impl Handover {
             return Err(Unsent { error, message });
         }
         connection.send_with(message, compress)?;
-        Ok(self.write_for_a_moment(held, SHORTEST_WAIT))
+        Ok(self.write_for_a_moment(held, SHORTEST_WAIT).1)
     }
 
     /// Begins the closing handshake. Whoever does so waits for its end, or sees to it that somebody else does.

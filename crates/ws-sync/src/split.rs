@@ -519,8 +519,7 @@ impl Unattended for Shared {
         let write = || self.handover.write_deferred(may_leave, may_wait, leave);
         match look.write(write) {
             None => return Attended::Again,
-            // It is written whether or not anybody is left.
-            Some(Rest::Nobody) => self.start_following_up(true),
+            Some(Rest::Nobody) => self.start_following_up(),
             Some(Rest::None | Rest::Others) => {}
         }
         Attended::Left
@@ -561,17 +560,17 @@ impl Shared {
     /// Starts whoever is needed to write the rest; whether there is none.
     fn see_to(self: &Arc<Self>, rest: Rest) -> bool {
         if rest == Rest::Nobody {
-            self.start_following_up(false);
+            self.start_following_up();
         }
         rest == Rest::None
     }
 
-    /// Starts a thread that writes the rest, for those who are left, or because there `is_something_put_off`.
-    fn start_following_up(self: &Arc<Self>, is_something_put_off: bool) {
+    /// Starts a thread that writes the rest.
+    fn start_following_up(self: &Arc<Self>) {
         let shared = Arc::clone(self);
         let follow_up = move || {
             let is_nobody = || Arc::strong_count(&shared) == 1;
-            shared.handover.follow_up(is_nobody, is_something_put_off);
+            shared.handover.follow_up(is_nobody);
         };
         if !attendant::follow_up(follow_up) {
             self.handover.nobody_follows();

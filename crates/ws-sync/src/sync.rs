@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 pub(crate) use std::sync::atomic::{AtomicU8, Ordering};
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 pub(crate) use std::thread::{ThreadId, current, yield_now};
 
 /// The time.

@@ -31,6 +31,7 @@ use ws_testkit::{Frame, vectors};
 use crate::driver::Driver;
 use crate::handles::Handle;
 use crate::handover::Handover;
+use crate::listing::Listing;
 use crate::publishing::Rest;
 
 #[expect(dead_code, reason = "a connection that is not split uses the rest")]
@@ -40,6 +41,9 @@ mod driver;
 mod handles;
 #[path = "../src/handover.rs"]
 mod handover;
+#[expect(dead_code, reason = "a connection that is split uses the rest")]
+#[path = "../src/listing.rs"]
+mod listing;
 #[expect(dead_code, reason = "here threads are not refused")]
 #[path = "../src/publishing.rs"]
 mod publishing;
@@ -61,7 +65,8 @@ mod sync {
     use std::cell::Cell;
     use std::time::{Duration, Instant};
 
-    pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+    pub(crate) use shuttle::sync::atomic::{AtomicU8, Ordering};
+    pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, TryLockError};
     pub(crate) use shuttle::thread::{ThreadId, current, yield_now};
 
     thread_local! {
@@ -567,6 +572,7 @@ fn one_puts_off(capacity: usize) {
         };
         client.run(peer)
     });
+    let listing = Arc::<Listing>::default();
     let mut attendants = Vec::new();
     let mut answered = 0;
     while let Some(event) = server.next_event(false).expect("a clean end") {
@@ -575,8 +581,8 @@ fn one_puts_off(capacity: usize) {
         }
         let message = Message::text("a longer answer");
         let is_put_off = server.send(|| true, |connection| connection.send(message));
-        if is_put_off.expect("sent") {
-            attendants.push(attend(&server));
+        if is_put_off.expect("sent") && listing.owner_owes() {
+            attendants.push(attend(&server, &listing));
         }
         answered += 1;
         if answered == 2 {
@@ -592,14 +598,15 @@ fn one_puts_off(capacity: usize) {
     );
 }
 
-/// Looks at the connection until nothing is put off.
-fn attend(server: &Arc<Handover>) -> thread::JoinHandle<()> {
+/// Looks at the connection as long as it is on the list.
+fn attend(server: &Arc<Handover>, listing: &Arc<Listing>) -> thread::JoinHandle<()> {
     let server = Arc::clone(server);
+    let listing = Arc::clone(listing);
     thread::spawn(move || {
         loop {
-            match server.write_deferred(true, true, || {}) {
+            match server.write_deferred(true, true, || _ = listing.leave()) {
                 None => thread::yield_now(),
-                Some(Rest::Nobody) => return server.follow_up(|| false, false),
+                Some(Rest::Nobody) => return server.follow_up(|| false),
                 Some(Rest::None | Rest::Others) => return,
             }
         }
@@ -615,6 +622,59 @@ fn what_is_put_off_is_not_left_lying() {
     shuttle::check_pct(|| one_puts_off(64), 500, 4);
 }
 
+/// A thread that receives and answers puts its answers off while another thread writes what somebody has tried to send, and
+/// ends when all of that is written.
+fn one_puts_off_behind_another() {
+    const TRIED: &str = "more than the pipe holds at once";
+    let (stream, mut peer) = End::pair(30);
+    let far = Some(Duration::from_secs(1_000_000_000));
+    let server = server_that_writes_within(far, Config::default(), stream);
+    let ask = Frame::text("ask").masked(vectors::KEY).bytes().repeat(3);
+    peer.write_all(&ask).expect("there is room");
+    let mut threads = try_send(&server, &[TRIED]);
+    let listing = Arc::<Listing>::default();
+    let peer = thread::spawn(move || {
+        let mut heard = Vec::new();
+        loop {
+            let mut buffer = [0; 64];
+            let count = peer.read(&mut buffer).expect("it is not broken");
+            heard.extend_from_slice(&buffer[..count]);
+            let (events, _) = Receiver::CLIENT.decode(&heard);
+            if events.len() == 3 {
+                return events;
+            }
+        }
+    });
+    for answer in ["one", "two"] {
+        let event = server.next_event(false).expect("it has arrived");
+        assert!(matches!(event, Some(Event::Message(_))), "{event:?}");
+        let answer = Message::text(answer);
+        let is_put_off = server.send(|| true, |connection| connection.send(answer));
+        if is_put_off.expect("sent") && listing.owner_owes() {
+            threads.push(attend(&server, &listing));
+        }
+    }
+    // This thread does nothing for it.
+    let heard = peer.join().expect("no panic");
+    let texts = [TRIED, "one", "two"];
+    assert!(
+        heard
+            .iter()
+            .zip(texts)
+            .all(|(event, text)| is_text(event, text))
+    );
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+}
+
+/// spec: CD-06, S-07
+#[test]
+fn what_is_put_off_is_not_left_lying_to_a_thread_that_ends() {
+    shuttle::check_random(one_puts_off_behind_another, 1_000);
+    shuttle::check_pct(one_puts_off_behind_another, 3_000, 3);
+}
+
 /// Publishes these, and starts whoever is needed for the rest; gives their threads.
 fn publish(server: &Arc<Handover>, texts: &[&str]) -> Vec<thread::JoinHandle<()>> {
     let mut followers = Vec::new();
@@ -628,7 +688,7 @@ fn publish(server: &Arc<Handover>, texts: &[&str]) -> Vec<thread::JoinHandle<()>
 
 fn follow_up(server: &Arc<Handover>, rest: Rest) -> Option<thread::JoinHandle<()>> {
     let server = Arc::clone(server);
-    (rest == Rest::Nobody).then(|| thread::spawn(move || server.follow_up(|| false, false)))
+    (rest == Rest::Nobody).then(|| thread::spawn(move || server.follow_up(|| false)))
 }
 
 /// Tries to send these, and starts whoever is needed for the rest; gives their threads.

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -115,4 +116,46 @@ fn a_split_leaves_no_timeout_on_the_stream() {
     served.ws.set_read_timeout(None);
     let _halves = served.ws.split().expect("it can");
     assert_eq!(timeouts(&served.control), [None, None]);
+}
+
+/// The thread that writes what was accepted ends with the last half, and what was sent is left to it.
+#[test]
+fn what_was_sent_behind_what_was_accepted_arrives_though_the_halves_are_dropped() {
+    const LEN: usize = 20_000;
+    let mut served = Served::new(7, config(), None);
+    let mut halves = served.ws.split().expect("it can");
+    halves.0.try_send(vec![9; LEN]).expect("accepted");
+    served.peer.write_all(&burst(2)).expect("written");
+    reply_in_halves(&mut halves);
+    drop(halves);
+    let mut received = Vec::new();
+    served.peer.read_to_end(&mut received).expect("the end");
+    assert!(received == [Frame::binary(vec![9; LEN]).bytes(), replies(1)].concat());
+}
+
+/// It has the lock of its connection for as long as it likes.
+#[test]
+fn a_tap_that_takes_its_time_holds_up_no_other_connection() {
+    let occupied = occupy_the_attendant();
+    let mut served = served();
+    let mut halves = served.ws.split().expect("it can");
+    served.peer.write_all(&burst(2)).expect("written");
+    reply_in_halves(&mut halves);
+    let (told, begun) = mpsc::channel();
+    let (opener, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    halves.0.set_tap(move |_, _| {
+        // The test may have failed.
+        _ = told.send(());
+        _ = gate.lock().expect("no panic").recv();
+    });
+    let sender = halves.0.clone();
+    let sending = thread::spawn(move || sender.send("more").expect("sent"));
+    begun.recv().expect("it is told");
+    drop(occupied);
+    let_the_attendant_look();
+    drop(opener);
+    sending.join().expect("no panic");
+    expect(&mut served.peer, &replies(1));
+    expect(&mut served.peer, &Frame::text("more").bytes());
 }
