@@ -227,17 +227,35 @@ impl Driver {
         !std::mem::replace(&mut self.is_seen, true)
     }
 
-    /// Something was written for a sender that has gone on. If it failed, that is to be told.
-    pub(crate) fn wrote_for_others(&mut self) {
-        self.is_untold = self.lost().is_some();
+    /// Nothing more will be written. If something was put off, its sender has gone on, and somebody is to be told.
+    fn lose(&mut self) {
+        self.is_untold |= self.is_deferred;
+    }
+
+    /// The same for what others than its sender have tried to write.
+    pub(crate) fn lose_for_others(&mut self) {
+        self.is_untold = true;
     }
 
     /// Why nothing can be sent any more, if that was found out while nobody was there to be told.
     pub(crate) fn untold(&mut self) -> Option<Error> {
-        match std::mem::take(&mut self.is_untold) {
-            true => self.lost(),
+        match self.is_untold {
+            true => self.tell_lost(),
             false => None,
         }
+    }
+
+    /// What to tell who was refused.
+    pub(crate) fn refused(&mut self, error: SendError) -> Error {
+        self.untold().unwrap_or(error.into())
+    }
+
+    /// Why what was queued will never arrive, if so, to be told to somebody.
+    pub(crate) fn tell_lost(&mut self) -> Option<Error> {
+        let lost = self.lost();
+        // Nobody need hear of it twice.
+        self.is_untold &= lost.is_none();
+        lost
     }
 
     /// Begins the closing handshake, or finds it begun.
@@ -448,6 +466,7 @@ impl Driver {
         self.unwritable = Some(error.kind());
         self.transport_error.get_or_insert(error);
         self.unflushed = false;
+        self.lose();
         self.connection.handle_write_failed();
     }
 
@@ -635,11 +654,12 @@ impl Driver {
             self.cause = Some(Cause::Io(kind));
             self.failure = Some(Error::Io(io::Error::other(PANICKED)));
         }
+        self.lose();
         self.abort();
     }
 
     /// Why what was queued will never arrive, if so.
-    pub(crate) fn lost(&self) -> Option<Error> {
+    fn lost(&self) -> Option<Error> {
         match (self.unwritable, self.cause) {
             (Some(kind), _) => Some(Error::Io(kind.into())),
             // The Close frame that says so goes out behind what was queued before it.
@@ -693,6 +713,7 @@ impl Driver {
             _ => Cause::Protocol(error),
         });
         self.failure = Some(failure);
+        self.lose();
     }
 
     /// An error of the transport says more than the loss of the connection that follows from it.

@@ -380,7 +380,7 @@ impl Held {
             (_, Performed::Failed(error)) => {
                 self.driver.write_failed(error);
                 if self.followed {
-                    self.driver.wrote_for_others();
+                    self.driver.lose_for_others();
                 }
             }
             (_, Performed::Stalled) => return Written::Stalled,

@@ -151,7 +151,7 @@ impl Handover {
             room?;
             queued = held.driver.connection.ping(data);
         }
-        queued?;
+        queued.map_err(|error| held.driver.refused(error))?;
         let mut mark = held.driver.connection.framed_mark();
         let (held, written) = self.write_until(held, |connection| connection.is_written(&mut mark));
         drop(held);
@@ -166,7 +166,8 @@ impl Handover {
     /// Takes the turn to send a message in fragments.
     pub(crate) fn take_turn(&self) -> Result<(), Error> {
         let mut held = self.wait_turn(self.lock())?;
-        Ok(held.driver.take_turn()?)
+        let taken = held.driver.take_turn();
+        taken.map_err(|error| held.driver.refused(error))
     }
 
     /// Queues a fragment of the message whose turn it is, when there is room.
@@ -179,7 +180,8 @@ impl Handover {
     ) -> Result<(), Error> {
         let (mut held, room) = self.make_room(self.lock());
         room?;
-        Ok(held.driver.send_fragment(kind, fragment, fin, compress)?)
+        let sent = held.driver.send_fragment(kind, fragment, fin, compress);
+        sent.map_err(|error| held.driver.refused(error))
     }
 
     /// Gives the turn back; `whole` is whether no message is left unfinished.
@@ -298,7 +300,7 @@ impl Handover {
         let mut patience = WRITE_PATIENCE;
         let mut duty: Option<Duty> = None;
         loop {
-            if let Some(lost) = held.driver.lost() {
+            if let Some(lost) = held.driver.tell_lost() {
                 return (held, Err(lost));
             }
             let enough = enough(&held.driver.connection);
@@ -313,7 +315,7 @@ impl Handover {
             match written {
                 Written::Some => held = self.listen_now_and_then(held),
                 Written::All => {
-                    let lost = held.driver.lost();
+                    let lost = held.driver.tell_lost();
                     return (held, lost.map_or(Ok(()), Err));
                 }
                 Written::Elsewhere if enough && held.may_rely() => return (held, Ok(())),

@@ -222,10 +222,9 @@ impl<S: Stream> WebSocket<S> {
         compress: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
-        let mut held = self.owner.hold();
-        held.make_room()?;
-        let connection = &mut held.driver.connection;
-        Ok(connection.send_with(message, compress)?)
+        self.owner
+            .hold()
+            .feed(|connection| Ok(connection.send_with(message, compress)?))
     }
 
     /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
@@ -291,7 +290,7 @@ impl<S: Stream> WebSocket<S> {
             held.make_room()?;
             queued = held.driver.connection.ping(data);
         }
-        queued?;
+        queued.map_err(|error| held.driver.refused(error))?;
         held.flush()
     }
 
@@ -501,7 +500,9 @@ impl<S: Stream> Receiving for WebSocket<S> {
 
 impl<S: Stream> Sending for &mut WebSocket<S> {
     fn begin(&mut self) -> Result<(), Error> {
-        Ok(self.owner.hold().driver.take_turn()?)
+        let mut held = self.owner.hold();
+        let taken = held.driver.take_turn();
+        taken.map_err(|error| held.driver.refused(error))
     }
 
     fn fragment(
@@ -511,10 +512,9 @@ impl<S: Stream> Sending for &mut WebSocket<S> {
         fin: bool,
         compress: Compress,
     ) -> Result<(), Error> {
-        let mut held = self.owner.hold();
-        held.make_room()?;
-        let connection = &mut held.driver.connection;
-        Ok(connection.send_fragment_with(kind, fragment, fin, compress)?)
+        self.owner
+            .hold()
+            .feed(|connection| connection.send_fragment_with(kind, fragment, fin, compress))
     }
 
     fn flush(&mut self) -> Result<(), Error> {

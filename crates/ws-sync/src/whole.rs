@@ -162,16 +162,22 @@ impl<S: Stream> Whole<S> {
         }
     }
 
-    /// Queues a message when there is room, and writes it. While more of what the peer sent is there to be answered it
-    /// is left to the next call to write: then the answers leave together.
-    pub(crate) fn send(
+    /// Queues a message when there is room.
+    pub(crate) fn feed(
         &mut self,
         queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         self.make_room()?;
-        if let Err(error) = queue(&mut self.driver.connection) {
-            return Err(self.driver.untold().unwrap_or(error.into()));
-        }
+        queue(&mut self.driver.connection).map_err(|error| self.driver.refused(error))
+    }
+
+    /// The same, and writes it. While more of what the peer sent is there to be answered it is left to the next call to
+    /// write: then the answers leave together.
+    pub(crate) fn send(
+        &mut self,
+        queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        self.feed(queue)?;
         match self.defers() {
             true => Ok(()),
             false => self.flush(),
@@ -200,7 +206,6 @@ impl<S: Stream> Whole<S> {
     pub(crate) fn write_for_owner(&mut self, is_back: impl Fn() -> bool) {
         // As long as its owner waits at first: to change the timeout of a stream takes a system call.
         self.write_for_a_moment(WRITE_PATIENCE, is_back);
-        self.driver.wrote_for_others();
     }
 
     /// The same for a peer that is slow, for a while; whether to go on.
@@ -216,7 +221,6 @@ impl<S: Stream> Whole<S> {
             Written::All | Written::Failed(_) | Written::Refused(_) => false,
         };
         self.is_slow &= !self.driver.is_flushed();
-        self.driver.wrote_for_others();
         goes_on && self.driver.is_owing()
     }
 
@@ -351,14 +355,18 @@ impl<S: Stream> Whole<S> {
                 false => self.write(None),
             };
             match written {
-                Written::All => return self.driver.lost().map_or(Ok(()), Err),
+                Written::All => return self.driver.tell_lost().map_or(Ok(()), Err),
                 Written::Some => {
                     stalled_since = None;
                     if self.driver.should_listen() {
                         self.listen();
                     }
                 }
-                Written::Failed(error) => return Err(Error::Io(error)),
+                Written::Failed(error) => {
+                    // In its own words.
+                    _ = self.driver.tell_lost();
+                    return Err(Error::Io(error));
+                }
                 Written::Refused(error) => return Err(Error::Io(error)),
                 Written::Stalled(error) => {
                     let since = *stalled_since.get_or_insert_with(|| now() - patience);

@@ -4,12 +4,12 @@ use std::io::{self, Read, Write};
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use ws_sync::{Compress, Error};
+use ws_sync::{Compress, Error, MessageKind, WebSocket};
 use ws_testkit::{Frame, vectors};
 
 use crate::served::{
-    PIPE, Served, burst, config, expect, let_the_attendant_look, occupy_the_attendant, replies,
-    reply, served,
+    Observed, PIPE, Served, burst, config, expect, let_the_attendant_look, occupy_the_attendant,
+    replies, reply, served,
 };
 
 /// spec: S-07
@@ -208,4 +208,42 @@ fn a_close_follows_what_was_put_off() {
     assert!(closed.expect("closed").clean);
     expect(&mut served.peer, &replies(1));
     expect(&mut served.peer, &Frame::close(1000, "").bytes());
+}
+
+fn is_broken<T>(result: Result<T, Error>) -> bool {
+    matches!(result, Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[test]
+fn what_fails_behind_the_thread_is_told_by_whatever_it_calls_next() {
+    let calls: [fn(&mut WebSocket<Observed>) -> bool; 4] = [
+        |ws| is_broken(ws.feed("more")),
+        |ws| is_broken(ws.ping(b"more")),
+        |ws| is_broken(ws.writer(MessageKind::Text)),
+        |ws| is_broken(ws.flush()),
+    ];
+    for call in calls {
+        let mut served = served();
+        served.control.fails.store(true, Ordering::SeqCst);
+        served.peer.write_all(&burst(2)).expect("written");
+        reply(&mut served.ws);
+        served.others.recv().expect("somebody writes for it");
+        assert!(call(&mut served.ws));
+        // Once is enough.
+        let again = served.ws.send("more").expect_err("nothing can be written");
+        assert!(matches!(again, Error::Send(_)), "{again:?}");
+    }
+}
+
+#[test]
+fn what_fails_before_a_read_is_told_by_the_next_send() {
+    let _occupied = occupy_the_attendant();
+    let mut served = served();
+    served.control.fails.store(true, Ordering::SeqCst);
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    served.ws.recv().expect("received").expect("a message");
+    served.peer.write_all(&burst(1)).expect("written");
+    served.ws.recv().expect("received").expect("a message");
+    assert!(is_broken(served.ws.send("more")));
 }
