@@ -10,8 +10,9 @@
 //! To wake a thread costs thousands of cycles, so a connection that is on its list is not put there again: one that goes
 //! from burst to burst pays a comparison for each message, and the process some looks in a millisecond.
 //!
-//! A thread that waits for input with nothing put off leaves the list by [`Listing::owner_waits`]: it is in the middle of an
-//! operation, so that the attendant cannot look at the connection itself.
+//! A thread that waits for input with nothing put off leaves the list by [`Listing::owner_waits`], and so does one that holds
+//! a message that was lent to it: it is in the middle of an operation, so that the attendant cannot look at the connection
+//! itself.
 //!
 //! The attendant waits for one peer at each look, and for a moment: what is left then falls to a thread of its own, and so
 //! does at once what other connections owe that are yet to be looked at, and what one owes whose peer was waited for

@@ -301,3 +301,53 @@ impl<S: Stream> Place<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use ws_proto::{Compress, Config, Connection, Message};
+    use ws_testkit::{Frame, vectors};
+
+    use super::*;
+    use crate::driver::Driver;
+    use crate::lent::Received;
+    use crate::sync::now;
+    use crate::timed::Timed;
+
+    /// The attendant would look at it in vain, twice a millisecond, for as long as it is held.
+    #[test]
+    fn a_connection_whose_message_is_held_leaves_the_list_when_nothing_is_put_off() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let address = listener.local_addr().expect("bound");
+        let mut client = TcpStream::connect(address).expect("connected");
+        let (server, _) = listener.accept().expect("accepted");
+        let connection = Connection::server(Config::default());
+        let mut owner = Owner::new(Whole::new(Driver::new(connection), Timed::new(server)));
+        let frames = Frame::text("ask").masked(vectors::KEY).bytes().repeat(2);
+        client.write_all(&frames).expect("written");
+        owner.hold().next_event().expect("received");
+        owner
+            .hold()
+            .send(|connection| Ok(connection.send_with(Message::text("reply"), Compress::Auto)?))
+            .expect("sent");
+        // It is on the list, if both have come with one read, and nothing is put off any more.
+        let tried = Message::text("more");
+        let tried = owner.hold().try_send(tried, Compress::Auto);
+        tried.expect("accepted");
+        let mut received = [0; 13];
+        client.read_exact(&mut received).expect("it arrives");
+        let place = Arc::downgrade(&owner.place);
+        let mut held = owner.hold();
+        assert!(held.next_lent().expect("received"));
+        let message = Received::new(held);
+        let until = now() + Duration::from_secs(10);
+        while place.strong_count() > 1 {
+            assert!(now() < until, "it is looked at for ever");
+            std::thread::yield_now();
+        }
+        drop(message);
+    }
+}

@@ -79,9 +79,12 @@ impl<S: Stream> Whole<S> {
         }
     }
 
-    /// From now on it is in the hands of the application.
-    pub(crate) const fn lend(&mut self) {
+    /// From now on it is in the hands of the application, which may take its time.
+    pub(crate) fn lend(&mut self) {
         self.is_lent = true;
+        if self.listing.is_some() && !self.driver.is_owing() {
+            self.is_about_to_wait();
+        }
     }
 
     /// From now on it is at work.
