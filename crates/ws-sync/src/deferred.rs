@@ -9,6 +9,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use ws_proto::{CloseInfo, Connection, State, Stats};
+
 use crate::Stream;
 use crate::attendant::{self, Look, Unattended};
 use crate::listing::{Attended, Listing};
@@ -30,6 +32,19 @@ pub(crate) struct Place<S> {
     attendance: Option<Attendance<S>>,
     /// Whether its owner waits for another thread that writes.
     is_wanted: AtomicBool,
+    /// How the connection stood when the thread that writes began to, if one does.
+    standing: Mutex<Option<Box<Standing>>>,
+}
+
+/// A connection under its lock, unless it was given away.
+type Slot<'a, S> = MutexGuard<'a, Option<Whole<S>>>;
+
+/// What can be told of a connection that somebody else has.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) state: State,
+    pub(crate) stats: Stats,
+    pub(crate) close_info: Option<CloseInfo>,
 }
 
 /// Says that a thread of this crate may write to a [`Stream`] what the stream's own thread has put off:
@@ -85,6 +100,7 @@ impl<S: Stream> Owner<S> {
                 whole: Mutex::new(Some(whole)),
                 attendance,
                 is_wanted: AtomicBool::new(false),
+                standing: Mutex::new(None),
             }),
             let_go: Self::let_go,
         }
@@ -93,15 +109,7 @@ impl<S: Stream> Owner<S> {
     /// Takes the connection in hand, for an operation.
     #[inline]
     pub(crate) fn hold(&mut self) -> Held<'_, S> {
-        self.held()
-    }
-
-    #[inline]
-    fn held(&self) -> Held<'_, S> {
-        Held {
-            whole: self.place.hold(),
-            place: &self.place,
-        }
+        self.place.held(self.place.hold())
     }
 
     /// Gives the connection away, with what is owed.
@@ -109,9 +117,23 @@ impl<S: Stream> Owner<S> {
         self.place.hold().take().expect(IS_GONE)
     }
 
-    /// Looks at the connection.
-    pub(crate) fn look<R>(&self, look: impl FnOnce(&Whole<S>) -> R) -> R {
-        look(&self.held())
+    /// Looks at the connection, or, while another thread writes and may wait for the peer, at how it stood before that.
+    pub(crate) fn look<R>(
+        &self,
+        look: impl FnOnce(&Connection) -> R,
+        recall: impl FnOnce(&Standing) -> R,
+    ) -> R {
+        let slot = match self.place.try_hold() {
+            Some(slot) => slot,
+            None => {
+                if let Some(standing) = &*lock(&self.place.standing) {
+                    return recall(standing);
+                }
+                // Then it does not wait for the peer.
+                self.place.ask_for()
+            }
+        };
+        look(&self.place.held(slot).driver.connection)
     }
 
     /// What was put off is written first: now, or as the peer takes it.
@@ -143,40 +165,46 @@ impl<S> Drop for Owner<S> {
 
 impl<S: Stream> Place<S> {
     #[inline]
-    fn hold(&self) -> MutexGuard<'_, Option<Whole<S>>> {
-        let mut slot = match self.whole.try_lock() {
-            Ok(slot) => slot,
-            Err(TryLockError::Poisoned(poisoned)) => self.recover(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => self.ask_for(),
-        };
-        if let Some(whole) = &mut *slot {
-            whole.take_back();
-            if let Some(listing) = &whole.listing {
-                listing.dismiss_follower();
+    fn hold(&self) -> Slot<'_, S> {
+        self.try_hold().unwrap_or_else(|| self.ask_for())
+    }
+
+    /// The same, unless another thread has it.
+    #[inline]
+    fn try_hold(&self) -> Option<Slot<'_, S>> {
+        match self.whole.try_lock() {
+            Ok(slot) => Some(take_back(slot)),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                Some(take_back(self.recover(poisoned.into_inner())))
             }
+            Err(TryLockError::WouldBlock) => None,
         }
-        slot
+    }
+
+    #[inline]
+    fn held<'a>(self: &'a Arc<Self>, slot: Slot<'a, S>) -> Held<'a, S> {
+        Held {
+            whole: slot,
+            place: self,
+        }
     }
 
     /// Another thread writes. It is to leave off.
     #[cold]
-    fn ask_for(&self) -> MutexGuard<'_, Option<Whole<S>>> {
+    fn ask_for(&self) -> Slot<'_, S> {
         self.is_wanted.store(true, Ordering::Relaxed);
         let slot = match self.whole.lock() {
             Ok(slot) => slot,
             Err(poisoned) => self.recover(poisoned.into_inner()),
         };
         self.is_wanted.store(false, Ordering::Relaxed);
-        slot
+        take_back(slot)
     }
 
     /// A thread has panicked that had the connection. Nobody knows what the stream, or a tap, has left undone, so the
     /// connection is over. But while it was lent there was nothing to be left undone.
     #[cold]
-    fn recover<'a>(
-        &self,
-        mut slot: MutexGuard<'a, Option<Whole<S>>>,
-    ) -> MutexGuard<'a, Option<Whole<S>>> {
+    fn recover<'a>(&self, mut slot: Slot<'a, S>) -> Slot<'a, S> {
         self.whole.clear_poison();
         if let Some(whole) = &mut *slot
             && !whole.is_at_rest()
@@ -200,9 +228,35 @@ impl<S: Stream> Place<S> {
     }
 }
 
+/// It is in its owner's hand from now on.
+#[inline]
+fn take_back<S: Stream>(mut slot: Slot<'_, S>) -> Slot<'_, S> {
+    if let Some(whole) = &mut *slot {
+        whole.take_back();
+        if let Some(listing) = &whole.listing {
+            listing.dismiss_follower();
+        }
+    }
+    slot
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics under it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As long as this is there, whoever looks at the connection is told how it stood.
+struct Shown<'a>(&'a Mutex<Option<Box<Standing>>>);
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        *lock(self.0) = None;
+    }
+}
+
 /// A connection in its owner's hand. What is owed when this is dropped is for the attendant.
 pub(crate) struct Held<'a, S: Stream> {
-    whole: MutexGuard<'a, Option<Whole<S>>>,
+    whole: Slot<'a, S>,
     place: &'a Arc<Place<S>>,
 }
 
@@ -257,7 +311,9 @@ impl<S: Stream + Send + 'static> Unattended for Place<S> {
         }
         if look.may_wait && !whole.is_slow {
             let is_wanted = || self.is_wanted.load(Ordering::Relaxed);
+            let shown = self.show(whole);
             look.write(|| whole.write_for_owner(is_wanted));
+            drop(shown);
             // An owner that waits for this sees to what it leaves.
             if !whole.driver.is_owing() || is_wanted() {
                 return listing.leave();
@@ -287,6 +343,17 @@ impl<S: Stream + Send + 'static> Unattended for Place<S> {
 }
 
 impl<S: Stream> Place<S> {
+    /// Another thread than the owner's is about to write.
+    fn show(&self, whole: &Whole<S>) -> Shown<'_> {
+        let connection = &whole.driver.connection;
+        *lock(&self.standing) = Some(Box::new(Standing {
+            state: connection.state(),
+            stats: connection.stats(),
+            close_info: connection.close_info(),
+        }));
+        Shown(&self.standing)
+    }
+
     /// Writes what the attendant has left, until nothing is or the owner comes back.
     fn follow_up(&self, listing: &Listing) {
         // When that fails its owner is at work, and sees to what it leaves.
@@ -294,7 +361,11 @@ impl<S: Stream> Place<S> {
             && listing.is_followed()
         {
             let is_wanted = self.is_wanted.load(Ordering::Relaxed);
-            let goes_on = !is_wanted && slot.as_mut().is_some_and(Whole::follow_up);
+            let follow_up = |whole: &mut Whole<S>| {
+                let _shown = self.show(whole);
+                whole.follow_up()
+            };
+            let goes_on = !is_wanted && slot.as_mut().is_some_and(follow_up);
             if !goes_on {
                 listing.leave();
             }
@@ -308,7 +379,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
-    use ws_proto::{Compress, Config, Connection, Message};
+    use ws_proto::{Compress, Config, Message};
     use ws_testkit::{Frame, vectors};
 
     use super::*;

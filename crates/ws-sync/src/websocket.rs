@@ -50,12 +50,13 @@ use crate::{CloneStream, Error, Stream};
 ///
 /// # Calls that only look
 ///
-/// [`state`](Self::state), [`stats`](Self::stats) and others that only tell something wait for no peer, with one exception:
-/// while another thread writes what [`send`](Self::send) has put off, they wait until that leaves off: up to some
-/// 20 milliseconds where the peer takes nothing.
+/// [`state`](Self::state), [`stats`](Self::stats) and others that only tell something wait for no peer. While another thread
+/// writes what [`send`](Self::send) has put off, they tell how things stood when that last began to wait for the peer, some
+/// 20 milliseconds ago at most.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     owner: Owner<S>,
+    role: Role,
     negotiated: Negotiated,
 }
 
@@ -80,6 +81,7 @@ impl<S: Stream> WebSocket<S> {
             .with_received(received)
             .with_vectored_writes(vectored);
         Self {
+            role: connection.role(),
             owner: Owner::new(Whole::new(Driver::new(connection), stream)),
             negotiated: Negotiated::default(),
         }
@@ -405,27 +407,27 @@ impl<S: Stream> WebSocket<S> {
     /// How the connection ended or is ending; `None` while it is open.
     pub fn close_info(&self) -> Option<CloseInfo> {
         self.owner
-            .look(|whole| whole.driver.connection.close_info())
+            .look(Connection::close_info, |seen| seen.close_info.clone())
     }
 
     /// How the connection stands.
     pub fn state(&self) -> State {
-        self.owner.look(|whole| whole.driver.connection.state())
+        self.owner.look(Connection::state, |seen| seen.state)
     }
 
     /// Which end this is.
     pub fn role(&self) -> Role {
-        self.owner.look(|whole| whole.driver.connection.role())
+        self.role
     }
 
     /// What the connection has carried so far.
     pub fn stats(&self) -> Stats {
-        self.owner.look(|whole| whole.driver.connection.stats())
+        self.owner.look(Connection::stats, |seen| seen.stats)
     }
 
     /// The round-trip time of the newest keepalive Ping that was answered; `None` before the first.
     pub fn rtt(&self) -> Option<Duration> {
-        self.owner.look(|whole| whole.driver.connection.rtt())
+        self.owner.look(Connection::rtt, |seen| seen.stats.rtt)
     }
 
     /// Lets `tap` see each frame from now on, both ways: its header, its sizes, and the time at which its header was

@@ -2,14 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 use std::thread;
 
-use ws_sync::{Compress, Error, MessageKind, WebSocket};
+use ws_sync::{Compress, Error, MessageKind, State, WebSocket};
 use ws_testkit::{Frame, vectors};
 
 use crate::served::{
-    Observed, PIPE, Served, burst, config, expect, let_the_attendant_look, occupy_the_attendant,
-    replies, reply, served,
+    Observed, PIPE, Served, WATCHDOG, burst, config, expect, let_the_attendant_look,
+    occupy_the_attendant, replies, reply, served,
 };
 
 /// spec: S-07
@@ -145,7 +146,7 @@ fn the_stream_can_be_looked_at_while_replies_wait() {
         assert_eq!(stream.control.writes.load(Ordering::SeqCst), 0);
     }
     expect(&mut served.peer, &replies(1));
-    // Whoever writes has done so when the connection can be looked at.
+    served.ws.flush().expect("written");
     assert_eq!(served.ws.stats().queued, 0);
     assert_eq!(served.writes(), 1);
 }
@@ -246,4 +247,24 @@ fn what_fails_before_a_read_is_told_by_the_next_send() {
     served.peer.write_all(&burst(1)).expect("written");
     served.ws.recv().expect("received").expect("a message");
     assert!(is_broken(served.ws.send("more")));
+}
+
+/// Another thread is in a write that does not end.
+#[test]
+fn a_look_at_the_connection_waits_for_nobody() {
+    let (opener, gate) = mpsc::channel();
+    let mut served = Served::new(PIPE, config(), Some(gate));
+    served.peer.write_all(&burst(2)).expect("written");
+    reply(&mut served.ws);
+    served.others.recv().expect("somebody writes for it");
+    let (told, seen) = mpsc::channel();
+    let seen = thread::scope(|scope| {
+        let ws = &served.ws;
+        scope.spawn(move || told.send((ws.stats().queued, ws.state(), ws.close_info())));
+        let seen = seen.recv_timeout(WATCHDOG);
+        drop(opener);
+        seen
+    });
+    assert_eq!(seen, Ok((10, State::Open, None)));
+    expect(&mut served.peer, &replies(1));
 }
