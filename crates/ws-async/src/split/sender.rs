@@ -49,8 +49,8 @@ impl Sender {
     ///
     /// A frame is never torn. If the future is dropped while it waits for room, the message is not sent; if it is
     /// dropped while it writes, the message stays queued and is written all the same.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.send_with(message, Compress::Auto).await
+    pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        self.send_with(message, Compress::Auto)
     }
 
     /// As [`send`](Self::send), saying whether the message is compressed where compression was agreed.
@@ -62,17 +62,17 @@ impl Sender {
     /// # Cancel safety
     ///
     /// As [`send`](Self::send).
-    pub async fn send_with(
+    pub fn send_with(
         &self,
         message: impl Into<Message>,
         compress: Compress,
-    ) -> Result<(), Error> {
+    ) -> impl Future<Output = Result<(), Error>> {
+        // No `async fn`, which would keep room for what this was made of beside it, in every task that ever sends.
         let mut message = Some(message.into());
-        self.queue_and_flush(|driver, visit| {
+        self.queue_and_flush(move |driver, visit| {
             ready!(driver.poll_turn(visit.cx, visit.receiver_waits))?;
             driver.poll_feed(visit.cx, visit.receiver_waits, &mut message, compress)
         })
-        .await
     }
 
     /// As [`send`](Self::send), straight from where the message lies, as
@@ -106,8 +106,8 @@ impl Sender {
     ///
     /// If the future is dropped before it is ready, the message is not queued; once it is ready, the message is queued
     /// whole.
-    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed_with(message, Compress::Auto).await
+    pub fn feed(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        self.feed_with(message, Compress::Auto)
     }
 
     /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
@@ -119,18 +119,17 @@ impl Sender {
     /// # Cancel safety
     ///
     /// As [`feed`](Self::feed).
-    pub async fn feed_with(
+    pub fn feed_with(
         &self,
         message: impl Into<Message>,
         compress: Compress,
-    ) -> Result<(), Error> {
+    ) -> impl Future<Output = Result<(), Error>> {
         let mut message = Some(message.into());
-        self.wait(|driver, visit| {
+        self.wait(move |driver, visit| {
             let Visit { cx, receiver_waits } = visit;
             ready!(driver.poll_turn(cx, receiver_waits))?;
             driver.poll_feed(cx, receiver_waits, &mut message, compress)
         })
-        .await
     }
 
     /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.
@@ -414,37 +413,43 @@ impl Sender {
 
     /// Queues something and waits until it is written, unless it is to leave together with what follows it. What the
     /// transport takes at once is never seen to be queued, so that the receiver is not woken to write it.
-    async fn queue_and_flush(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps its arguments twice in every task that sends"
+    )]
+    fn queue_and_flush(
         &self,
         mut poll_queue: impl FnMut(
             &mut Driver<Transport>,
             &mut Visit<'_, '_>,
         ) -> Poll<Result<(), Error>>,
-    ) -> Result<(), Error> {
-        let mut mark = None;
-        let mut is_unattended = false;
-        let sent = self
-            .wait(|driver, mut visit| {
-                let mark = match &mut mark {
-                    Some(mark) => mark,
-                    unqueued @ None => {
-                        if let Err(error) = ready!(poll_queue(driver, &mut visit)) {
-                            return Poll::Ready(Err(driver.untold().unwrap_or(error)));
+    ) -> impl Future<Output = Result<(), Error>> {
+        async move {
+            let mut mark = None;
+            let mut is_unattended = false;
+            let sent = self
+                .wait(|driver, mut visit| {
+                    let mark = match &mut mark {
+                        Some(mark) => mark,
+                        unqueued @ None => {
+                            if let Err(error) = ready!(poll_queue(driver, &mut visit)) {
+                                return Poll::Ready(Err(driver.untold().unwrap_or(error)));
+                            }
+                            if driver.defers() && !visit.receiver_waits {
+                                is_unattended = !driver.has_writer;
+                                return Poll::Ready(Ok(()));
+                            }
+                            unqueued.insert(driver.connection.flush_mark())
                         }
-                        if driver.defers() && !visit.receiver_waits {
-                            is_unattended = !driver.has_writer;
-                            return Poll::Ready(Ok(()));
-                        }
-                        unqueued.insert(driver.connection.flush_mark())
-                    }
-                };
-                driver.poll_flush_to(visit.cx, visit.receiver_waits, mark)
-            })
-            .await;
-        if is_unattended {
-            self.shared.write_after_this_turn();
+                    };
+                    driver.poll_flush_to(visit.cx, visit.receiver_waits, mark)
+                })
+                .await;
+            if is_unattended {
+                self.shared.write_after_this_turn();
+            }
+            sent
         }
-        sent
     }
 
     /// Writes what nobody else does, until all is written or the write deadline has passed.
@@ -484,12 +489,18 @@ impl Sender {
     }
 
     /// Waits until `operation` is ready. If the wait is given up, so is this task's place among those to be woken.
-    async fn wait<R>(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps its arguments twice in every task that sends"
+    )]
+    fn wait<R>(
         &self,
         mut operation: impl FnMut(&mut Driver<Transport>, Visit<'_, '_>) -> Poll<R>,
-    ) -> R {
-        let mut place = Place::of(&self.shared);
-        poll_fn(|cx| place.poll(cx, &mut operation)).await
+    ) -> impl Future<Output = R> {
+        async move {
+            let mut place = Place::of(&self.shared);
+            poll_fn(|cx| place.poll(cx, &mut operation)).await
+        }
     }
 }
 
