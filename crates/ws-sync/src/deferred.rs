@@ -7,7 +7,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, TryLockResult};
 
 use ws_proto::{CloseInfo, Connection, State, Stats};
 
@@ -123,15 +123,15 @@ impl<S: Stream> Owner<S> {
         look: impl FnOnce(&Connection) -> R,
         recall: impl FnOnce(&Standing) -> R,
     ) -> R {
-        let slot = match self.place.try_hold() {
-            Some(slot) => slot,
-            None => {
+        let slot = match self.place.whole.try_lock() {
+            Err(TryLockError::WouldBlock) => {
                 if let Some(standing) = &*lock(&self.place.standing) {
                     return recall(standing);
                 }
                 // Then it does not wait for the peer.
-                self.place.ask_for()
+                self.place.hold()
             }
+            tried => self.place.take_back(tried),
         };
         look(&self.place.held(slot).driver.connection)
     }
@@ -166,19 +166,24 @@ impl<S> Drop for Owner<S> {
 impl<S: Stream> Place<S> {
     #[inline]
     fn hold(&self) -> Slot<'_, S> {
-        self.try_hold().unwrap_or_else(|| self.ask_for())
+        self.take_back(self.whole.try_lock())
     }
 
-    /// The same, unless another thread has it.
+    /// From now on it is in its owner's hand, as soon as no other thread has it.
     #[inline]
-    fn try_hold(&self) -> Option<Slot<'_, S>> {
-        match self.whole.try_lock() {
-            Ok(slot) => Some(take_back(slot)),
-            Err(TryLockError::Poisoned(poisoned)) => {
-                Some(take_back(self.recover(poisoned.into_inner())))
+    fn take_back<'a>(&'a self, tried: TryLockResult<Slot<'a, S>>) -> Slot<'a, S> {
+        let mut slot = match tried {
+            Ok(slot) => slot,
+            Err(TryLockError::Poisoned(poisoned)) => self.recover(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => self.ask_for(),
+        };
+        if let Some(whole) = &mut *slot {
+            whole.take_back();
+            if let Some(listing) = &whole.listing {
+                listing.dismiss_follower();
             }
-            Err(TryLockError::WouldBlock) => None,
         }
+        slot
     }
 
     #[inline]
@@ -198,7 +203,7 @@ impl<S: Stream> Place<S> {
             Err(poisoned) => self.recover(poisoned.into_inner()),
         };
         self.is_wanted.store(false, Ordering::Relaxed);
-        take_back(slot)
+        slot
     }
 
     /// A thread has panicked that had the connection. Nobody knows what the stream, or a tap, has left undone, so the
@@ -226,18 +231,6 @@ impl<S: Stream> Place<S> {
             }
         }
     }
-}
-
-/// It is in its owner's hand from now on.
-#[inline]
-fn take_back<S: Stream>(mut slot: Slot<'_, S>) -> Slot<'_, S> {
-    if let Some(whole) = &mut *slot {
-        whole.take_back();
-        if let Some(listing) = &whole.listing {
-            listing.dismiss_follower();
-        }
-    }
-    slot
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -193,6 +193,11 @@ impl Driver {
         self.is_deferred
     }
 
+    /// Whether something was put off, and was not written when that was last [asked](Self::is_owing).
+    pub(crate) const fn has_deferred(&self) -> bool {
+        self.is_deferred
+    }
+
     /// Nobody will take what arrives, nor send any more.
     pub(crate) fn abandon(&mut self) {
         self.stop_listening();

@@ -75,7 +75,7 @@ impl Handover {
         Error: From<R>,
     {
         let mut held = self.feed_held(queue)?;
-        let defers = held.may_defer() && (held.driver.is_owing() || is_attended());
+        let defers = held.may_defer() && is_attended();
         if defers {
             held.driver.defer();
         } else {

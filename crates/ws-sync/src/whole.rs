@@ -82,7 +82,7 @@ impl<S: Stream> Whole<S> {
     /// From now on it is in the hands of the application, which may take its time.
     pub(crate) fn lend(&mut self) {
         self.is_lent = true;
-        if self.listing.is_some() && !self.driver.is_owing() {
+        if self.listing.is_some() && !self.driver.has_deferred() {
             self.is_about_to_wait();
         }
     }
@@ -189,9 +189,7 @@ impl<S: Stream> Whole<S> {
 
     /// Puts off the writing of what was sent, if that may be and there is something to write.
     fn defers(&mut self) -> bool {
-        let defers = self.is_attended
-            && self.driver.may_defer()
-            && (self.driver.is_owing() || attendant::is_there());
+        let defers = self.is_attended && self.driver.may_defer() && attendant::is_there();
         if defers {
             self.driver.defer();
         }
@@ -423,25 +421,34 @@ impl<S: Stream> Whole<S> {
             false => Some(WRITE_PATIENCE),
         };
         let mut until = None;
-        loop {
-            let moment = || now() + WRITE_PATIENCE;
-            match self.write(timeout) {
+        while let Some(job) = self.driver.job() {
+            // Mostly one write takes everything, and nobody need look at the clock.
+            if job == Job::Write && has_passed(until) && !self.driver.has_ended() {
+                return Some(Written::Some);
+            }
+            match self.perform(job, timeout) {
+                Written::Some => {}
                 // Reading goes on: the peer may have closed the connection properly before it left.
                 Written::All | Written::Failed(_) => return None,
-                // Mostly one write takes everything, and nobody need look at the clock.
-                Written::Some if self.driver.job() != Some(Job::Write) => {}
-                Written::Some if self.driver.has_ended() => {}
-                Written::Some if !has_passed(Some(*until.get_or_insert_with(moment))) => {}
                 left => return Some(left),
             }
+            if until.is_none() && !self.driver.connection.is_flushed() {
+                until = Some(now() + WRITE_PATIENCE);
+            }
         }
+        None
     }
 
     /// One attempt to write what is owed, waiting for `patience` at most.
     fn write(&mut self, patience: Option<Duration>) -> Written {
-        let Some(job) = self.driver.job() else {
-            return Written::All;
-        };
+        match self.driver.job() {
+            Some(job) => self.perform(job, patience),
+            None => Written::All,
+        }
+    }
+
+    /// Does this, waiting for `patience` at most.
+    fn perform(&mut self, job: Job, patience: Option<Duration>) -> Written {
         let mut patience = patience.or(self.stream.own_write_timeout);
         if self.driver.connection.state() != State::Open {
             // A peer that takes a byte now and then must not outrun the closing handshake's deadline.
