@@ -232,8 +232,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     ///
     /// If the future is dropped before it is ready, the message is not queued; once it is ready, the message is queued
     /// whole. So this, followed by [`flush`](Self::flush), sends each message exactly once whatever is dropped.
-    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed_with(message, Compress::Auto).await
+    #[inline]
+    pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        self.feed_with(message, Compress::Auto)
     }
 
     /// As [`feed`](Self::feed), saying whether the message is compressed where compression was agreed.
@@ -245,15 +246,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// # Cancel safety
     ///
     /// As [`feed`](Self::feed).
-    pub async fn feed_with(
+    #[inline]
+    pub fn feed_with(
         &mut self,
         message: impl Into<Message>,
         compress: Compress,
-    ) -> Result<(), Error> {
-        let mut message = Some(message.into());
-        self.owner
-            .until(|driver, cx| driver.poll_feed(cx, false, &mut message, compress))
-            .await
+    ) -> impl Future<Output = Result<(), Error>> {
+        let message = message.into();
+        self.owner.until_taken(
+            move |driver, cx| {
+                driver.poll_feed(cx, false, |connection| {
+                    queue(connection, &message, compress)
+                })
+            },
+            |_, fed| fed.map_err(|error| *error),
+        )
     }
 
     /// Sends one message that was framed for many connections ([`PreparedMessage`]), as [`send`](Self::send) does.

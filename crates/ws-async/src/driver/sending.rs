@@ -98,21 +98,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.is_fed |= self.is_out();
     }
 
-    /// Takes `message` and queues it when there is room. When it is written is for the caller to say.
+    /// Queues a message when there is room. When it is written is for the caller to say.
+    #[inline]
     pub(crate) fn poll_feed(
         &mut self,
         cx: &mut Context<'_>,
         receiver_waits: bool,
-        message: &mut Option<Message>,
-        compress: Compress,
-    ) -> Poll<Result<(), Error>> {
+        queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Poll<Result<(), Box<Error>>> {
         ready!(self.poll_room(cx, receiver_waits))?;
-        // There is one to take: once it is taken, this is ready.
-        if let Some(message) = message.take() {
-            self.is_about_to_feed();
-            self.connection.send_with(message, compress)?;
-        }
-        Poll::Ready(Ok(()))
+        self.is_about_to_feed();
+        let queued = queue(&mut self.connection);
+        Poll::Ready(queued.map_err(|error| Box::new(error.into())))
     }
 
     /// Why nothing can be sent any more, if that was found out while nobody was there to be told.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ws_proto::{
-    Agreement, CloseCode, CloseInfo, Compress, FlushMark, Message, MessageKind, MessageRef,
-    Offered, OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
+    Agreement, CloseCode, CloseInfo, Compress, Connection, FlushMark, Message, MessageKind,
+    MessageRef, Offered, OverflowPolicy, PreparedMessage, Role, State, Stats, TappedFrame, Unsent,
 };
 
 use super::Shared;
@@ -21,6 +21,7 @@ use crate::driver::Driver;
 use crate::handover::{Ticket, Visit};
 use crate::streaming::MessageWriter;
 use crate::streaming::sealed::Sending;
+use crate::websocket::queue;
 
 /// The half of a connection that sends; [`WebSocket::split`](crate::WebSocket::split) makes it. Clones send on the same
 /// connection, from any task.
@@ -68,10 +69,12 @@ impl Sender {
         compress: Compress,
     ) -> impl Future<Output = Result<(), Error>> {
         // No `async fn`, which would keep room for what this was made of beside it, in every task that ever sends.
-        let mut message = Some(message.into());
+        let message = message.into();
         self.queue_and_flush(move |driver, visit| {
             ready!(driver.poll_turn(visit.cx, visit.receiver_waits))?;
-            driver.poll_feed(visit.cx, visit.receiver_waits, &mut message, compress)
+            let queue = |connection: &mut Connection| queue(connection, &message, compress);
+            let fed = driver.poll_feed(visit.cx, visit.receiver_waits, queue);
+            fed.map_err(|error| *error)
         })
     }
 
@@ -124,11 +127,13 @@ impl Sender {
         message: impl Into<Message>,
         compress: Compress,
     ) -> impl Future<Output = Result<(), Error>> {
-        let mut message = Some(message.into());
+        let message = message.into();
         self.wait(move |driver, visit| {
             let Visit { cx, receiver_waits } = visit;
             ready!(driver.poll_turn(cx, receiver_waits))?;
-            driver.poll_feed(cx, receiver_waits, &mut message, compress)
+            let queue = |connection: &mut Connection| queue(connection, &message, compress);
+            let fed = driver.poll_feed(cx, receiver_waits, queue);
+            fed.map_err(|error| *error)
         })
     }
 
