@@ -28,37 +28,33 @@ use ws_testkit::blocks::bomb;
 use ws_testkit::oracle::{self, Receiver};
 use ws_testkit::{Frame, vectors};
 
+use under_test::{driver, handles, handover, listing, publishing, read_buffer, timed};
+
 use crate::driver::Driver;
 use crate::handles::Handle;
 use crate::handover::Handover;
 use crate::listing::Listing;
 use crate::publishing::Rest;
 
-#[expect(dead_code, reason = "a connection that is not split uses the rest")]
-#[path = "../src/driver.rs"]
-mod driver;
-#[path = "../src/handles.rs"]
-mod handles;
-#[path = "../src/handover.rs"]
-mod handover;
-#[expect(dead_code, reason = "a connection that is split uses the rest")]
-#[path = "../src/listing.rs"]
-mod listing;
-#[expect(dead_code, reason = "here threads are not refused")]
-#[path = "../src/publishing.rs"]
-mod publishing;
-#[expect(dead_code, reason = "a connection that is not split uses the rest")]
-#[path = "../src/read_buffer.rs"]
-mod read_buffer;
-#[expect(dead_code, reason = "a conversation does not use all of it")]
-#[path = "../src/receiving.rs"]
-mod receiving;
-#[expect(dead_code, reason = "a conversation does not use all of it")]
-#[path = "../src/sending.rs"]
-mod sending;
-#[expect(dead_code, reason = "a connection that is not split uses the rest")]
-#[path = "../src/timed.rs"]
-mod timed;
+#[path = "../src"]
+mod under_test {
+    #[expect(dead_code, reason = "a connection that is not split uses the rest")]
+    pub(crate) mod driver;
+    pub(crate) mod handles;
+    pub(crate) mod handover;
+    #[expect(dead_code, reason = "a connection that is split uses the rest")]
+    pub(crate) mod listing;
+    #[expect(dead_code, reason = "here threads are not refused")]
+    pub(crate) mod publishing;
+    #[expect(dead_code, reason = "a connection that is not split uses the rest")]
+    pub(crate) mod read_buffer;
+    #[expect(dead_code, reason = "a conversation does not use all of it")]
+    pub(crate) mod receiving;
+    #[expect(dead_code, reason = "a conversation does not use all of it")]
+    pub(crate) mod sending;
+    #[expect(dead_code, reason = "a connection that is not split uses the rest")]
+    pub(crate) mod timed;
+}
 
 /// What the modules under test lock with, and their clock.
 mod sync {
