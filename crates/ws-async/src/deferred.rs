@@ -487,8 +487,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deferred<S> {
 
     fn poll_write(&self, cx: &mut Context<'_>, mark: &mut Option<FlushMark>) -> Poll<()> {
         let mut slot = self.lock();
+        let is_orphan = slot.is_orphan;
         if let Some(driver) = &mut slot.driver
-            && driver.poll_write_deferred(cx, false, mark).is_pending()
+            && driver
+                .poll_write_deferred(cx, false, is_orphan, mark)
+                .is_pending()
         {
             slot.writer = Writer::Waits(cx.waker().clone());
             return Poll::Pending;

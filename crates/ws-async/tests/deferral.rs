@@ -854,3 +854,26 @@ fn so_may_that_of_a_split_connection() {
         expect(&mut peer, &replies(1)).await;
     });
 }
+
+/// A task that writes what was sent before is not done before it has written what is sent meanwhile.
+///
+/// spec: S-07, CD-05
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_while_a_task_writes_arrives_though_nobody_receives() {
+    for is_cancelled in [false, true] {
+        let (mut peer, stream) = duplex(100);
+        let (sender, receiver) = server(stream).split();
+        drop(receiver);
+        sender.try_send(vec![7; 600]).expect("accepted");
+        // The task has begun.
+        tokio::task::yield_now().await;
+        if is_cancelled {
+            let sent = poll_once(pin!(sender.send(vec![8; 600]))).await;
+            assert!(sent.is_none(), "the pipe is too small for it");
+        } else {
+            sender.try_send(vec![8; 600]).expect("accepted");
+        }
+        expect(&mut peer, &Frame::binary(vec![7; 600]).bytes()).await;
+        expect(&mut peer, &Frame::binary(vec![8; 600]).bytes()).await;
+    }
+}

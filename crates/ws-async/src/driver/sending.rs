@@ -183,15 +183,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes for those who have not waited for it: ready when there is nothing left to be written.
     ///
-    /// When nobody receives any more, it is ready when that is written which was queued before the `mark`: a peer that
-    /// goes on sending Pings is not to keep what its owner has dropped.
+    /// Where it `is_orphan`, and nobody can send any more, it is ready when that is written which was queued before the
+    /// `mark`: a peer that goes on sending Pings is not to keep what its owner has dropped.
     pub(crate) fn poll_write_deferred(
         &mut self,
         cx: &mut Context<'_>,
         receiver_waits: bool,
+        is_orphan: bool,
         mark: &mut Option<FlushMark>,
     ) -> Poll<()> {
-        let written = if self.deaf {
+        let written = if is_orphan {
             let mark = mark.get_or_insert_with(|| self.connection.flush_mark());
             ready!(self.poll_flush_to(cx, receiver_waits, mark))
         } else {

@@ -482,8 +482,11 @@ impl Sender {
             let mut mark = None;
             sender
                 .wait(|driver, visit| {
-                    let (cx, receiver_waits) = (visit.cx, visit.receiver_waits);
-                    let written = driver.poll_write_deferred(cx, receiver_waits, &mut mark);
+                    let Visit { cx, receiver_waits } = visit;
+                    // While this is the last that holds it, nobody can become another.
+                    let is_orphan = Arc::strong_count(&sender.shared) == 1;
+                    let written =
+                        driver.poll_write_deferred(cx, receiver_waits, is_orphan, &mut mark);
                     // From here on somebody else has to be seen to, and whoever queues more does that.
                     driver.has_writer = written.is_pending();
                     *is_over = written.is_ready();
