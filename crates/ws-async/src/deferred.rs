@@ -11,6 +11,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -53,10 +54,11 @@ impl<U: Unattended> Wake for Turn<U> {
 
 /// Has `unattended` seen to by a task. Who is told to see to it may find it at work: `block_in_place` ends the turn of the
 /// task that calls it, and a stream or a tap may call that.
+///
+/// A runtime that shuts down does not come to it. Then nobody does, as where there is no runtime: to try again here would
+/// be to wait for what may be at work below on this very stack.
 pub(crate) fn after_all<U: Unattended>(unattended: Arc<U>, runtime: &Handle) {
-    let turn = Turn(Some(unattended));
-    // It is dropped there, and also if the runtime does not come to it.
-    runtime.spawn(async move { drop(turn) });
+    runtime.spawn(async move { unattended.see_to_it() });
 }
 
 /// Has `unattended` seen to when the task that runs now has had its turn; at once if it is no task.
@@ -85,6 +87,8 @@ pub(crate) struct Owner<S> {
 #[derive(Debug)]
 struct Deferred<S> {
     slot: Mutex<Slot<S>>,
+    /// Who was told to see to the connection has found it at work, and may never come to it.
+    is_missed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -425,6 +429,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
         let waiting = driver.and_then(|driver| driver.waiting.take());
         let mut slot = deferred.lock();
         slot.driver = self.hand.take();
+        if deferred.is_missed.load(Ordering::Relaxed) {
+            deferred.is_missed.store(false, Ordering::Relaxed);
+            slot.is_armed = false;
+        }
         if slot.is_seen_to() && waiting.is_none() {
             return;
         }
@@ -445,6 +453,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
                 writer: Writer::None,
                 is_orphan: false,
             }),
+            is_missed: AtomicBool::new(false),
         }));
         self.put_down();
     }
@@ -546,6 +555,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Unattended for Deferred
             (Ok(slot), _) => slot,
             (Err(TryLockError::Poisoned(poisoned)), _) => self.fail_by_panic(poisoned.into_inner()),
             (Err(TryLockError::WouldBlock), Ok(runtime)) => {
+                self.is_missed.store(true, Ordering::Relaxed);
                 return after_all(Arc::clone(&self), runtime);
             }
             // Outside of a runtime no task is at work on this thread.

@@ -5,7 +5,7 @@ use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
@@ -853,6 +853,50 @@ fn so_may_that_of_a_split_connection() {
         receiver.recv().await.expect("received").expect("a message");
         expect(&mut peer, &replies(1)).await;
     });
+}
+
+/// It may also outlive the runtime's care for tasks, when nobody is left to see to what it has put off.
+#[test]
+fn so_may_one_whose_runtime_ends() {
+    for is_split in [false, true] {
+        let [_, runtime] = runtimes();
+        let spawner = runtime.handle().clone();
+        let (told, began) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let (done, ended) = mpsc::channel();
+        let wait = Mutex::new(wait);
+        let tap = move || {
+            _ = told.send(());
+            _ = wait.lock().expect("no panic").recv();
+            block_in_place(|| {});
+            _ = done.send(());
+        };
+        runtime.spawn(async move {
+            let (mut peer, stream) = duplex(PIPE);
+            peer.write_all(&burst(3)).await.expect("written");
+            let mut ws = server(stream);
+            if is_split {
+                let (sender, mut receiver) = ws.split();
+                let message = receiver.recv().await.expect("received").expect("a message");
+                sender.send(message).await.expect("sent");
+                sender.set_tap(move |_, _| tap());
+                _ = receiver.recv().await;
+            } else {
+                reply(&mut ws).await;
+                ws.set_tap(move |_, _| tap());
+                reply(&mut ws).await;
+            }
+        });
+        began.recv().expect("the tap is called");
+        runtime.shutdown_background();
+        while !spawner.spawn(pending::<()>()).is_finished() {
+            thread::yield_now();
+        }
+        drop(go);
+        ended
+            .recv_timeout(Duration::from_secs(10))
+            .expect("it goes on");
+    }
 }
 
 /// A task that writes what was sent before is not done before it has written what is sent meanwhile.
