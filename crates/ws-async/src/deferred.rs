@@ -239,6 +239,7 @@ impl<S> Drop for FailByPanic<'_, S> {
     fn drop(&mut self) {
         if let Some(driver) = &mut self.0.hand {
             driver.fail_by_panic();
+            driver.wake_waiting();
         }
     }
 }
@@ -405,10 +406,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
         &mut self,
         operation: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> R,
     ) -> R {
-        let mut cx = Context::from_waker(Waker::noop());
+        // Whoever waits in a form that is polled is still to be woken by the stream.
+        let waiting = self.hold().waiting.clone();
+        let mut cx = Context::from_waker(waiting.as_deref().unwrap_or(Waker::noop()));
         let result = FailByPanic::guard(self, |owner| operation(owner.hold(), &mut cx));
         self.settle();
         result
+    }
+
+    /// A message that was lent is done with. What was queued in reply is written now or with what follows it.
+    #[inline]
+    pub(crate) fn write_replies(&mut self) {
+        FailByPanic::guard(self, |owner| owner.hold().write_replies());
+        self.settle();
     }
 
     /// Puts the connection down if it owes bytes.

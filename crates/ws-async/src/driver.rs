@@ -1,12 +1,15 @@
 //! A connection and its stream: read, write, wait, and nothing else.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use ws_proto::{
     Chunk, CloseCode, CloseInfo, Connection, Event, Lent, ProtocolError, SendError, State,
+    TappedFrame,
 };
 
 use self::deadline::Deadline;
@@ -82,6 +85,8 @@ pub(crate) struct Driver<S> {
     is_untold: bool,
     /// A polled form was pending, and the stream has its waker until somebody else polls it.
     pub(crate) waiting: Option<Box<Waker>>,
+    /// Whether the tap is at work.
+    is_tapped: Option<Arc<AtomicBool>>,
     /// What becomes of this when its owner, if it has one, is dropped.
     pub(crate) let_go: Option<fn(&mut Owner<S>)>,
     /// A Pong or a Close is owed; it goes out before the application, which may take its time, gets to see more.
@@ -158,6 +163,7 @@ impl<S> Driver<S> {
             is_deferred: false,
             has_writer: false,
             waiting: None,
+            is_tapped: None,
             let_go: None,
             is_untold: false,
             owes_answer: false,
@@ -197,6 +203,7 @@ impl<S> Driver<S> {
             is_deferred: self.is_deferred,
             has_writer: self.has_writer,
             waiting: None,
+            is_tapped: self.is_tapped,
             let_go: None,
             is_untold: self.is_untold,
             owes_answer: self.owes_answer,
@@ -223,6 +230,36 @@ impl<S> Driver<S> {
     /// How many events wait for the receiver.
     pub(crate) fn events_ahead(&self) -> usize {
         self.ahead.len()
+    }
+
+    pub(crate) fn set_tap(&mut self, mut tap: impl FnMut(&TappedFrame) + Send + Sync + 'static) {
+        let is_tapped = Arc::<AtomicBool>::default();
+        self.is_tapped = Some(Arc::clone(&is_tapped));
+        self.connection
+            .set_tap(Some(Box::new(move |frame: &TappedFrame| {
+                is_tapped.store(true, Ordering::Relaxed);
+                tap(frame);
+                // It stays so when the tap panics.
+                is_tapped.store(false, Ordering::Relaxed);
+            })));
+    }
+
+    pub(crate) fn remove_tap(&mut self) {
+        self.connection.set_tap(None);
+        self.is_tapped = None;
+    }
+
+    /// Whether it is the tap that panics.
+    pub(crate) fn is_tapped(&self) -> bool {
+        let is_tapped = self.is_tapped.as_ref();
+        is_tapped.is_some_and(|is_tapped| is_tapped.load(Ordering::Relaxed))
+    }
+
+    /// Wakes whoever waits in a form that is polled.
+    pub(crate) fn wake_waiting(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
     }
 
     /// Begins the closing handshake, or finds it begun.

@@ -41,6 +41,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for StreamRef<'_, 
 ///
 /// While this is held the connection does nothing else; the buffer that the message came in is kept, and replies wait. To
 /// wait for something else meanwhile, keep a copy ([`MessageRef::to_message`]) and drop this.
+///
+/// A panic while it is held, other than one of a tap's, is no concern of the connection's: that can be used as before.
 #[derive(Debug)]
 pub struct Received<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     owner: &'a mut Owner<S>,
@@ -68,7 +70,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Received<'a, S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Received<'_, S> {
     fn drop(&mut self) {
-        self.owner.hold().write_replies();
-        self.owner.settle();
+        self.owner.write_replies();
     }
 }

@@ -377,10 +377,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
         self.owner.with(|driver, cx| {
             driver.begin_close(code, reason)?;
             driver.write_and_shut_down(cx);
-            // Whoever waits in a form that is polled has a deadline now.
-            if let Some(waiting) = driver.waiting.take() {
-                waiting.wake();
-            }
+            // There is a deadline now.
+            driver.wake_waiting();
             Ok(())
         })
     }
@@ -489,15 +487,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     /// Lets `tap` see each frame from now on, both ways: its header, its sizes, and the time at which its header was
     /// accepted or queued. Without a tap nothing of this is done. There is one tap: this one takes
     /// the place of the one before.
+    ///
+    /// If it panics, the connection is over.
     pub fn set_tap(&mut self, mut tap: impl FnMut(&TappedFrame, Instant) + Send + Sync + 'static) {
-        let tap = Box::new(move |frame: &TappedFrame| tap(frame, Instant::now()));
         self.owner
-            .with(|driver, _| driver.connection.set_tap(Some(tap)));
+            .with(|driver, _| driver.set_tap(move |frame| tap(frame, Instant::now())));
     }
 
     /// Takes the tap off again.
     pub fn remove_tap(&mut self) {
-        self.owner.with(|driver, _| driver.connection.set_tap(None));
+        self.owner.with(|driver, _| driver.remove_tap());
     }
 
     /// The stream underneath, for its address and options. Reading or writing it would break the framing.

@@ -921,3 +921,33 @@ async fn what_is_sent_while_a_task_writes_arrives_though_nobody_receives() {
         expect(&mut peer, &Frame::binary(vec![8; 600]).bytes()).await;
     }
 }
+
+/// Where nobody writes behind its back, who polls is not to lose the stream's promise by trying to send.
+#[tokio::test(start_paused = true)]
+async fn a_polled_form_is_woken_though_a_send_was_tried_in_vain() {
+    let (mut peer, stream) = duplex(10);
+    let config = Config::default()
+        .with_ping_interval(None)
+        .with_write_timeout(None)
+        .with_write_buffer_high(10);
+    let mut ws = WebSocket::server(stream, config, BytesMut::new());
+    let task = tokio::spawn(async move {
+        ws.feed("longer than the pipe").await.expect("queued");
+        let mut tried = false;
+        poll_fn(|cx| {
+            let polled = ws.poll_flush(cx);
+            if polled.is_pending() && !tried {
+                tried = true;
+                ws.try_send("more").expect_err("there is no room");
+            }
+            polled
+        })
+        .await
+    });
+    // It waits.
+    tokio::task::yield_now().await;
+    expect(&mut peer, &Frame::text("longer than the pipe").bytes()).await;
+    let flushed = tokio::time::timeout(Duration::from_secs(5), task).await;
+    let flushed = flushed.expect("it is woken").expect("no panic");
+    flushed.expect("written");
+}

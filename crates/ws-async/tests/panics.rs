@@ -10,8 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
-use ws_async::{CloseCode, Config, Error, Receiver, Sender, WebSocket};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
+use ws_async::{CloseCode, Compress, Config, Direction, Error, Receiver, Sender, WebSocket};
+use ws_testkit::{Frame, vectors};
 
 /// Where the stream panics, once it is told to.
 #[derive(Debug, Default)]
@@ -186,4 +189,70 @@ async fn after_a_read_that_panics_nothing_is_taken_for_a_frame() {
         Poll::Pending => {}
         Poll::Ready(received) => assert!(!matches!(received, Ok(Some(_))), "{received:?}"),
     }
+}
+
+/// So it is with the reply to a message that is lent, whether the stream panics that takes it or the tap that sees it.
+#[tokio::test]
+async fn a_reply_to_a_lent_message_that_panics_ends_the_connection() {
+    for is_tap in [false, true] {
+        let (mut peer, near) = duplex(1024);
+        let faults = Arc::new(Faults::default());
+        let near = Panicking {
+            pipe: near,
+            faults: Arc::clone(&faults),
+        };
+        let mut ws = WebSocket::server(near, Config::default(), BytesMut::new());
+        let hello = Frame::text("hello").masked(vectors::KEY).bytes();
+        peer.write_all(&hello).await.expect("it has room");
+        let mut received = ws.recv_ref().await.expect("received").expect("a message");
+        if is_tap {
+            drop(received);
+            ws.set_tap(|frame, _| {
+                assert!(frame.direction == Direction::Received, "the tap panics");
+            });
+            peer.write_all(&hello).await.expect("it has room");
+            received = ws.recv_ref().await.expect("received").expect("a message");
+        } else {
+            faults.write.store(true, Ordering::SeqCst);
+        }
+        catch_unwind(AssertUnwindSafe(move || {
+            let (message, mut replies) = received.parts();
+            replies.send(message, Compress::Auto).expect("queued");
+        }))
+        .expect_err("it panics");
+        faults.write.store(false, Ordering::SeqCst);
+        assert_broken(ws.recv().await);
+        assert_broken(ws.flush().await);
+    }
+}
+
+/// What the application does with a message that is lent is its own affair.
+#[tokio::test]
+async fn a_connection_survives_that_its_owner_panics_with_a_message_in_hand() {
+    let (mut peer, near) = duplex(1024);
+    let faults = Arc::new(Faults::default());
+    let near = Panicking {
+        pipe: near,
+        faults: Arc::clone(&faults),
+    };
+    let mut ws = WebSocket::server(near, Config::default(), BytesMut::new());
+    ws.set_tap(|_, _| {});
+    let hello = Frame::text("hello").masked(vectors::KEY).bytes();
+    peer.write_all(&hello.repeat(2)).await.expect("it has room");
+    let mut received = ws.recv_ref().await.expect("received").expect("a message");
+    // A stream that panics now would be the second to do so.
+    faults.write.store(true, Ordering::SeqCst);
+    catch_unwind(AssertUnwindSafe(move || {
+        let (message, mut replies) = received.parts();
+        replies.send(message, Compress::Auto).expect("queued");
+        panic!("the application panics");
+    }))
+    .expect_err("it panics");
+    faults.write.store(false, Ordering::SeqCst);
+    let message = ws.recv().await.expect("received").expect("a message");
+    ws.send(message).await.expect("sent");
+    let reply = Frame::text("hello").bytes();
+    let mut replies = vec![0; 2 * reply.len()];
+    peer.read_exact(&mut replies).await.expect("both arrive");
+    assert_eq!(replies, reply.repeat(2));
 }

@@ -73,9 +73,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// A message that was lent is done with. What was queued in reply is written now or with what follows it.
     pub(crate) fn write_replies(&mut self) {
+        if self.is_tapped() {
+            // It has panicked, in the middle of a reply.
+            return self.fail_by_panic();
+        }
         self.let_go();
         let has_frame_waiting = self.connection.has_frame_waiting();
-        if !self.is_out() && !self.defers_to(has_frame_waiting) {
+        // Where the application panics they leave later: the stream is not to do so too.
+        if !self.is_out() && !self.defers_to(has_frame_waiting) && !std::thread::panicking() {
             self.write_and_shut_down(&mut Context::from_waker(Waker::noop()));
         }
         if has_frame_waiting {

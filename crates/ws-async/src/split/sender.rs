@@ -365,17 +365,14 @@ impl Sender {
     /// The connection is locked meanwhile: a tap that uses one of its halves would wait for itself.
     /// If it panics, the connection is over for every half.
     pub fn set_tap(&self, mut tap: impl FnMut(&TappedFrame, Instant) + Send + Sync + 'static) {
-        let tap = Box::new(move |frame: &TappedFrame| tap(frame, Instant::now()));
         self.shared
             .handover
-            .with(|driver, _| driver.connection.set_tap(Some(tap)));
+            .with(|driver, _| driver.set_tap(move |frame| tap(frame, Instant::now())));
     }
 
     /// Takes the tap off again.
     pub fn remove_tap(&self) {
-        self.shared
-            .handover
-            .with(|driver, _| driver.connection.set_tap(None));
+        self.shared.handover.with(|driver, _| driver.remove_tap());
     }
 
     /// Queues or writes a message that may be dropped; nothing is waited for. Tells too whether nothing waits any more.
