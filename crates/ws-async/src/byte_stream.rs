@@ -9,9 +9,10 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_proto::{CloseCode, CloseInfo, Compress, Message, MessageKind};
 
+use crate::driver::Driver;
 use crate::streaming::hand_out;
 use crate::streaming::sealed::Receiving as _;
-use crate::sync::{Mutex, PoisonError};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::{Error, WebSocket};
 
 /// The largest message that one write makes.
@@ -44,6 +45,9 @@ pub struct ByteStream<S> {
 
 /// The two tasks that may wait, for `tokio::io::split` gives each direction to one. The connection knows a single waker: who
 /// writes looks for input too, and who reads writes what is owed.
+///
+/// A stream keeps the promise of its last poll only, and who does something for one side may change what the other one
+/// waits for: then that is [woken](Tasks::wake_side).
 #[derive(Debug)]
 struct Sides {
     tasks: Arc<Tasks>,
@@ -57,18 +61,65 @@ struct Tasks {
     writer: Mutex<Option<Waker>>,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Reader,
+    Writer,
+}
+
+impl Side {
+    const fn other(self) -> Self {
+        match self {
+            Self::Reader => Self::Writer,
+            Self::Writer => Self::Reader,
+        }
+    }
+}
+
 impl Wake for Tasks {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        for task in [&self.reader, &self.writer] {
-            let waker = task.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+        for side in [Side::Reader, Side::Writer] {
+            self.wake_side(side);
         }
+    }
+}
+
+impl Tasks {
+    /// No waker is woken, cloned or dropped while this is locked: with the last waker of a task its executor may drop the
+    /// task, and what that held may wake the others.
+    fn side(&self, side: Side) -> MutexGuard<'_, Option<Waker>> {
+        let side = match side {
+            Side::Reader => &self.reader,
+            Side::Writer => &self.writer,
+        };
+        side.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_side(&self, side: Side) {
+        let waker = self.side(side).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn wait(&self, side: Side, waker: &Waker) {
+        let known = self.side(side);
+        if known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            return;
+        }
+        drop(known);
+        let waker = waker.clone();
+        let known = self.side(side).replace(waker);
+        drop(known);
+    }
+
+    fn forget(&self, side: Side) {
+        let known = self.side(side).take();
+        drop(known);
     }
 }
 
@@ -77,25 +128,6 @@ impl Sides {
         let tasks = Arc::<Tasks>::default();
         let waker = Waker::from(Arc::clone(&tasks));
         Self { tasks, waker }
-    }
-
-    /// For what is done on behalf of who reads, and waits.
-    fn reader(&self, cx: &Context<'_>) -> Context<'_> {
-        self.task(&self.tasks.reader, cx)
-    }
-
-    /// The same for who writes.
-    fn writer(&self, cx: &Context<'_>) -> Context<'_> {
-        self.task(&self.tasks.writer, cx)
-    }
-
-    fn task(&self, task: &Mutex<Option<Waker>>, cx: &Context<'_>) -> Context<'_> {
-        let mut waiting = task.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *waiting {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => *waiting = Some(cx.waker().clone()),
-        }
-        Context::from_waker(&self.waker)
     }
 }
 
@@ -140,6 +172,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ByteStream<S> {
         }
         self.ws.close(CloseCode::NORMAL, "").await
     }
+
+    /// Tries an operation of one side.
+    fn poll_side<R>(
+        &mut self,
+        side: Side,
+        cx: &Context<'_>,
+        operation: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let Self { ws, sides, .. } = self;
+        sides.tasks.wait(side, cx.waker());
+        let mut has_changed = false;
+        let polled = ws
+            .owner
+            .poll_form(&mut Context::from_waker(&sides.waker), |driver, cx| {
+                let before = driver.outlook();
+                let polled = operation(driver, cx);
+                has_changed = driver.take_stranded() || driver.outlook() != before;
+                polled
+            });
+        if polled.is_ready() {
+            sides.tasks.forget(side);
+        }
+        if has_changed {
+            sides.tasks.wake_side(side.other());
+        }
+        polled
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for ByteStream<S> {
@@ -149,11 +208,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for ByteStrea
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let cx = &mut this.sides.reader(cx);
         while this.rest.is_empty() && !this.ended && buffer.remaining() > 0 {
             // The stream has no messages, so it has no limit on them either.
             let begin = (!this.inside).then_some(Some(u64::MAX));
-            let polled = this.ws.owner.poll_form(cx, |driver, cx| {
+            let polled = this.poll_side(Side::Reader, cx, |driver, cx| {
                 let polled = driver.poll_chunk(cx, begin);
                 driver.reader_stays();
                 polled
@@ -189,10 +247,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for ByteStre
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let cx = &mut this.sides.writer(cx);
         let len = bytes.len().min(WRITE_MAX);
         let compress = this.compress;
-        ready!(this.ws.owner.poll_form(cx, |driver, cx| {
+        ready!(this.poll_side(Side::Writer, cx, |driver, cx| {
             ready!(driver.poll_room(cx, false))?;
             let message = Message::from(&bytes[..len]);
             driver.is_about_to_feed();
@@ -205,17 +262,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for ByteStre
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let cx = &mut this.sides.writer(cx);
-        this.ws.poll_flush(cx).map_err(io::Error::from)
+        self.get_mut()
+            .poll_side(Side::Writer, cx, |driver, cx| driver.poll_flush(cx, false))
+            .map_err(io::Error::from)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let cx = &mut this.sides.writer(cx);
-        this.ws
-            .owner
-            .with(|driver, _| driver.begin_close(CloseCode::NORMAL, ""))?;
-        this.ws.poll_flush(cx).map_err(io::Error::from)
+        self.get_mut()
+            .poll_side(Side::Writer, cx, |driver, cx| {
+                driver.begin_close(CloseCode::NORMAL, "")?;
+                driver.poll_flush(cx, false)
+            })
+            .map_err(io::Error::from)
     }
 }

@@ -102,6 +102,10 @@ pub(crate) struct Driver<S> {
     unwritable: Option<io::ErrorKind>,
 }
 
+/// What a task may be waiting for that waits for the connection. Two values differ whenever a task that waited at the
+/// first should look again at the second.
+pub(crate) type Outlook = (State, bool, bool, bool, bool, bool, bool, usize, bool);
+
 /// Why a connection is over in one of whose tasks the stream or a tap has panicked.
 const PANICKED: &str = "a task that was at work on the connection panicked";
 
@@ -220,16 +224,6 @@ impl<S> Driver<S> {
         self.deaf = true;
         self.ahead = Vec::new();
         self.lends_ahead = false;
-    }
-
-    /// Whether the stream may hold back what was written.
-    pub(crate) fn is_held_back(&self) -> bool {
-        self.unflushed
-    }
-
-    /// How many events wait for the receiver.
-    pub(crate) fn events_ahead(&self) -> usize {
-        self.ahead.len()
     }
 
     pub(crate) fn set_tap(&mut self, mut tap: impl FnMut(&TappedFrame) + Send + Sync + 'static) {
@@ -470,6 +464,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(crate) fn may_read_ahead(&self) -> bool {
         let has_room = self.deaf || self.connection.buffered() < MAX_AHEAD_PARTIAL;
         has_room && self.has_room_for_events()
+    }
+
+    /// What others may be waiting for.
+    pub(crate) fn outlook(&self) -> Outlook {
+        (
+            self.connection.state(),
+            self.connection.is_finished(),
+            self.connection.has_room(),
+            self.connection.wants_flush(),
+            self.connection.is_flushed(),
+            self.unflushed,
+            self.turn_is_taken(),
+            self.ahead.len(),
+            self.may_read_ahead(),
+        )
     }
 
     /// Whether a sender sleeps for which the stream will do nothing, because it was read from since, and nobody has

@@ -11,7 +11,7 @@ use ws_proto::{Agreement, CloseInfo, Role, State, Stats};
 
 use self::transport::Transport;
 use crate::deferred::{self, Unattended};
-use crate::driver::Driver;
+use crate::driver::{Driver, Outlook};
 use crate::handover::{Handover, Signals};
 
 mod receiver;
@@ -115,20 +115,10 @@ impl Unattended for Shared {
 }
 
 impl Signals for Driver<Transport> {
-    type Signals = (State, bool, bool, bool, bool, bool, bool, usize, bool);
+    type Signals = Outlook;
 
     fn signals(&self) -> Self::Signals {
-        (
-            self.connection.state(),
-            self.connection.is_finished(),
-            self.connection.has_room(),
-            self.connection.wants_flush(),
-            self.connection.is_flushed(),
-            self.is_held_back(),
-            self.turn_is_taken(),
-            self.events_ahead(),
-            self.may_read_ahead(),
-        )
+        self.outlook()
     }
 
     fn panicked(&mut self) {

@@ -1,6 +1,7 @@
 //! Every wait has an end: of the opening handshake, of the closing handshake, of a silent connection.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::mem;
 use std::time::Duration;
 
@@ -347,6 +348,36 @@ async fn a_close_that_is_begun_while_a_receive_is_polled_has_its_deadline() {
     );
     assert_eq!(started.elapsed().as_secs(), 10);
     drop(client);
+}
+
+/// Of a stream of bytes in two tasks: the one that reads has begun to wait before the other one ends the stream, or
+/// leaves it more to write than the peer takes.
+///
+/// spec: C-28, CD-01
+#[tokio::test(start_paused = true)]
+async fn who_reads_a_stream_of_bytes_keeps_the_deadlines_of_what_another_task_writes() {
+    // Nothing wakes the reader but what the writer does.
+    let unhurried = quiet().with_write_timeout(None);
+    for (config, is_shut_down, patience) in [(unhurried, true, 10), (quiet(), false, 30)] {
+        let (client, stream) = duplex(64);
+        let (mut read, mut write) = tokio::io::split(server(stream, config).into_byte_stream());
+        let reading = tokio::spawn(async move { read.read_u8().await });
+        tokio::task::yield_now().await;
+        let started = Instant::now();
+        if is_shut_down {
+            write.shutdown().await.expect("written");
+        } else {
+            assert_eq!(write.write(&[7; 1000]).await.expect("queued"), 1000);
+        }
+        let read = timeout(Duration::from_secs(120), reading).await;
+        let error = read
+            .expect("it is woken")
+            .expect("no panic")
+            .expect_err("nothing comes");
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+        assert_eq!(started.elapsed().as_secs(), patience);
+        drop((client, write));
+    }
 }
 
 /// The next message is always there before an application that takes its time with each asks for it.
