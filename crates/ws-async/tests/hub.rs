@@ -1,9 +1,14 @@
 //! One message to many connections: who gets it, in which order, and what becomes of those that do not keep up.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::mpsc;
+use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::time::{Instant, sleep};
 use ws_async::{
     CloseCode, Config, Hub, Message, MessageKind, MessageWriter, PreparedMessage, Published,
@@ -394,4 +399,61 @@ async fn a_sender_is_heard_among_ever_more_news() {
     assert!(mine.is_finished(), "{heard_mine:?}");
     mine.await.expect("no panic").expect("sent");
     assert_eq!(heard_mine[..2], ["mine", "mine too"]);
+}
+
+/// Who leaves a topic may be the last to hold the connection, and a stream may do anything when it is dropped.
+#[test]
+fn the_stream_of_a_connection_that_leaves_may_use_the_hub() {
+    struct Curious {
+        pipe: DuplexStream,
+        hub: Hub,
+    }
+    impl Drop for Curious {
+        fn drop(&mut self) {
+            assert_eq!(self.hub.members("lobby"), 0);
+        }
+    }
+    impl AsyncRead for Curious {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.pipe).poll_read(cx, buffer)
+        }
+    }
+    impl AsyncWrite for Curious {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.pipe).poll_write(cx, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.pipe).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.pipe).poll_shutdown(cx)
+        }
+    }
+
+    let (done, wait) = mpsc::channel();
+    thread::spawn(move || {
+        let hub = Hub::new(SlowConsumer::Wait);
+        let curious = Curious {
+            pipe: duplex(10).0,
+            hub: hub.clone(),
+        };
+        let ws = WebSocket::server(curious, Config::default(), BytesMut::new());
+        let (sender, receiver) = ws.split();
+        let member = hub.join("lobby", &sender);
+        drop((sender, receiver));
+        drop(member);
+        done.send(()).expect("somebody waits");
+    });
+    wait.recv_timeout(Duration::from_secs(10))
+        .expect("nobody waits for itself");
 }
