@@ -278,7 +278,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     }
 
     /// Queues one message and writes what can be written at once, or gives the message back: nothing is waited for.
-    /// What remains is written as the peer takes it.
+    /// What remains is written as the peer takes it: by the runtime, or, where there is none or `Config::write_timeout` is
+    /// `None`, with the next call.
     ///
     /// # Errors
     ///

@@ -80,7 +80,7 @@ impl Session {
         Ok(received)
     }
 
-    /// Sends one message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    /// Sends one message, as [`Sender::send`] does: replies leave together.
     ///
     /// # Errors
     ///
