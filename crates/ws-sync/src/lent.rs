@@ -62,11 +62,12 @@ impl<'a, S: Stream> Received<'a, S> {
     ///
     /// What is sent through them is queued, and leaves with what is sent in reply to the rest of what came together, as
     /// with [`WebSocket::send`](crate::WebSocket::send): at the earliest when this is dropped, for which that
-    /// waits some milliseconds at most (on an [`Untimed`](crate::Untimed) stream as long as the stream does).
+    /// waits some milliseconds at most (on an [`Untimed`](crate::Untimed) stream as long as the stream does). What the peer
+    /// does not take by then another thread writes as it does.
     ///
-    /// Where nobody [attends to the stream](Stream::attendance) replies leave with the next call at the latest if more of
-    /// what the peer sent has arrived. Who does something else than to receive next calls
-    /// [`flush`](crate::WebSocket::flush) first.
+    /// Where nobody [attends to the stream](Stream::attendance), or `Config::write_timeout` is `None`, that is left to the
+    /// next call instead, and so are replies if more of what the peer sent has arrived. Who does something else than to
+    /// receive next calls [`flush`](crate::WebSocket::flush) first.
     pub fn parts(&mut self) -> (MessageRef<'_>, Replies<'_>) {
         self.held.driver.lent_with_replies().expect(IS_LENT)
     }

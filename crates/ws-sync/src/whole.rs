@@ -143,10 +143,11 @@ impl<S: Stream> Whole<S> {
         self.driver.connection.let_go();
         let waits = !self.driver.is_flushed() && self.defers() || self.leaves_replies();
         if !waits {
-            // Nobody waits for this in vain: what the peer does not take stays queued, and the next call goes on.
+            // Nobody waits for this in vain: what the peer does not take soon is the attendant's, or else the next call's.
             if !self.driver.has_ended() {
                 _ = self.write_before_reading();
             }
+            self.leave_to_attendant();
             self.driver.connection.park();
         }
     }
@@ -157,11 +158,17 @@ impl<S: Stream> Whole<S> {
         if self.is_at_rest() {
             self.driver.let_go();
             self.driver.connection.let_go();
-            let is_bounded = self.driver.connection.write_timeout().is_some();
-            if self.is_attended && is_bounded && !self.driver.is_flushed() && attendant::is_there()
-            {
-                self.driver.defer();
-            }
+            self.leave_to_attendant();
+        }
+    }
+
+    fn leave_to_attendant(&mut self) {
+        if !self.driver.is_flushed()
+            && self.is_attended
+            && self.driver.connection.write_timeout().is_some()
+            && attendant::is_there()
+        {
+            self.driver.defer();
         }
     }
 

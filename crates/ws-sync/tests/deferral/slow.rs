@@ -199,3 +199,25 @@ fn a_wait_for_input_ends_in_time_though_the_peer_takes_a_byte_now_and_then() {
         drop(occupied);
     }
 }
+
+/// There is no other message to be answered with it, and nobody calls for its sake.
+#[test]
+fn a_reply_to_a_message_that_was_lent_arrives_as_the_peer_takes_it() {
+    for is_dropped in [false, true] {
+        let mut served = Served::new(7, config(), None);
+        served.peer.write_all(&burst(1)).expect("written");
+        {
+            let mut received = served.ws.recv_ref().expect("received").expect("a message");
+            let (message, mut replies) = received.parts();
+            replies.send(message, Compress::Auto).expect("queued");
+        }
+        if is_dropped {
+            drop(served.ws);
+            let mut received = Vec::new();
+            served.peer.read_to_end(&mut received).expect("the end");
+            assert_eq!(received, replies(1));
+        } else {
+            expect(&mut served.peer, &replies(1));
+        }
+    }
+}
