@@ -3,7 +3,7 @@
 //! The connection lies behind one lock, which is never held across a read or a write. Whoever is to read takes the
 //! [`Reader`] out, unlocks, reads, locks, hands over what came and puts the reader back; whoever is to write does the
 //! same with the [`Writer`]. So there is one reader and one writer at a time, frames cannot interleave, and neither
-//! ever waits for the other. What remains is that nothing owed is left lying, and five rules see to that:
+//! ever waits for the other. What remains is that nothing owed is left lying, and six rules see to that:
 //!
 //! 1. Who has written looks for more *before it unlocks again*, with the writer put back. So whoever finds the writer
 //!    gone may leave what it has queued to the thread that has it: that thread looks after it was queued.

@@ -34,8 +34,8 @@ use crate::{CloneStream, Error, Stream};
 ///
 /// Dropping a `WebSocket` drops the stream, and the peer sees a connection lost without a Close frame (1006). What
 /// [`send`](Self::send) has left to be written, or a [reply](Received::parts) to a message that was lent, is written first:
-/// what the stream does not take at once by a thread of its own, within `Config::write_timeout`. What else was queued is lost. Call [`close`](Self::close) to end it cleanly, or
-/// [`abort`](Self::abort) to end it at once.
+/// what the stream does not take at once by a thread of its own, within `Config::write_timeout`. What else was queued is lost.
+/// Call [`close`](Self::close) to end it cleanly, or [`abort`](Self::abort) to end it at once.
 ///
 /// # Streams that do not block
 ///
