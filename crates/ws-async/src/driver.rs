@@ -315,6 +315,7 @@ impl<S> Driver<S> {
     /// Ends the connection because a task has panicked that was at work on it.
     pub(crate) fn fail_by_panic(&mut self) {
         let kind = io::ErrorKind::Other;
+        self.lose();
         self.unwritable.get_or_insert(kind);
         self.unflushed = false;
         self.is_deferred = false;
@@ -535,6 +536,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             Ok(None) => None,
             Err(error) => {
+                self.lose();
                 self.cause = Some(self.blame(error));
                 self.unreported = true;
                 None

@@ -503,6 +503,49 @@ async fn what_fails_behind_the_task_is_told_by_its_next_call() {
     .await;
 }
 
+/// Whoever finds it out, and whatever is called next.
+#[tokio::test]
+async fn so_is_what_a_receive_has_found_out() {
+    for call in 0..4 {
+        for is_split in [false, true] {
+            in_a_task(async move {
+                let (mut peer, stream) = duplex(PIPE);
+                let (stream, _) = Counting::new(stream);
+                let fails = Arc::clone(&stream.fails);
+                let mut ws = server(stream);
+                // The second message is the first that has no other behind it.
+                peer.write_all(&burst(2)).await.expect("written");
+                reply(&mut ws).await;
+                ws.recv().await.expect("received").expect("a message");
+                fails.store(1, Ordering::SeqCst);
+                let error = if is_split {
+                    let (sender, mut receiver) = ws.split();
+                    assert!(poll_once(pin!(receiver.recv())).await.is_none());
+                    match call {
+                        0 => sender.send("more").await.err(),
+                        1 => sender.feed("more").await.err(),
+                        2 => sender.ping(b"").await.err(),
+                        _ => sender.writer(MessageKind::Text).await.err(),
+                    }
+                } else {
+                    assert!(poll_once(pin!(ws.recv())).await.is_none());
+                    match call {
+                        0 => ws.send("more").await.err(),
+                        1 => ws.feed("more").await.err(),
+                        2 => ws.ping(b"").await.err(),
+                        _ => ws.writer(MessageKind::Text).await.err(),
+                    }
+                };
+                assert!(
+                    matches!(&error, Some(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe),
+                    "{error:?}"
+                );
+            })
+            .await;
+        }
+    }
+}
+
 /// Replies and the Close keep their order whoever writes them.
 #[test]
 fn nothing_is_lost_or_reordered_between_owner_and_scheduler() {

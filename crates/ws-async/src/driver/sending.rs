@@ -12,6 +12,55 @@ use ws_proto::{
 use super::{Driver, Turn, is_data};
 use crate::{Error, deferred};
 
+impl<S> Driver<S> {
+    /// Whether nothing is left to be written and flushed.
+    pub(super) fn is_out(&self) -> bool {
+        self.connection.is_flushed() && !self.unflushed
+    }
+
+    /// Whether bytes are queued whose sender takes them to be on their way, so that they are to be written whatever
+    /// becomes of it. Without a deadline for that nobody could be left to do it.
+    #[inline]
+    pub(crate) fn is_owing(&self) -> bool {
+        // That ends with the write that takes everything, or fails.
+        self.is_deferred || !self.is_fed && self.is_left_over()
+    }
+
+    fn is_left_over(&self) -> bool {
+        !self.is_out()
+            && self.unwritable.is_none()
+            && self.connection.write_timeout().is_some()
+            && !self.connection.is_finished()
+    }
+
+    /// Nothing more will be written. If whoever has sent has gone on, somebody is to be told.
+    pub(super) fn lose(&mut self) {
+        self.is_untold |= self.is_owing();
+    }
+
+    /// Why nothing can be sent any more, if that was found out while nobody was there to be told.
+    pub(crate) fn untold(&mut self) -> Option<Error> {
+        match self.is_untold {
+            true => self.tell_lost(),
+            false => None,
+        }
+    }
+
+    /// Why what was queued will never arrive, if so, to be told to somebody.
+    fn tell_lost(&mut self) -> Option<Error> {
+        let lost = self.lost()?;
+        // Nobody need hear of it twice.
+        self.is_untold = false;
+        Some(lost)
+    }
+
+    /// What to tell who was refused.
+    #[cold]
+    fn refused(&mut self, error: SendError) -> Error {
+        self.untold().unwrap_or(error.into())
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Ready when a message may be queued.
     #[inline]
@@ -56,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if !*is_queued {
             ready!(self.poll_room(cx, false))?;
             if let Err(error) = queue(&mut self.connection) {
-                return Poll::Ready(Err(self.refused(error)));
+                return Poll::Ready(Err(Box::new(self.refused(error))));
             }
             *is_queued = true;
             if self.defers() {
@@ -64,11 +113,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
         }
         self.poll_flush(cx, false).map_err(Box::new)
-    }
-
-    #[cold]
-    fn refused(&mut self, error: SendError) -> Box<Error> {
-        Box::new(self.untold().unwrap_or(error.into()))
     }
 
     /// A message that was lent is done with. What was queued in reply is written now or with what follows it.
@@ -114,15 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         ready!(self.poll_room(cx, receiver_waits))?;
         self.is_about_to_feed();
         let queued = queue(&mut self.connection);
-        Poll::Ready(queued.map_err(|error| Box::new(error.into())))
-    }
-
-    /// Why nothing can be sent any more, if that was found out while nobody was there to be told.
-    pub(crate) fn untold(&mut self) -> Option<Error> {
-        match std::mem::take(&mut self.is_untold) {
-            true => self.lost(),
-            false => None,
-        }
+        Poll::Ready(queued.map_err(|error| Box::new(self.refused(error))))
     }
 
     /// Whether what has just been sent may wait for what is sent next: as long as a frame that has arrived whole is yet
@@ -144,21 +180,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.is_deferred
     }
 
-    /// Whether bytes are queued whose sender takes them to be on their way, so that they are to be written whatever
-    /// becomes of it. Without a deadline for that nobody could be left to do it.
-    #[inline]
-    pub(crate) fn is_owing(&self) -> bool {
-        // That ends with the write that takes everything, or fails.
-        self.is_deferred || !self.is_fed && self.is_left_over()
-    }
-
-    fn is_left_over(&self) -> bool {
-        !self.is_out()
-            && self.unwritable.is_none()
-            && self.connection.write_timeout().is_some()
-            && !self.connection.is_finished()
-    }
-
     /// Queues a Ping. Room is kept for it in front of what waits to be framed: a connection that is stuck, or busy with
     /// a long message, is one to be pinged.
     pub(crate) fn poll_ping(
@@ -172,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             ready!(self.poll_room(cx, receiver_waits))?;
             queued = self.connection.ping(data);
         }
-        Poll::Ready(queued.map_err(Error::from))
+        Poll::Ready(queued.map_err(|error| self.refused(error)))
     }
 
     /// Ready when everything that is queued has been written.
@@ -204,7 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             ready!(self.poll_flush(cx, receiver_waits))
         };
         self.is_deferred = false;
-        self.is_untold = written.is_err();
+        self.is_untold |= written.is_err();
         Poll::Ready(())
     }
 
@@ -311,7 +332,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         receiver_waits: bool,
     ) -> Poll<Result<(), Error>> {
         ready!(self.poll_turn(cx, receiver_waits))?;
-        let refused = match (self.connection.state(), self.turn) {
+        let error = match (self.connection.state(), self.turn) {
             (State::Open, Turn::Forfeited) => SendError::MessageUnfinished,
             (State::Open, _) => {
                 self.turn = Turn::Taken;
@@ -319,7 +340,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             _ => SendError::Closed,
         };
-        Poll::Ready(Err(refused.into()))
+        Poll::Ready(Err(self.refused(error)))
     }
 
     pub(crate) fn poll_fragment(
@@ -337,7 +358,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             .connection
             .send_fragment_with(kind, fragment.clone(), fin, compress);
         self.fragments = self.fragments.wrapping_add(u32::from(sent.is_ok()));
-        Poll::Ready(sent.map_err(Error::from))
+        Poll::Ready(sent.map_err(|error| self.refused(error)))
     }
 
     /// How often a message in fragments has gone on.
@@ -376,10 +397,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             let written = self.poll_write_queued(cx);
             if let Poll::Ready(Err(error)) = written {
+                // In its own words.
+                _ = self.tell_lost();
                 return Poll::Ready(Err(Error::Io(error)));
             }
             let is_enough = written.is_ready() || enough(self, cx);
-            if let Some(lost) = self.lost() {
+            if let Some(lost) = self.tell_lost() {
                 return Poll::Ready(Err(lost));
             }
             if is_enough {
@@ -397,7 +420,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.poll_aside(cx, receiver_waits).is_pending() {
                 // The receiver's work includes writing. If that got through now, nobody will wake this task for it.
                 if self.is_out() || enough(self, cx) {
-                    return Poll::Ready(self.lost().map_or(Ok(()), Err));
+                    return Poll::Ready(self.tell_lost().map_or(Ok(()), Err));
                 }
                 // The wait may be long, and input that has not been looked at yet pins the thread's read buffer.
                 self.connection.park();

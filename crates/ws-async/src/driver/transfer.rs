@@ -62,6 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn fail_writing(&mut self, error: &io::Error) {
+        self.lose();
         self.unwritable = Some(error.kind());
         self.is_deferred = false;
         self.connection.handle_write_failed();
@@ -130,11 +131,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if std::mem::take(&mut self.unflushed) && !self.data_is_out {
             self.unwritable.get_or_insert(io::ErrorKind::NotConnected);
         }
-    }
-
-    /// Whether nothing is left to be written and flushed.
-    pub(super) fn is_out(&self) -> bool {
-        self.connection.is_flushed() && !self.unflushed
     }
 
     /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.
