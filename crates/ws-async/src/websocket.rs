@@ -42,7 +42,7 @@ pub struct WebSocket<S> {
 }
 
 /// Queues a message that is kept until it is.
-#[inline]
+#[inline(always)]
 pub(crate) fn queue(
     connection: &mut Connection,
     message: &Message,

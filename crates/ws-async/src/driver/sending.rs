@@ -34,6 +34,7 @@ impl<S> Driver<S> {
     }
 
     /// Nothing more will be written. If whoever has sent has gone on, somebody is to be told.
+    #[cold]
     pub(super) fn lose(&mut self) {
         self.is_untold |= self.is_owing();
     }
@@ -47,6 +48,7 @@ impl<S> Driver<S> {
     }
 
     /// Why what was queued will never arrive, if so, to be told to somebody.
+    #[cold]
     fn tell_lost(&mut self) -> Option<Error> {
         let lost = self.lost()?;
         // Nobody need hear of it twice.
@@ -56,8 +58,8 @@ impl<S> Driver<S> {
 
     /// What to tell who was refused.
     #[cold]
-    fn refused(&mut self, error: SendError) -> Error {
-        self.untold().unwrap_or(error.into())
+    fn refused(&mut self, error: SendError) -> Box<Error> {
+        Box::new(self.untold().unwrap_or(error.into()))
     }
 }
 
@@ -105,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if !*is_queued {
             ready!(self.poll_room(cx, false))?;
             if let Err(error) = queue(&mut self.connection) {
-                return Poll::Ready(Err(Box::new(self.refused(error))));
+                return Poll::Ready(Err(self.refused(error)));
             }
             *is_queued = true;
             if self.defers() {
@@ -158,7 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         ready!(self.poll_room(cx, receiver_waits))?;
         self.is_about_to_feed();
         let queued = queue(&mut self.connection);
-        Poll::Ready(queued.map_err(|error| Box::new(self.refused(error))))
+        Poll::Ready(queued.map_err(|error| self.refused(error)))
     }
 
     /// Whether what has just been sent may wait for what is sent next: as long as a frame that has arrived whole is yet
@@ -193,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             ready!(self.poll_room(cx, receiver_waits))?;
             queued = self.connection.ping(data);
         }
-        Poll::Ready(queued.map_err(|error| self.refused(error)))
+        Poll::Ready(queued.map_err(|error| *self.refused(error)))
     }
 
     /// Ready when everything that is queued has been written.
@@ -340,7 +342,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             _ => SendError::Closed,
         };
-        Poll::Ready(Err(self.refused(error)))
+        Poll::Ready(Err(*self.refused(error)))
     }
 
     pub(crate) fn poll_fragment(
@@ -358,7 +360,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             .connection
             .send_fragment_with(kind, fragment.clone(), fin, compress);
         self.fragments = self.fragments.wrapping_add(u32::from(sent.is_ok()));
-        Poll::Ready(sent.map_err(|error| self.refused(error)))
+        Poll::Ready(sent.map_err(|error| *self.refused(error)))
     }
 
     /// How often a message in fragments has gone on.
@@ -402,7 +404,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 return Poll::Ready(Err(Error::Io(error)));
             }
             let is_enough = written.is_ready() || enough(self, cx);
-            if let Some(lost) = self.tell_lost() {
+            if let Some(lost) = self.lost() {
+                self.is_untold = false;
                 return Poll::Ready(Err(lost));
             }
             if is_enough {
