@@ -9,7 +9,8 @@ use ws_proto::{
     PreparedMessage, SendError, State, Unsent,
 };
 
-use super::{Driver, Turn, is_data};
+use super::ahead::is_data;
+use super::{Driver, Turn};
 use crate::{Error, deferred};
 
 impl<S> Driver<S> {
@@ -31,35 +32,6 @@ impl<S> Driver<S> {
             && self.unwritable.is_none()
             && self.connection.write_timeout().is_some()
             && !self.connection.is_finished()
-    }
-
-    /// Nothing more will be written. If whoever has sent has gone on, somebody is to be told.
-    #[cold]
-    pub(super) fn lose(&mut self) {
-        self.is_untold |= self.is_owing();
-    }
-
-    /// Why nothing can be sent any more, if that was found out while nobody was there to be told.
-    pub(crate) fn untold(&mut self) -> Option<Error> {
-        match self.is_untold {
-            true => self.tell_lost(),
-            false => None,
-        }
-    }
-
-    /// Why what was queued will never arrive, if so, to be told to somebody.
-    #[cold]
-    fn tell_lost(&mut self) -> Option<Error> {
-        let lost = self.lost()?;
-        // Nobody need hear of it twice.
-        self.is_untold = false;
-        Some(lost)
-    }
-
-    /// What to tell who was refused.
-    #[cold]
-    fn refused(&mut self, error: SendError) -> Box<Error> {
-        Box::new(self.untold().unwrap_or(error.into()))
     }
 }
 

@@ -1,0 +1,243 @@
+//! What a connection does by itself, up to the next event.
+
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_proto::{Chunk, Event, Lent};
+
+use super::Driver;
+use super::ahead::is_data;
+use super::deadline::Deadline;
+use crate::Error;
+
+/// Events and reads between two visits to the runtime. A peer that fills a read buffer with the smallest frames, or a
+/// stream that is always ready, would otherwise keep its task on the thread for as long as it likes.
+const MAX_BURST: u16 = 256;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// The next event for the application; `None` at the end.
+    pub(crate) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Event>, Error>> {
+        self.listened = true;
+        self.rests = false;
+        self.let_go();
+        if !self.ahead.is_empty() {
+            // They are few.
+            let event = self.ahead.remove(0);
+            return Poll::Ready(Ok(Some(event)));
+        }
+        let event = ready!(self.poll_drive(cx, usize::MAX)).and_then(|event| self.own(event));
+        Poll::Ready(match event {
+            Some(event) => Ok(Some(event)),
+            None => self.report().map_or(Ok(None), Err),
+        })
+    }
+
+    /// An event for whoever keeps it.
+    pub(super) fn own(&mut self, event: Lent) -> Option<Event> {
+        match event {
+            Lent::Event(event) => Some(event),
+            Lent::Message => self.connection.take_lent().map(Event::Message),
+        }
+    }
+
+    /// The next event, when what it obliges this end to send has been written.
+    pub(crate) fn poll_event_answered(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Event>, Error>> {
+        let event = ready!(self.poll_event(cx));
+        self.answer(cx);
+        Poll::Ready(event)
+    }
+
+    /// The next chunk of the message that is being read, or of the next message if that is to `begin`, within a limit
+    /// other than `Config::max_message_size` if one is given; `None` at the end of the connection.
+    pub(crate) fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+        begin: Option<Option<u64>>,
+    ) -> Poll<Result<Option<Chunk>, Error>> {
+        // A message that was read ahead is there already, as one chunk.
+        self.let_go();
+        if let Some(max_size) = begin
+            && !self.ahead.iter().any(is_data)
+        {
+            let max_size = max_size.unwrap_or(self.connection.max_message_size());
+            self.connection.stream_message(max_size);
+            self.reader_waits = true;
+        }
+        let chunk = loop {
+            match ready!(self.poll_event(cx)) {
+                Ok(Some(Event::Chunk(chunk))) => break Ok(Some(chunk)),
+                Ok(Some(Event::Message(message))) => break Ok(Some(message.into())),
+                Ok(Some(_)) => {}
+                Ok(None) => break Ok(None),
+                Err(error) => break Err(error),
+            }
+        };
+        self.reader_waits = false;
+        Poll::Ready(chunk)
+    }
+
+    /// Who waits for a chunk does not give it up: others may read it ahead.
+    pub(crate) const fn reader_stays(&mut self) {
+        self.reader_waits = false;
+    }
+
+    /// The rest of the message that is being read is not wanted; if nothing of it was handed out, it comes whole.
+    pub(crate) fn discard_message(&mut self) {
+        self.reader_waits = false;
+        self.ahead.retain(|event| !matches!(event, Event::Chunk(_)));
+        self.connection.discard_message();
+    }
+
+    /// Writes what answers owe before the application, which may take its time, looks at an event.
+    #[inline]
+    pub(crate) fn answer(&mut self, cx: &mut Context<'_>) {
+        if self.owes_answer {
+            self.write_and_shut_down(cx);
+        }
+    }
+
+    /// The next event of what has arrived.
+    pub(super) fn next_event(&mut self, cx: &mut Context<'_>) -> Option<Lent> {
+        match self.connection.poll_lent() {
+            Ok(Some(event)) => {
+                self.before_event(&event, cx);
+                Some(event)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                self.lose();
+                self.cause = Some(self.blame(error));
+                self.unreported = true;
+                None
+            }
+        }
+    }
+
+    /// Everything that a connection does by itself, until there is an event or the end (`None`).
+    #[inline]
+    pub(super) fn poll_drive(
+        &mut self,
+        cx: &mut Context<'_>,
+        max_partial: usize,
+    ) -> Poll<Option<Lent>> {
+        match self.next_whole(cx) {
+            true => Poll::Ready(Some(Lent::Message)),
+            false => self.poll_drive_on(cx, max_partial),
+        }
+    }
+
+    /// Whether the next event is a message that has come whole: in a burst of messages there is nothing else to do.
+    #[inline(never)]
+    pub(super) fn next_whole(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_there = self.may_go_on() && self.connection.lend_whole();
+        if is_there {
+            self.answer(cx);
+            self.note_event(true);
+        }
+        is_there
+    }
+
+    /// Whether others need not run first.
+    #[inline]
+    fn may_go_on(&self) -> bool {
+        let replies_first = self.delivered && self.connection.is_about_to_end();
+        self.burst < MAX_BURST && !replies_first
+    }
+
+    #[inline]
+    const fn note_event(&mut self, is_message: bool) {
+        self.burst += 1;
+        self.delivered = self.yields_to_replies && is_message;
+    }
+
+    #[inline(never)]
+    pub(super) fn poll_drive_on(
+        &mut self,
+        cx: &mut Context<'_>,
+        max_partial: usize,
+    ) -> Poll<Option<Lent>> {
+        loop {
+            if !self.may_go_on() {
+                self.due = self.due || self.poll_deadline(cx).is_ready();
+                self.pause();
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if !self.connection.is_drained()
+                && let Some(event) = self.next_event(cx)
+            {
+                if matches!(event, Lent::Event(Event::Part)) {
+                    // A long message is being decompressed: others run before this goes on, and answers do not wait for it.
+                    self.write_and_shut_down(cx);
+                    self.burst = MAX_BURST;
+                    continue;
+                }
+                self.note_event(matches!(event, Lent::Message));
+                return Poll::Ready(Some(event));
+            }
+            if !self.is_quiet() {
+                self.write_and_shut_down(cx);
+                if self.connection.is_finished() {
+                    self.deadline = Deadline::default();
+                    return Poll::Ready(None);
+                }
+            }
+            if std::mem::take(&mut self.due) {
+                self.connection.handle_timeout(self.opened.elapsed());
+                continue;
+            }
+            self.due = self.deadline.has_passed();
+            // After the end there is nothing to wait for but room to write, and whoever makes room wakes this task.
+            let read = if self.ended || self.connection.buffered() >= max_partial {
+                Poll::Pending
+            } else {
+                self.poll_read(cx)
+            };
+            match read {
+                Poll::Ready(Ok(0)) => self.end(),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
+                    self.transport_error.get_or_insert(error);
+                    self.end();
+                }
+                Poll::Pending => {
+                    self.due = self.due || self.poll_deadline(cx).is_ready();
+                    if !self.due {
+                        self.pause();
+                        return Poll::Pending;
+                    }
+                }
+            }
+            self.burst += 1;
+        }
+    }
+
+    /// Others run before this goes on.
+    const fn pause(&mut self) {
+        self.burst = 0;
+        self.delivered = false;
+    }
+
+    /// A Pong does not wait until the application, which may be busy with this message, calls again.
+    fn before_event(&mut self, event: &Lent, cx: &mut Context<'_>) {
+        let event = match event {
+            Lent::Message => return self.answer(cx),
+            Lent::Event(event) => event,
+        };
+        match event {
+            // So many Pongs wait that the next one would have no room, while the peer may be reading.
+            Event::Ping(_) if self.connection.wants_flush() => self.write_and_shut_down(cx),
+            Event::Ping(_) | Event::Closed(_) => self.owes_answer = true,
+            // The round trip ends here.
+            Event::Pong(_) => self.connection.handle_timeout(self.opened.elapsed()),
+            Event::Chunk(_) => self.answer(cx),
+            _ => {}
+        }
+    }
+}
