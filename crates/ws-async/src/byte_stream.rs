@@ -106,15 +106,16 @@ impl Tasks {
         }
     }
 
-    fn wait(&self, side: Side, waker: &Waker) {
+    /// Tells too whether it has waited before, and was not woken since.
+    fn wait(&self, side: Side, waker: &Waker) -> bool {
         let known = self.side(side);
         if known.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            return;
+            return true;
         }
         drop(known);
         let waker = waker.clone();
         let known = self.side(side).replace(waker);
-        drop(known);
+        known.is_some()
     }
 
     fn forget(&self, side: Side) {
@@ -181,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ByteStream<S> {
         operation: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         let Self { ws, sides, .. } = self;
-        sides.tasks.wait(side, cx.waker());
+        let has_waited = sides.tasks.wait(side, cx.waker());
         let mut has_changed = false;
         let polled = ws
             .owner
@@ -191,7 +192,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ByteStream<S> {
                 has_changed = driver.take_stranded() || driver.outlook() != before;
                 polled
             });
-        if polled.is_ready() {
+        // Who has begun to flush, and writes more, may still wait for the former.
+        if polled.is_ready() && !has_waited {
             sides.tasks.forget(side);
         }
         if has_changed {

@@ -14,11 +14,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_async::{ByteStream, Config, WebSocket};
 use ws_testkit::{Frame, vectors};
 
-/// A transport that takes nothing and, like any, remembers only who has asked last.
+/// A transport that takes what it has room for, which is nothing at first, and, like any, remembers only who has asked last.
 #[derive(Debug, Default)]
 struct Line {
     incoming: Vec<u8>,
     reader: Option<Waker>,
+    room: usize,
+    writer: Option<Waker>,
     panics: bool,
 }
 
@@ -46,10 +48,22 @@ impl AsyncRead for End {
 }
 
 impl AsyncWrite for End {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let panics = self.0.lock().expect("no panic").panics;
         assert!(!panics, "the stream panics");
-        Poll::Pending
+        let mut line = self.0.lock().expect("no panic");
+        let taken = bytes.len().min(line.room);
+        if taken == 0 {
+            line.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        line.writer = None;
+        line.room -= taken;
+        Poll::Ready(Ok(taken))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -61,11 +75,13 @@ impl AsyncWrite for End {
     }
 }
 
-fn stream() -> (Shared, ByteStream<End>) {
+/// A connection that queues about as many bytes, and that nobody else writes for.
+fn stream(write_buffer_high: usize) -> (Shared, ByteStream<End>) {
     let line = Shared::default();
     let config = Config::default()
         .with_ping_interval(None)
-        .with_write_buffer_high(1);
+        .with_write_timeout(None)
+        .with_write_buffer_high(write_buffer_high);
     let ws = WebSocket::server(End(Arc::clone(&line)), config, BytesMut::new());
     (line, ws.into_byte_stream())
 }
@@ -107,7 +123,7 @@ impl Flag {
 
 #[tokio::test(start_paused = true)]
 async fn who_reads_is_woken_for_what_the_one_that_writes_has_read() {
-    let (line, mut stream) = stream();
+    let (line, mut stream) = stream(1);
     let flag = Arc::new(Flag::default());
     let waker = Waker::from(Arc::clone(&flag));
     assert_eq!(write(&mut stream, Waker::noop()), Some(5));
@@ -122,7 +138,7 @@ async fn who_reads_is_woken_for_what_the_one_that_writes_has_read() {
 
 #[tokio::test(start_paused = true)]
 async fn who_reads_is_woken_when_the_one_that_writes_panics() {
-    let (line, mut stream) = stream();
+    let (line, mut stream) = stream(1);
     let flag = Arc::new(Flag::default());
     let waker = Waker::from(Arc::clone(&flag));
     assert_eq!(read(&mut stream, &waker), None);
@@ -134,6 +150,25 @@ async fn who_reads_is_woken_when_the_one_that_writes_panics() {
     let mut buffer = ReadBuf::new(&mut bytes);
     let read = Pin::new(&mut stream).poll_read(&mut Context::from_waker(&waker), &mut buffer);
     assert!(matches!(read, Poll::Ready(Err(_))), "{read:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_flushes_is_woken_though_it_has_written_since() {
+    let (line, mut stream) = stream(1000);
+    let flag = Arc::new(Flag::default());
+    let waker = Waker::from(Arc::clone(&flag));
+    let mut cx = Context::from_waker(&waker);
+    assert_eq!(write(&mut stream, &waker), Some(5));
+    assert!(Pin::new(&mut stream).poll_flush(&mut cx).is_pending());
+    assert_eq!(write(&mut stream, &waker), Some(5));
+    let mut there_is_room = line.lock().expect("no panic");
+    there_is_room.room = 1000;
+    let writer = there_is_room.writer.take();
+    drop(there_is_room);
+    writer.expect("somebody waits").wake();
+    assert!(flag.take());
+    let flushed = Pin::new(&mut stream).poll_flush(&mut cx);
+    assert!(matches!(flushed, Poll::Ready(Ok(()))), "{flushed:?}");
 }
 
 /// With the last waker of a task its executor may drop the task, and what that held may wake somebody.
@@ -152,7 +187,7 @@ fn the_waker_of_a_task_that_is_gone_may_wake_the_others() {
 
     let (done, wait) = mpsc::channel();
     thread::spawn(move || {
-        let (line, mut stream) = stream();
+        let (line, mut stream) = stream(1);
         let waker = Waker::from(Arc::new(Last(line)));
         assert_eq!(read(&mut stream, &waker), None);
         drop(waker);
