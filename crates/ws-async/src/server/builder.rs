@@ -180,6 +180,10 @@ impl ServerBuilder {
     ///
     /// The address cannot be listened at: somebody else does, or it is none of this machine's.
     ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, nothing listens.
+    ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
@@ -198,6 +202,10 @@ impl ServerBuilder {
     ///
     /// [`AddrInUse`](io::ErrorKind::AddrInUse) when somebody listens there, or when the file is no socket; otherwise
     /// what the file system says.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, nothing listens, and what was left at the path is there still.
     ///
     /// # Panics
     ///
