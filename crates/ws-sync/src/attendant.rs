@@ -7,6 +7,9 @@
 //! otherwise looks every [`TICK`] at the connections that have put something off. What it has seen before, it writes. It never
 //! ends: what a connection panics with is that connection's affair.
 //!
+//! Where all that are on the list are in the middle of operations that last, it looks every [`DOZE`]: one that ends then with
+//! something owed calls it.
+//!
 //! To wake a thread costs thousands of cycles, so a connection that is on its list is not put there again: one that goes
 //! from burst to burst pays a comparison for each message, and the process some looks in a millisecond.
 //!
@@ -34,6 +37,9 @@ const TICK: Duration = Duration::from_micros(500);
 /// At every so many looks the connections with nothing put off leave the list. At others they stay: one that is slower from
 /// burst to burst than the looks follow each other would have to be put there each time.
 const LOOKS: u32 = 16;
+
+/// How often it looks if all are busy.
+const DOZE: Duration = Duration::from_millis(50);
 
 /// A connection that may have put something off.
 pub(crate) trait Unattended: Send + Sync + 'static {
@@ -87,12 +93,15 @@ struct Attendant {
 struct List {
     /// Those that have come since the last look.
     new: Vec<Entry>,
+    /// Whether one that was busy has called.
+    is_called: bool,
     is_asleep: bool,
 }
 
 static ATTENDANT: Attendant = Attendant {
     list: Mutex::new(List {
         new: Vec::new(),
+        is_called: false,
         is_asleep: false,
     }),
     wake: Condvar::new(),
@@ -119,16 +128,16 @@ fn start() -> bool {
 
 /// Puts a connection on the list, which [`Listing::owner_owes`] asks for.
 pub(crate) fn list(connection: Arc<dyn Unattended>, listing: Arc<Listing>) {
-    let mut list = ATTENDANT.lock();
-    list.new.push(Entry {
+    let entry = Entry {
         connection,
         listing,
-    });
-    let is_asleep = std::mem::take(&mut list.is_asleep);
-    drop(list);
-    if is_asleep {
-        ATTENDANT.wake.notify_one();
-    }
+    };
+    ATTENDANT.tell(|list| list.new.push(entry));
+}
+
+/// Says that a connection on the list is no longer busy, which [`Listing::owner_owes`] asks for.
+pub(crate) fn call() {
+    ATTENDANT.tell(|list| list.is_called = true);
 }
 
 impl Attendant {
@@ -137,36 +146,70 @@ impl Attendant {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self) {
-        let mut entries = Vec::new();
-        for looks in (0..LOOKS).cycle() {
-            entries.append(&mut self.next(entries.is_empty()).new);
-            look(&mut entries, looks == 0);
-            thread::sleep(TICK);
+    fn tell(&self, tell: impl FnOnce(&mut List)) {
+        let mut list = self.lock();
+        tell(&mut list);
+        let is_asleep = std::mem::take(&mut list.is_asleep);
+        drop(list);
+        if is_asleep {
+            self.wake.notify_one();
         }
     }
 
-    /// The list, if need be not before there is something on it.
-    fn next(&self, waits: bool) -> MutexGuard<'_, List> {
+    fn run(&self) {
+        let mut entries = Vec::new();
+        let mut looks = 0;
+        loop {
+            entries.append(&mut self.next(entries.is_empty()));
+            if look(&mut entries, looks == 0) {
+                self.doze();
+            } else {
+                looks = (looks + 1) % LOOKS;
+                thread::sleep(TICK);
+            }
+        }
+    }
+
+    /// What has come on the list, if need be not before there is something.
+    fn next(&self, waits: bool) -> Vec<Entry> {
         let mut list = self.lock();
         while waits && list.new.is_empty() {
             list.is_asleep = true;
             list = self.wake.wait(list).unwrap_or_else(PoisonError::into_inner);
         }
-        list
+        // Whoever has called is looked at now.
+        list.is_called = false;
+        std::mem::take(&mut list.new)
+    }
+
+    fn doze(&self) {
+        let mut list = self.lock();
+        if list.new.is_empty() && !list.is_called {
+            list.is_asleep = true;
+            list = match self.wake.wait_timeout(list, DOZE) {
+                Ok((list, _)) => list,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+            list.is_asleep = false;
+        }
     }
 }
 
-/// Looks at all connections once.
-fn look(entries: &mut Vec<Entry>, may_leave: bool) {
+/// Looks at all connections once. Whether all that stay are busy.
+fn look(entries: &mut Vec<Entry>, may_leave: bool) -> bool {
     let mut look = Look {
         may_leave,
         may_wait: true,
     };
     let mut next = 0;
+    let mut busy = 0;
     while let Some(entry) = entries.get(next) {
         match attend(entry, &mut look) {
             Attended::Again => next += 1,
+            Attended::Busy => {
+                busy += 1;
+                next += 1;
+            }
             Attended::Left => {
                 let connection = entries.swap_remove(next).connection;
                 // There is more than a stream to a connection.
@@ -174,6 +217,7 @@ fn look(entries: &mut Vec<Entry>, may_leave: bool) {
             }
         }
     }
+    busy > 0 && busy == entries.len()
 }
 
 /// Looks at one connection.
@@ -205,4 +249,57 @@ pub(crate) fn drop_aside(last: impl Send + 'static) {
 pub(crate) fn follow_up(follow_up: impl FnOnce() + Send + 'static) -> bool {
     let thread = thread::Builder::new().name("ws-sync follow-up".to_owned());
     thread.spawn(|| _ = survive(follow_up)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing::Notice;
+
+    /// Somebody is at work on it, always or never.
+    struct Connection {
+        is_locked: bool,
+    }
+
+    impl Unattended for Connection {
+        fn attend(self: Arc<Self>, listing: &Arc<Listing>, look: &mut Look) -> Attended {
+            match self.is_locked && look.may_leave {
+                true => listing.leave_to_owner(),
+                false => Attended::Again,
+            }
+        }
+
+        fn let_go(self: Arc<Self>) {}
+    }
+
+    fn entry(is_locked: bool) -> Entry {
+        let listing = Arc::<Listing>::default();
+        assert_eq!(listing.owner_owes(), Notice::List);
+        Entry {
+            connection: Arc::new(Connection { is_locked }),
+            listing,
+        }
+    }
+
+    #[test]
+    fn connections_whose_owners_take_their_time_are_looked_at_less_often() {
+        let mut entries = vec![entry(true)];
+        let listing = Arc::clone(&entries[0].listing);
+        // It may not be for long.
+        assert!(!look(&mut entries, true));
+        assert!(!look(&mut entries, false));
+        assert!(look(&mut entries, true));
+        assert_eq!(listing.owner_owes(), Notice::Call);
+        assert_eq!(listing.owner_owes(), Notice::Nothing);
+        // Now it is at something else.
+        assert!(!look(&mut entries, true));
+        assert!(look(&mut entries, true));
+        entries.push(entry(false));
+        assert!(!look(&mut entries, true), "others are not");
+        entries.pop();
+        // Its owner waits for input.
+        listing.owner_waits();
+        assert!(!look(&mut entries, true));
+        assert!(entries.is_empty());
+    }
 }

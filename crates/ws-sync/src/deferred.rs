@@ -13,7 +13,7 @@ use ws_proto::{CloseInfo, Connection, State, Stats};
 
 use crate::Stream;
 use crate::attendant::{self, Look, Unattended};
-use crate::listing::{Attended, Listing};
+use crate::listing::{Attended, Listing, Notice};
 use crate::whole::Whole;
 
 /// A connection is given away by value only.
@@ -223,11 +223,13 @@ impl<S: Stream> Place<S> {
     fn list(self: &Arc<Self>, whole: &mut Whole<S>) {
         if let Some(attendance) = self.attendance {
             let listing = whole.listing.get_or_insert_default();
-            if listing.owner_owes() {
-                attendant::list(
+            match listing.owner_owes() {
+                Notice::Nothing => {}
+                Notice::Call => attendant::call(),
+                Notice::List => attendant::list(
                     (attendance.unattended)(Arc::clone(self)),
                     Arc::clone(listing),
-                );
+                ),
             }
         }
     }

@@ -9,6 +9,19 @@ pub(crate) enum Attended {
     Left,
     /// It stays on the list.
     Again,
+    /// So it does, but there is no use in looking soon: its owner says when it has done what it is at.
+    Busy,
+}
+
+/// What the owner of a connection that leaves something owed has to tell the attendant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// Nothing: it is on the list, or another thread writes.
+    Nothing,
+    /// To put it on the list.
+    List,
+    /// That it is on the list, and [no longer busy](Attended::Busy).
+    Call,
 }
 
 /// Whether a connection is on the list.
@@ -25,22 +38,31 @@ const LISTED: u8 = 1;
 const WAITING: u8 = 2;
 /// There is a thread that writes for it.
 const FOLLOWED: u8 = 3;
+/// It is on the list, but its owner was at work when that was looked at, and has not left anything owed since.
+const BUSY: u8 = 4;
 
 impl Listing {
-    /// The owner leaves something owed. Whether it has to be put on the list.
-    pub(crate) fn owner_owes(&self) -> bool {
-        match self.0.load(Ordering::Relaxed) {
-            LISTED | FOLLOWED => false,
-            WAITING => self.pass(WAITING, LISTED).is_err() && self.owner_owes(),
-            _ => self.pass(UNLISTED, LISTED).is_ok() || self.owner_owes(),
+    /// The owner leaves something owed.
+    pub(crate) fn owner_owes(&self) -> Notice {
+        let found = self.0.load(Ordering::Relaxed);
+        let notice = match found {
+            LISTED | FOLLOWED => return Notice::Nothing,
+            WAITING => Notice::Nothing,
+            BUSY => Notice::Call,
+            _ => Notice::List,
+        };
+        match self.pass(found, LISTED) {
+            Ok(_) => notice,
+            Err(_) => self.owner_owes(),
         }
     }
 
     /// The owner is in an operation that may last.
     pub(crate) fn owner_waits(&self) {
-        if self.0.load(Ordering::Relaxed) == LISTED {
-            // Nobody else changes this now, but for a thread that writes.
-            _ = self.pass(LISTED, WAITING);
+        let found = self.0.load(Ordering::Relaxed);
+        if matches!(found, LISTED | BUSY) && self.pass(found, WAITING).is_err() {
+            // It has just been looked at.
+            _ = self.pass(BUSY, WAITING);
         }
     }
 
@@ -67,11 +89,20 @@ impl Listing {
         self.0.store(FOLLOWED, Ordering::Relaxed);
     }
 
-    /// Its owner is in the middle of an operation: it leaves the list if that may last.
+    /// Its owner is in the middle of an operation: it leaves the list if that may last. If not, that may take its time all
+    /// the same.
+    ///
+    /// An owner that has asked for its [`Notice`] just before it is taken for busy will not say when it no longer is. So who
+    /// relies on that looks now and then.
     pub(crate) fn leave_to_owner(&self) -> Attended {
         match self.pass(WAITING, UNLISTED) {
             Ok(_) => Attended::Left,
-            Err(_) => Attended::Again,
+            // For as long as the looks at which it may leave are apart.
+            Err(BUSY) => Attended::Busy,
+            Err(_) => {
+                _ = self.pass(LISTED, BUSY);
+                Attended::Again
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use ws_proto::{CloseInfo, Connection, Role, State, Stats};
 use crate::attendant::{self, Look, Unattended};
 use crate::driver::Driver;
 use crate::handover::Handover;
-use crate::listing::{Attended, Listing};
+use crate::listing::{Attended, Listing, Notice};
 use crate::publishing::Rest;
 use crate::{CloneStream, Error};
 
@@ -91,7 +91,8 @@ impl Shared {
 
     /// Has what was put off found by the attendant.
     fn defer(self: &Arc<Self>) {
-        if self.listing.owner_owes() {
+        // It is never busy: it is not locked while anybody waits.
+        if self.listing.owner_owes() == Notice::List {
             let connection = Arc::clone(self);
             attendant::list(connection, Arc::clone(&self.listing));
         }

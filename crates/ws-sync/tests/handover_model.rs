@@ -33,7 +33,7 @@ use under_test::{driver, handles, handover, listing, publishing, read_buffer, ti
 use crate::driver::Driver;
 use crate::handles::Handle;
 use crate::handover::Handover;
-use crate::listing::Listing;
+use crate::listing::{Listing, Notice};
 use crate::publishing::Rest;
 
 #[path = "../src"]
@@ -577,7 +577,7 @@ fn one_puts_off(capacity: usize) {
         }
         let message = Message::text("a longer answer");
         let is_put_off = server.send(|| true, |connection| connection.send(message));
-        if is_put_off.expect("sent") && listing.owner_owes() {
+        if is_put_off.expect("sent") && listing.owner_owes() == Notice::List {
             attendants.push(attend(&server, &listing));
         }
         answered += 1;
@@ -646,7 +646,7 @@ fn one_puts_off_behind_another() {
         assert!(matches!(event, Some(Event::Message(_))), "{event:?}");
         let answer = Message::text(answer);
         let is_put_off = server.send(|| true, |connection| connection.send(answer));
-        if is_put_off.expect("sent") && listing.owner_owes() {
+        if is_put_off.expect("sent") && listing.owner_owes() == Notice::List {
             threads.push(attend(&server, &listing));
         }
     }

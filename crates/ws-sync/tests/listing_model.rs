@@ -12,7 +12,7 @@ use shuttle::rand::{self, Rng};
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
 
-use crate::listing::{Attended, Listing};
+use crate::listing::{Attended, Listing, Notice};
 
 #[path = "../src/listing.rs"]
 mod listing;
@@ -64,7 +64,8 @@ impl World {
         let mut connection = self.connection.lock().expect("no panic");
         self.listing.dismiss_follower();
         operation(&mut connection);
-        if connection.owed > 0 && self.listing.owner_owes() {
+        // One that calls is looked at anyway.
+        if connection.owed > 0 && self.listing.owner_owes() == Notice::List {
             let mut list = self.list.lock().expect("no panic");
             list.new += 1;
             list.entries += 1;
@@ -119,7 +120,7 @@ impl World {
                 list.entries -= entries;
             }
             for _ in 0..std::mem::take(&mut entries) {
-                if self.look(&mut followers) == Attended::Again {
+                if self.look(&mut followers) != Attended::Left {
                     self.list.lock().expect("no panic").entries += 1;
                     entries += 1;
                 }
