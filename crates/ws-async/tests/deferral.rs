@@ -751,15 +751,24 @@ async fn so_does_what_a_task_has_tried() {
 /// A Close that was begun takes along what was only fed.
 #[tokio::test(start_paused = true)]
 async fn a_close_that_was_begun_before_a_drop_arrives_behind_what_was_fed() {
-    let (mut peer, stream) = duplex(100);
-    let mut ws = server(stream);
-    in_a_task(async move {
-        ws.feed(vec![7; 1000]).await.expect("queued");
-        ws.begin_close(CloseCode::NORMAL, "").expect("begun");
-    })
-    .await;
-    expect(&mut peer, &Frame::binary(vec![7; 1000]).bytes()).await;
-    expect(&mut peer, &Frame::close(1000, "").bytes()).await;
+    for is_split in [false, true] {
+        let (mut peer, stream) = duplex(100);
+        let mut ws = server(stream);
+        in_a_task(async move {
+            if is_split {
+                let (sender, receiver) = ws.split();
+                sender.feed(vec![7; 1000]).await.expect("queued");
+                sender.begin_close(CloseCode::NORMAL, "").expect("begun");
+                drop((sender, receiver));
+            } else {
+                ws.feed(vec![7; 1000]).await.expect("queued");
+                ws.begin_close(CloseCode::NORMAL, "").expect("begun");
+            }
+        })
+        .await;
+        expect(&mut peer, &Frame::binary(vec![7; 1000]).bytes()).await;
+        expect(&mut peer, &Frame::close(1000, "").bytes()).await;
+    }
 }
 
 /// A task that polls reading and writing by turns is woken for both, whoever writes for it meanwhile.

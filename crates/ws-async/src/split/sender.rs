@@ -189,14 +189,7 @@ impl Sender {
         compress: Compress,
     ) -> Result<(), Unsent> {
         let message = message.into();
-        let (sent, is_unattended) = self.shared.handover.with(|driver, cx| {
-            let sent = driver.try_send(cx, message, compress);
-            (sent, driver.is_owing() && !driver.has_writer)
-        });
-        if is_unattended {
-            self.shared.write_after_this_turn();
-        }
-        sent
+        self.without_wait(|driver, cx| driver.try_send(cx, message, compress))
     }
 
     /// Writes everything that is queued now, by whomever it was. What others queue meanwhile is not waited for.
@@ -286,13 +279,14 @@ impl Sender {
     /// Begins the closing handshake and leaves it to the [`Receiver`] to carry it out: what still arrives is delivered until the
     /// peer's Close comes, all within `Config::close_timeout`. [`close`](Self::close) does both, and waits for the end.
     ///
-    /// If the connection is closing already, nothing is done.
+    /// If the connection is closing already, nothing is done. The Close frame is written as what
+    /// [`try_send`](Self::try_send) has accepted is.
     ///
     /// # Errors
     ///
     /// [`Error::Send`] when the code may not be sent or the reason exceeds 123 bytes.
     pub fn begin_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.shared.handover.with(|driver, cx| {
+        self.without_wait(|driver, cx| {
             driver.begin_close(code, reason)?;
             driver.write_and_shut_down(cx);
             Ok(())

@@ -93,6 +93,21 @@ impl Sender {
         }
     }
 
+    /// Does something that does not wait. What it leaves is written though nobody else waits.
+    pub(super) fn without_wait<R>(
+        &self,
+        operation: impl FnOnce(&mut Driver<Transport>, &mut Context<'_>) -> R,
+    ) -> R {
+        let (result, is_unattended) = self.shared.handover.with(|driver, cx| {
+            let result = operation(driver, cx);
+            (result, driver.is_owing() && !driver.has_writer)
+        });
+        if is_unattended {
+            self.shared.write_after_this_turn();
+        }
+        result
+    }
+
     /// Writes what nobody else does, until all is written or the write deadline has passed.
     pub(in crate::split) fn write_what_is_left(self) -> impl Future<Output = ()> + Send {
         struct Writing {
