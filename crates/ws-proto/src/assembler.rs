@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use ws_frame::{FrameHeader, Opcode, Utf8Error, Utf8Validator};
 
 use crate::chunk::Streaming;
+use crate::copy::append;
 use crate::transmit::to_u64;
 use crate::{Chunk, Config, MessageKind, ProtocolError};
 
@@ -148,7 +149,8 @@ impl Assembler {
             // Its header was admitted while the message was to be delivered in pieces.
             return Err(ProtocolError::MessageTooLarge);
         }
-        self.buffer.extend_from_slice(payload);
+        self.buffer.reserve(payload.len());
+        append(&mut self.buffer, payload);
         Ok(())
     }
 
@@ -219,7 +221,7 @@ impl Assembler {
             self.buffer
                 .reserve(capacity.max(needed).saturating_sub(self.buffer.len()));
         }
-        self.buffer.extend_from_slice(piece);
+        append(&mut self.buffer, piece);
     }
 
     /// The message in progress is complete: tells what it is. Its payload was validated, and lies here unless it came in

@@ -94,6 +94,7 @@ mod chunk;
 mod close;
 mod config;
 mod connection;
+mod copy;
 mod deflate;
 mod error;
 mod event;

@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use bytes::{Buf, Bytes};
 use ws_frame::FrameHeader;
 
+use crate::copy::append;
+
 /// What an empty staging buffer reserves at least, so that a batch of small frames does not grow it frame by frame.
 /// Echoing bursts of four messages of 125 bytes in memory takes 61 ns a message with it and 71 to 120 without; single
 /// messages take the same time either way, which they do not beyond the 1032 bytes that malloc keeps at hand.
@@ -141,7 +143,7 @@ impl Transmit {
     /// Copies `bytes` to the end.
     #[inline]
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
-        self.staging.extend_from_slice(bytes);
+        append(&mut self.staging, bytes);
     }
 
     /// Copies the first `len` of a few `bytes` to the end. All of them, to begin with: to copy a number of bytes that the

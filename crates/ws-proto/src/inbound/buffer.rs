@@ -5,6 +5,7 @@ use ws_frame::FrameHeader;
 
 use super::frame::Frame;
 use super::{Current, Inbound};
+use crate::copy::append;
 use crate::transmit::to_u64;
 
 /// Received bytes, of which those at the front are done with.
@@ -151,7 +152,7 @@ impl ReceiveBuffer {
     fn relocate(&mut self, room: usize) {
         let waiting = self.waiting();
         let mut own = BytesMut::with_capacity(waiting.len().saturating_add(room));
-        own.extend_from_slice(waiting);
+        append(&mut own, waiting);
         *self = Self {
             bytes: own,
             done: 0,
