@@ -2,7 +2,7 @@
 //! layout for all its rounds.
 
 use std::ops::AddAssign;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::answers::Answers;
@@ -19,6 +19,9 @@ use crate::wire::Burst;
 /// The contenders take turns of this length, back and forth: what a shared machine does for seconds falls on all of
 /// them. Servers whose turn it is not have nothing to do.
 const TURN: Duration = Duration::from_millis(20);
+
+/// No turn begins later in a round than this: after 30 s servers ping their connections, and nobody here answers.
+const LAST_TURN: Duration = Duration::from_secs(20);
 
 /// What keeps a contender busy, and counts.
 pub trait Load {
@@ -61,6 +64,7 @@ pub fn timed<'c>(
     scenario: &Scenario,
     arguments: &Arguments,
 ) -> Vec<(&'c Contender, Result<Cell>)> {
+    let started = Instant::now();
     let bursts: Vec<Burst> = order
         .iter()
         .map(|contender| scenario.burst(contender.kind))
@@ -73,7 +77,10 @@ pub fn timed<'c>(
             (*contender, run)
         })
         .collect();
-    for _ in 0..arguments.window.div_duration_f64(TURN).ceil() as usize {
+    for turn in 0..arguments.window.div_duration_f64(TURN).ceil() as usize {
+        if turn > 0 && started.elapsed() > LAST_TURN {
+            break;
+        }
         for (_, run) in &mut runs {
             std::thread::sleep(arguments.pause);
             if let Ok(Err(error)) = run.as_mut().map(Run::take_turn) {
