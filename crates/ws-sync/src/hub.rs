@@ -230,13 +230,16 @@ impl Shared {
     fn leave(&self, topic: &Arc<Topic>, id: u64) {
         let mut topics = self.topics();
         let mut members = topic.members();
-        if members.iter().any(|entry| entry.id == id) {
-            Arc::make_mut(&mut members).retain(|entry| entry.id != id);
-            // Nobody joins meanwhile: that takes the lock on the topics.
-            if members.is_empty() {
-                topics.by_name.remove(&topic.name);
-            }
+        let place = members.iter().position(|entry| entry.id == id);
+        let left = place.map(|place| Arc::make_mut(&mut members).remove(place));
+        // Nobody joins meanwhile: that takes the lock on the topics.
+        if left.is_some() && members.is_empty() {
+            topics.by_name.remove(&topic.name);
         }
+        drop(members);
+        drop(topics);
+        // It may be the last half of its connection, whose stream goes with it.
+        drop(left);
     }
 
     fn topics(&self) -> MutexGuard<'_, Topics> {

@@ -3,13 +3,15 @@
 //! Each connection is served by a thread that sits in a read without end. What a slow peer has missed reaches it all the
 //! same.
 
+use std::io::{self, Read, Write};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use ws_sync::{
-    CloseCode, Config, Error, Hub, Message, MessageKind, PreparedMessage, ProtocolError, Published,
-    Receiver, Sender, SlowConsumer, Stream, WebSocket,
+    CloneStream, CloseCode, Config, Error, Hub, Message, MessageKind, PreparedMessage,
+    ProtocolError, Published, Receiver, Sender, SlowConsumer, Stream, WebSocket,
 };
 use ws_testkit::ChoppedIo;
 
@@ -396,4 +398,71 @@ fn who_drops_all_halves_ends_the_connection_with_what_waits_on_it() {
     };
     assert!(matches!(ended, Err(Error::Protocol(_))), "{ended:?}");
     assert!(client.close_info().is_some_and(|info| !info.clean));
+}
+
+/// Who leaves a topic may be the last to hold the connection, and a stream may do anything when it is dropped.
+#[test]
+fn the_stream_of_a_connection_that_leaves_may_use_the_hub() {
+    struct Curious {
+        pipe: Pipe,
+        hub: Hub,
+    }
+    impl Drop for Curious {
+        fn drop(&mut self) {
+            assert_eq!(self.hub.members("lobby"), 0);
+        }
+    }
+    impl Read for Curious {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.pipe.read(buffer)
+        }
+    }
+    impl Write for Curious {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.pipe.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.pipe.flush()
+        }
+    }
+    impl Stream for Curious {
+        fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+            self.pipe.set_read_timeout(timeout)
+        }
+
+        fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+            self.pipe.set_write_timeout(timeout)
+        }
+
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            self.pipe.shutdown_write()
+        }
+    }
+    impl CloneStream for Curious {
+        fn try_clone(&self) -> io::Result<Self> {
+            Ok(Self {
+                pipe: self.pipe.try_clone()?,
+                hub: self.hub.clone(),
+            })
+        }
+    }
+
+    let (done, wait) = mpsc::channel();
+    thread::spawn(move || {
+        let hub = Hub::new(SlowConsumer::Wait);
+        let (_client, server) = ChoppedIo::duplex();
+        let curious = Curious {
+            pipe: Pipe(server),
+            hub: hub.clone(),
+        };
+        let ws = WebSocket::server(curious, quiet(), BytesMut::new());
+        let (sender, receiver) = ws.split().expect("it can");
+        let member = hub.join("lobby", &sender);
+        drop((sender, receiver));
+        drop(member);
+        done.send(()).expect("somebody waits");
+    });
+    wait.recv_timeout(Duration::from_secs(10))
+        .expect("nobody waits for itself");
 }
