@@ -63,6 +63,18 @@ impl AsyncWrite for Panicking {
     }
 }
 
+/// A peer's end of a pipe, and a server at the other.
+fn server() -> (DuplexStream, Arc<Faults>, WebSocket<Panicking>) {
+    let (peer, near) = duplex(1024);
+    let faults = Arc::new(Faults::default());
+    let near = Panicking {
+        pipe: near,
+        faults: Arc::clone(&faults),
+    };
+    let ws = WebSocket::server(near, Config::default(), BytesMut::new());
+    (peer, faults, ws)
+}
+
 struct Ends {
     sender: Sender,
     receiver: Receiver,
@@ -166,13 +178,7 @@ async fn a_tap_that_panics_ends_the_connection() {
 /// How much of a frame was taken nobody knows any more, so that what follows is no frame.
 #[tokio::test]
 async fn after_a_read_that_panics_nothing_is_taken_for_a_frame() {
-    let (mut peer, near) = duplex(1024);
-    let faults = Arc::new(Faults::default());
-    let near = Panicking {
-        pipe: near,
-        faults: Arc::clone(&faults),
-    };
-    let mut ws = WebSocket::server(near, Config::default(), BytesMut::new());
+    let (mut peer, faults, mut ws) = server();
     // What lies behind the third byte looks like a frame of its own.
     let (begun, rest) = [0x82, 0x87, 0, 0x82, 0x84, 0, 0, 0, 0, 9, 9, 9, 9].split_at(3);
     let mut cx = Context::from_waker(Waker::noop());
@@ -195,13 +201,7 @@ async fn after_a_read_that_panics_nothing_is_taken_for_a_frame() {
 #[tokio::test]
 async fn a_reply_to_a_lent_message_that_panics_ends_the_connection() {
     for is_tap in [false, true] {
-        let (mut peer, near) = duplex(1024);
-        let faults = Arc::new(Faults::default());
-        let near = Panicking {
-            pipe: near,
-            faults: Arc::clone(&faults),
-        };
-        let mut ws = WebSocket::server(near, Config::default(), BytesMut::new());
+        let (mut peer, faults, mut ws) = server();
         let hello = Frame::text("hello").masked(vectors::KEY).bytes();
         peer.write_all(&hello).await.expect("it has room");
         let mut received = ws.recv_ref().await.expect("received").expect("a message");
@@ -229,13 +229,7 @@ async fn a_reply_to_a_lent_message_that_panics_ends_the_connection() {
 /// What the application does with a message that is lent is its own affair.
 #[tokio::test]
 async fn a_connection_survives_that_its_owner_panics_with_a_message_in_hand() {
-    let (mut peer, near) = duplex(1024);
-    let faults = Arc::new(Faults::default());
-    let near = Panicking {
-        pipe: near,
-        faults: Arc::clone(&faults),
-    };
-    let mut ws = WebSocket::server(near, Config::default(), BytesMut::new());
+    let (mut peer, faults, mut ws) = server();
     ws.set_tap(|_, _| {});
     let hello = Frame::text("hello").masked(vectors::KEY).bytes();
     peer.write_all(&hello.repeat(2)).await.expect("it has room");

@@ -73,15 +73,7 @@ impl Footprint {
     /// Taken once the server has stopped working.
     fn settled(server: &Server) -> Result<Self> {
         const QUIET: Duration = Duration::from_millis(20);
-        let mut used = server.process.reading()?.process;
-        loop {
-            std::thread::sleep(QUIET);
-            let now = server.process.reading()?.process;
-            if now == used {
-                break;
-            }
-            used = now;
-        }
+        server.process.settled(QUIET)?;
         let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", server.process.pid()))?;
         Ok(Self {
             pss: field(&rollup, "Pss:")?,

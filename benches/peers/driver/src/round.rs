@@ -23,6 +23,9 @@ const TURN: Duration = Duration::from_millis(20);
 /// No turn begins later in a round than this: after 30 s servers ping their connections, and nobody here answers.
 const LAST_TURN: Duration = Duration::from_secs(20);
 
+/// A process that has used no CPU time for so long has nothing to do, and its clock tells all of it.
+const QUIET: Duration = Duration::from_micros(200);
+
 /// What keeps a contender busy, and counts.
 pub trait Load {
     /// Everything once, everywhere, to its end.
@@ -138,10 +141,10 @@ impl<'a> Run<'a> {
     fn take_turn(&mut self) -> Result<()> {
         // What the others have pushed out of the caches comes back.
         self.load.exchange_once()?;
-        let before = self.process.settled()?;
+        let before = self.process.settled(QUIET)?;
         let seen = self.load.run(TURN)?;
         let mut after = self.process.reading()?;
-        after.process = self.process.settled()?.process;
+        after.process = self.process.settled(QUIET)?.process;
         self.turns.push((after - before, seen));
         Ok(())
     }

@@ -108,12 +108,12 @@ impl Process {
 
     /// The same once the process has nothing to do. While it runs the kernel tells of its CPU time what it was at the
     /// last tick, which may be 4 ms ago.
-    pub fn settled(&self) -> Result<Reading> {
-        const QUIET: Duration = Duration::from_micros(200);
+    /// Nothing to do is to use none of it for as long as `quiet`.
+    pub fn settled(&self, quiet: Duration) -> Result<Reading> {
         let started = Instant::now();
         let mut reading = self.reading()?;
         while started.elapsed() < READ_TIMEOUT {
-            std::thread::sleep(QUIET);
+            std::thread::sleep(quiet);
             let next = self.reading()?;
             if next.process == reading.process {
                 return Ok(next);
