@@ -58,11 +58,16 @@ pub(crate) enum Name {
     Protocol,
     Extensions,
     Accept,
-    /// Last, because it has no place in [`Head::known`].
+    /// Last, because it has no place in [`Known::values`].
     Other,
 }
 
 impl Name {
+    /// A place of its own in a set of names. [`Name::Other`] has one too.
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
     fn of(name: &[u8]) -> Self {
         // As RFC 6455 spells them, and nearly everybody: comparisons with constants, unlike those
         // without regard to letter case.
@@ -114,10 +119,14 @@ pub(crate) struct Head(Arc<Parts>);
 #[derive(Debug, PartialEq, Eq)]
 struct Parts {
     bytes: Bytes,
-    index: Index,
+    /// Where the first field line begins.
+    fields_at: usize,
+    /// How many fields there are.
+    count: usize,
+    known: Known,
 }
 
-/// The fields of a head that has no more need no allocation of their own. A browser sends about 15.
+/// A head with no more fields is parsed without an allocation for them. A browser sends about 15.
 const USUAL_FIELDS: usize = 20;
 
 impl Head {
@@ -137,15 +146,20 @@ impl Head {
         else {
             return None;
         };
-        let mut index = Index::EMPTY;
+        let count = fields.len();
+        let mut known = Known::NONE;
         for field in fields {
-            index.push(Field {
-                kind: Name::of(field.name.as_bytes()),
-                name: Span::within(&bytes, field.name.as_bytes()),
-                value: Span::within(&bytes, field.value),
-            });
+            known.note(
+                Name::of(field.name.as_bytes()),
+                Span::within(&bytes, field.value),
+            );
         }
-        Some(Self(Arc::new(Parts { bytes, index })))
+        Some(Self(Arc::new(Parts {
+            bytes,
+            fields_at,
+            count,
+            known,
+        })))
     }
 
     /// The same for a head that has not been scanned, in one pass. It succeeds for the head of a usual
@@ -158,7 +172,8 @@ impl Head {
         limits: &Limits,
     ) -> Option<Self> {
         let window = received.get(..limits.head()).unwrap_or(received);
-        let mut index = Index::EMPTY;
+        let mut count = 0_usize;
+        let mut known = Known::NONE;
         let mut rest = window.get(fields_at..)?;
         loop {
             let (line, after) = split_line(rest)?;
@@ -167,14 +182,26 @@ impl Head {
             if line.is_empty() {
                 break;
             }
-            if line.len() > limits.max_field_line || index.count == limits.max_fields {
+            if line.len() > limits.max_field_line || count == limits.max_fields {
                 return None;
             }
-            index.push(Field::parse(window, line, line_and_more)?);
+            // The search is faster with more behind the line, and a colon there is beyond the line.
+            let (name, value) = line.split_at_checked(find_byte::<b':'>(line_and_more)?)?;
+            let kind = Name::of(name);
+            if kind == Name::Other && !is_token(name) {
+                return None;
+            }
+            known.note(kind, Span::within(window, trim(value.get(1..)?)));
+            count = count.wrapping_add(1);
         }
         let head = window.get(..window.len().wrapping_sub(rest.len()))?;
         let bytes = Bytes::copy_from_slice(head);
-        Some(Self(Arc::new(Parts { bytes, index })))
+        Some(Self(Arc::new(Parts {
+            bytes,
+            fields_at,
+            count,
+            known,
+        })))
     }
 
     pub(crate) fn bytes(&self) -> &Bytes {
@@ -182,131 +209,85 @@ impl Head {
     }
 
     /// The values of a field, one per line, in order.
-    pub(crate) fn values(&self, name: Name) -> impl Iterator<Item = &[u8]> + Clone {
-        let parts = &*self.0;
-        let places = parts.index.places(name);
-        let from = parts
-            .index
-            .fields()
-            .get(to_usize(places.first)..)
-            .unwrap_or_default();
-        from.iter()
-            .filter(move |field| field.kind == name)
-            .take(to_usize(places.count))
-            .map(|field| field.value.of(&parts.bytes))
+    pub(crate) fn values(&self, name: Name) -> Values<'_> {
+        let (first, lines) = match self.single(name) {
+            Occurrence::Absent => (None, Headers::NONE),
+            Occurrence::Once(value) => (Some(value), Headers::NONE),
+            Occurrence::Repeated => (None, self.headers()),
+        };
+        Values { first, name, lines }
     }
 
     /// How often a field occurs, with its value if that is once.
     pub(crate) fn single(&self, name: Name) -> Occurrence<'_> {
-        let parts = &*self.0;
-        let places = parts.index.places(name);
-        match (
-            places.count,
-            parts.index.fields().get(to_usize(places.first)),
-        ) {
-            (1, Some(field)) => Occurrence::Once(field.value.of(&parts.bytes)),
-            (2.., _) => Occurrence::Repeated,
-            _ => Occurrence::Absent,
+        let Parts { bytes, known, .. } = &*self.0;
+        let bit = name.bit();
+        if known.repeated & bit != 0 {
+            Occurrence::Repeated
+        } else if known.seen & bit != 0 {
+            let value = known.values.get(name as usize);
+            Occurrence::Once(value.copied().unwrap_or_default().of(bytes))
+        } else {
+            Occurrence::Absent
         }
     }
 
     pub(crate) fn headers(&self) -> Headers<'_> {
+        let parts = &*self.0;
         Headers {
-            bytes: &self.0.bytes,
-            fields: self.0.index.fields().iter(),
+            rest: parts.bytes.get(parts.fields_at..).unwrap_or_default(),
+            count: parts.count,
         }
     }
 }
 
-/// Where the fields of a head are.
+/// What the handshake asks for, found as the head is parsed. The other fields are looked for when
+/// somebody wants them.
 #[derive(Debug, PartialEq, Eq)]
-struct Index {
-    /// The fields, as long as they are few: these lie with what they belong to, in one allocation.
-    few: [Field; USUAL_FIELDS],
-    /// How many fields there are.
-    count: usize,
-    /// All fields, if they are not few.
-    many: Vec<Field>,
-    /// Where the fields with each name begin and how many there are, so that asking for one does not go
-    /// through all.
-    known: [Places; Name::Other as usize],
+struct Known {
+    /// A bit for each name that occurs.
+    seen: u16,
+    /// A bit for each name that occurs more than once.
+    repeated: u16,
+    /// The last value of each name.
+    values: [Span; Name::Other as usize],
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Field {
-    kind: Name,
-    name: Span,
-    value: Span,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Places {
-    first: u32,
-    count: u32,
-}
-
-impl Field {
+impl Known {
     const NONE: Self = Self {
-        kind: Name::Other,
-        name: Span { start: 0, end: 0 },
-        value: Span { start: 0, end: 0 },
+        seen: 0,
+        repeated: 0,
+        values: [Span { start: 0, end: 0 }; Name::Other as usize],
     };
 
-    /// Parses a line of `head` without its line end. `None` unless it is `name: value`.
-    ///
-    /// Where the next line begins must not depend on this: then processors work on several lines at once.
-    fn parse(head: &[u8], line: &[u8], line_and_more: &[u8]) -> Option<Self> {
-        // The search is faster with more behind the line, and a colon there is beyond the line.
-        let (name, value) = line.split_at_checked(find_byte::<b':'>(line_and_more)?)?;
-        let kind = Name::of(name);
-        if kind == Name::Other && !is_token(name) {
-            return None;
+    fn note(&mut self, name: Name, value: Span) {
+        self.repeated |= self.seen & name.bit();
+        self.seen |= name.bit();
+        if let Some(place) = self.values.get_mut(name as usize) {
+            *place = value;
         }
-        Some(Self {
-            kind,
-            name: Span::within(head, name),
-            value: Span::within(head, trim(value.get(1..)?)),
-        })
     }
 }
 
-impl Index {
-    const EMPTY: Self = Self {
-        few: [Field::NONE; USUAL_FIELDS],
-        count: 0,
-        many: Vec::new(),
-        known: [Places { first: 0, count: 0 }; Name::Other as usize],
-    };
+/// The values of the fields with one name.
+#[derive(Clone, Debug)]
+pub(crate) struct Values<'a> {
+    first: Option<&'a [u8]>,
+    name: Name,
+    /// Where to look for more.
+    lines: Headers<'a>,
+}
 
-    fn push(&mut self, field: Field) {
-        if let Some(places) = self.known.get_mut(field.kind as usize) {
-            if places.count == 0 {
-                places.first = self.count as u32;
-            }
-            places.count = places.count.saturating_add(1);
-        }
-        match self.few.get_mut(self.count) {
-            Some(place) => *place = field,
-            None => {
-                if self.many.is_empty() {
-                    self.many.extend_from_slice(&self.few);
-                }
-                self.many.push(field);
-            }
-        }
-        self.count = self.count.wrapping_add(1);
-    }
+impl<'a> Iterator for Values<'a> {
+    type Item = &'a [u8];
 
-    fn fields(&self) -> &[Field] {
-        if self.many.is_empty() {
-            self.few.get(..self.count).unwrap_or_default()
-        } else {
-            &self.many
-        }
-    }
-
-    fn places(&self, name: Name) -> Places {
-        self.known.get(name as usize).copied().unwrap_or_default()
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.first.take().or_else(|| {
+            self.lines
+                .find(|(name, _)| Name::of(name.as_bytes()) == self.name)
+                .map(|(_, value)| value)
+        })
     }
 }
 
@@ -321,11 +302,15 @@ pub(crate) enum Occurrence<'a> {
 /// blanks around it. A value may hold any byte from 0x80 on; it is not assumed to be UTF-8.
 #[derive(Clone, Debug)]
 pub struct Headers<'a> {
-    bytes: &'a [u8],
-    fields: core::slice::Iter<'a, Field>,
+    /// The lines of fields that were parsed before.
+    rest: &'a [u8],
+    /// How many they are.
+    count: usize,
 }
 
 impl<'a> Headers<'a> {
+    const NONE: Self = Self { rest: &[], count: 0 };
+
     /// The values of the fields with this name, in any letter case, one per line.
     pub(crate) fn named(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.filter(move |field| field.0.eq_ignore_ascii_case(name))
@@ -337,12 +322,16 @@ impl<'a> Iterator for Headers<'a> {
     type Item = (&'a str, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let field = self.fields.next()?;
-        Some((field.name.text_of(self.bytes), field.value.of(self.bytes)))
+        self.count = self.count.checked_sub(1)?;
+        let (line, rest) = self.rest.split_at_checked(find_byte::<b'\n'>(self.rest)?)?;
+        self.rest = rest.get(1..)?;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let (name, value) = line.split_at_checked(find_byte::<b':'>(line)?)?;
+        Some((core::str::from_utf8(name).ok()?, trim(value.get(1..)?)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.fields.size_hint()
+        (self.count, Some(self.count))
     }
 }
 
