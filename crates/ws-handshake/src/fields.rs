@@ -59,10 +59,11 @@ const fn is_blank(byte: u8) -> bool {
 /// Removes optional white space (OWS, RFC 9110 section 5.6.3) from both ends.
 #[inline]
 pub(crate) fn trim(text: &[u8]) -> &[u8] {
-    // One space before a value, as nearly everybody writes it.
-    let value = text.strip_prefix(b" ").unwrap_or(text);
-    match value {
-        [first, .., last] if !is_blank(*first) && !is_blank(*last) => value,
+    match text {
+        // One space before a value, as nearly everybody writes it.
+        [b' ', value @ ..] if matches!(value, [first, .., last] if !is_blank(*first) && !is_blank(*last)) => {
+            value
+        }
         _ => trim_any(text),
     }
 }

@@ -8,7 +8,7 @@ use httparse::Status;
 
 use crate::Limits;
 use crate::fields::{is_token, trim};
-use crate::scan::{find_byte, split_line};
+use crate::scan::{find_byte, line_len, word_len};
 
 /// A range of bytes of a head. Heads are at most [`crate::Limits::HEAD_CEILING`] long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,29 +63,43 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// A place of its own in a set of names. [`Name::Other`] has one too.
-    const fn bit(self) -> u16 {
-        1 << self as u16
+    /// The name that a line begins with, and its length: a token, and a colon behind it.
+    #[inline]
+    fn begins(line: &[u8]) -> Option<(Self, usize)> {
+        // As RFC 6455 spells them, and nearly everybody: comparisons with constants, unlike those
+        // without regard to letter case.
+        let spelled = |spelling: &[u8], name: Self| {
+            line.starts_with(spelling)
+                .then_some((name, spelling.len().wrapping_sub(1)))
+        };
+        let usual = match line.first()? {
+            b'H' => spelled(b"Host:", Self::Host),
+            b'U' => spelled(b"Upgrade:", Self::Upgrade),
+            b'C' => spelled(b"Connection:", Self::Connection),
+            b'O' => spelled(b"Origin:", Self::Origin),
+            b'S' => match line.get(b"Sec-WebSocket-".len())? {
+                b'K' => spelled(b"Sec-WebSocket-Key:", Self::Key),
+                b'V' => spelled(b"Sec-WebSocket-Version:", Self::Version),
+                b'P' => spelled(b"Sec-WebSocket-Protocol:", Self::Protocol),
+                b'E' => spelled(b"Sec-WebSocket-Extensions:", Self::Extensions),
+                b'A' => spelled(b"Sec-WebSocket-Accept:", Self::Accept),
+                _ => None,
+            },
+            _ => None,
+        };
+        usual.or_else(|| {
+            // Nearly all other names are of letters and hyphens.
+            let end = line.first_chunk().map_or(0, word_len);
+            let end = match line.get(end) {
+                Some(b':') if end > 0 => end,
+                _ => find_byte::<b':'>(line)
+                    .filter(|end| is_token(line.get(..*end).unwrap_or_default()))?,
+            };
+            Some((Self::of(line.get(..end)?), end))
+        })
     }
 
     fn of(name: &[u8]) -> Self {
-        // As RFC 6455 spells them, and nearly everybody: comparisons with constants, unlike those
-        // without regard to letter case.
-        match name {
-            b"Host" => Self::Host,
-            b"Upgrade" => Self::Upgrade,
-            b"Connection" => Self::Connection,
-            b"Origin" => Self::Origin,
-            b"Sec-WebSocket-Key" => Self::Key,
-            b"Sec-WebSocket-Version" => Self::Version,
-            b"Sec-WebSocket-Protocol" => Self::Protocol,
-            b"Sec-WebSocket-Extensions" => Self::Extensions,
-            b"Sec-WebSocket-Accept" => Self::Accept,
-            _ => Self::spelled_otherwise(name),
-        }
-    }
-
-    fn spelled_otherwise(name: &[u8]) -> Self {
         let Some(initial) = name.first().map(u8::to_ascii_lowercase) else {
             return Self::Other;
         };
@@ -162,40 +176,36 @@ impl Head {
         })))
     }
 
-    /// The same for a head that has not been scanned, in one pass. It succeeds for the head of a usual
-    /// request that arrived in one piece, and only where scanning first would end in the same head.
-    /// `None` decides nothing.
-    #[inline(never)]
+    /// The same for a head that has not been scanned, in one pass. `window` is what was received, up to
+    /// where a head is too large. It succeeds for the head of a usual request that arrived in one piece, and
+    /// only where scanning first would end in the same head. `None` decides nothing.
     pub(crate) fn parse_unscanned(
-        received: &[u8],
+        window: &[u8],
         fields_at: usize,
         limits: &Limits,
     ) -> Option<Self> {
-        let window = received.get(..limits.head()).unwrap_or(received);
-        let mut count = 0_usize;
         let mut known = Known::NONE;
-        let mut rest = window.get(fields_at..)?;
+        let mut count = 0_usize;
+        let mut at = fields_at;
         loop {
-            let (line, after) = split_line(rest)?;
-            let line_and_more = rest;
-            rest = after;
-            if line.is_empty() {
+            let rest = window.get(at..)?;
+            let length = line_len(rest)?;
+            at = at.wrapping_add(length).wrapping_add(2);
+            if length == 0 {
                 break;
             }
-            if line.len() > limits.max_field_line || count == limits.max_fields {
+            if length > limits.max_field_line || count == limits.max_fields {
                 return None;
             }
-            // The search is faster with more behind the line, and a colon there is beyond the line.
-            let (name, value) = line.split_at_checked(find_byte::<b':'>(line_and_more)?)?;
-            let kind = Name::of(name);
-            if kind == Name::Other && !is_token(name) {
-                return None;
+            // Where the next line begins does not depend on this, so that processors work on several at once.
+            let (name, name_len) = Name::begins(rest)?;
+            if name != Name::Other {
+                let value = trim(rest.get(name_len.wrapping_add(1)..length)?);
+                known.note(name, Span::within(window, value));
             }
-            known.note(kind, Span::within(window, trim(value.get(1..)?)));
             count = count.wrapping_add(1);
         }
-        let head = window.get(..window.len().wrapping_sub(rest.len()))?;
-        let bytes = Bytes::copy_from_slice(head);
+        let bytes = Bytes::copy_from_slice(window.get(..at)?);
         Some(Self(Arc::new(Parts {
             bytes,
             fields_at,
@@ -221,14 +231,10 @@ impl Head {
     /// How often a field occurs, with its value if that is once.
     pub(crate) fn single(&self, name: Name) -> Occurrence<'_> {
         let Parts { bytes, known, .. } = &*self.0;
-        let bit = name.bit();
-        if known.repeated & bit != 0 {
-            Occurrence::Repeated
-        } else if known.seen & bit != 0 {
-            let value = known.values.get(name as usize);
-            Occurrence::Once(value.copied().unwrap_or_default().of(bytes))
-        } else {
-            Occurrence::Absent
+        match known.values.get(name as usize) {
+            _ if known.repeated & 1 << name as u16 != 0 => Occurrence::Repeated,
+            Some(value) if value.end != 0 => Occurrence::Once(value.of(bytes)),
+            _ => Occurrence::Absent,
         }
     }
 
@@ -245,25 +251,23 @@ impl Head {
 /// somebody wants them.
 #[derive(Debug, PartialEq, Eq)]
 struct Known {
-    /// A bit for each name that occurs.
-    seen: u16,
+    /// The last value of each name. It ends at 0 if there is none.
+    values: [Span; Name::Other as usize],
     /// A bit for each name that occurs more than once.
     repeated: u16,
-    /// The last value of each name.
-    values: [Span; Name::Other as usize],
 }
 
 impl Known {
     const NONE: Self = Self {
-        seen: 0,
-        repeated: 0,
         values: [Span { start: 0, end: 0 }; Name::Other as usize],
+        repeated: 0,
     };
 
     fn note(&mut self, name: Name, value: Span) {
-        self.repeated |= self.seen & name.bit();
-        self.seen |= name.bit();
         if let Some(place) = self.values.get_mut(name as usize) {
+            if place.end != 0 {
+                self.repeated |= 1 << name as u16;
+            }
             *place = value;
         }
     }
@@ -309,7 +313,10 @@ pub struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    const NONE: Self = Self { rest: &[], count: 0 };
+    const NONE: Self = Self {
+        rest: &[],
+        count: 0,
+    };
 
     /// The values of the fields with this name, in any letter case, one per line.
     pub(crate) fn named(self, name: &str) -> impl Iterator<Item = &'a [u8]> {

@@ -190,15 +190,12 @@ impl LineScanner {
     }
 }
 
-/// Splits what comes before the first CRLF from what comes after it. `None` if there is no CRLF, or a
+/// The length of the line that `bytes` begin with, without its CRLF. `None` if there is no CRLF, or a
 /// control byte before it: DEL, or a tab, which may stand in a value but hardly ever does.
 #[inline]
-pub(crate) fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (line, end) = bytes.split_at_checked(find_control_or_del(bytes)?)?;
-    match end {
-        [b'\r', b'\n', after @ ..] => Some((line, after)),
-        _ => None,
-    }
+pub(crate) fn line_len(bytes: &[u8]) -> Option<usize> {
+    let length = find_control_or_del(bytes)?;
+    bytes.get(length..)?.starts_with(b"\r\n").then_some(length)
 }
 
 /// The position of the first byte below 0x20 or of the first DEL.
@@ -207,27 +204,45 @@ pub(crate) fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// branches on a block but not inside it: where the next line begins waits for this.
 #[inline]
 fn find_control_or_del(bytes: &[u8]) -> Option<usize> {
-    let (blocks, tail) = bytes.as_chunks::<16>();
     let has_none = |block: &[u8; 16]| {
         block
             .iter()
             .fold(true, |none, byte| none & (*byte >= 0x20) & (*byte != 0x7f))
     };
-    let free = blocks.iter().take_while(|block| has_none(block)).count();
-    let at = match blocks.get(free) {
-        Some(block) => {
-            let block = u128::from_le_bytes(*block);
-            let ones = const { ONES as u128 | (ONES as u128) << 64 };
-            let tops = const { TOPS as u128 | (TOPS as u128) << 64 };
-            // As in the functions for words below.
-            let controls = block.wrapping_sub(ones.wrapping_mul(0x20));
-            let dels = (block ^ ones.wrapping_mul(0x7f)).wrapping_sub(ones);
-            let found = (controls | dels) & !block & tops;
-            found.trailing_zeros() as usize / 8
+    let mut at = 0_usize;
+    loop {
+        let rest = bytes.get(at..)?;
+        let Some(block) = rest.first_chunk::<16>() else {
+            let in_rest = rest.iter().position(|byte| *byte < 0x20 || *byte == 0x7f)?;
+            return Some(at.wrapping_add(in_rest));
+        };
+        if !has_none(block) {
+            return Some(at.wrapping_add(first_top(block, tops_control_or_del)));
         }
-        None => tail.iter().position(|byte| *byte < 0x20 || *byte == 0x7f)?,
+        at = at.wrapping_add(16);
+    }
+}
+
+/// How many letters and hyphens a block begins with.
+#[inline]
+pub(crate) fn word_len(block: &[u8; 16]) -> usize {
+    first_top(block, tops_in_no_word)
+}
+
+/// The position of the first byte whose top bit is set in what `tops` makes of the two words, or 16. As in
+/// [`find`], but without a branch.
+#[inline(always)]
+fn first_top(block: &[u8; 16], tops: impl Fn(u64) -> u64) -> usize {
+    let (words, _) = block.as_chunks::<8>();
+    let [low, high] = words else { return 16 };
+    let low = tops(u64::from_le_bytes(*low));
+    let high = tops(u64::from_le_bytes(*high));
+    let bit = if low == 0 {
+        high.trailing_zeros().wrapping_add(64)
+    } else {
+        low.trailing_zeros()
     };
-    Some(free.wrapping_mul(16).wrapping_add(at))
+    bit as usize / 8
 }
 
 /// The position of the first byte that is `B`.
@@ -273,6 +288,22 @@ const fn tops_below_20(word: u64) -> u64 {
 const fn tops_equal<const B: u8>(word: u64) -> u64 {
     let zeros = word ^ const { ONES.wrapping_mul(B as u64) };
     zeros.wrapping_sub(ONES) & !zeros & TOPS
+}
+
+/// The top bit of each byte below 0x20 and of each DEL, with the same reservation.
+const fn tops_control_or_del(word: u64) -> u64 {
+    let dels = (word ^ const { ONES.wrapping_mul(0x7f) }).wrapping_sub(ONES);
+    (word.wrapping_sub(ONES.wrapping_mul(0x20)) | dels) & !word & TOPS
+}
+
+/// The top bit of each byte that is neither a letter nor a hyphen. Nothing is carried from byte to byte.
+const fn tops_in_no_word(word: u64) -> u64 {
+    let sevens = word & !TOPS;
+    let lower = sevens | ONES.wrapping_mul(0x20);
+    let from_a = lower.wrapping_add(const { ONES.wrapping_mul(0x80 - b'a' as u64) });
+    let after_z = lower.wrapping_add(const { ONES.wrapping_mul(0x7f - b'z' as u64) });
+    let no_hyphen = (sevens ^ ONES.wrapping_mul(b'-' as u64)).wrapping_add(!TOPS);
+    ((!from_a | after_z) & no_hyphen | word) & TOPS
 }
 
 #[cfg(test)]
@@ -347,20 +378,39 @@ mod tests {
     #[test]
     fn lines_and_what_is_none() {
         for length in 0..40 {
-            let mut line = [b'a'; 43];
-            assert_eq!(split_line(&line[..length]), None);
+            let mut line = [b'a'; 60];
+            assert_eq!(line_len(&line[..length]), None);
             line[length..length + 2].copy_from_slice(b"\r\n");
-            assert_eq!(split_line(&line[..length + 1]), None);
+            assert_eq!(line_len(&line[..length + 1]), None);
             for byte in 0..=255 {
                 for at in 0..length {
                     line[..length].fill(b' ');
                     line[at] = byte;
-                    let (line, after) = line.split_at(length);
                     let is_line = matches!(byte, b' '..=0x7e | 0x80..);
-                    let expected = is_line.then_some((line, &after[2..3]));
-                    let whole = [line, &after[..3]].concat();
-                    assert_eq!(split_line(&whole), expected, "{byte} at {at} of {length}");
+                    let expected = is_line.then_some(length);
+                    for more in [2, 3, 20] {
+                        let found = line_len(&line[..length + more]);
+                        assert_eq!(found, expected, "{byte} at {at} of {length}");
+                    }
                 }
+            }
+        }
+    }
+
+    /// spec: P-04: what counts as a word is a token.
+    #[test]
+    fn words() {
+        for byte in 0..=255_u8 {
+            let is_in_word = byte.is_ascii_alphabetic() || byte == b'-';
+            for (at, others) in (0..16).flat_map(|at| [b"aZ", b"-z", b"A-"].map(|two| (at, two))) {
+                let mut block = [0; 16];
+                block.copy_from_slice(&others.repeat(8));
+                assert_eq!(word_len(&block), 16);
+                block[at] = byte;
+                assert_eq!(word_len(&block), if is_in_word { 16 } else { at });
+                block[15] = b':';
+                let expected = if is_in_word { 15 } else { at };
+                assert_eq!(word_len(&block), expected, "{byte} at {at}");
             }
         }
     }

@@ -164,6 +164,24 @@ pub(super) struct RequestLine {
 }
 
 impl RequestLine {
+    /// Parses the line that nearly all requests begin with. It succeeds only where [`parse`](Self::parse)
+    /// does, with the same line. `None` decides nothing.
+    pub(super) fn parse_usual(line: &[u8]) -> Option<Self> {
+        let (method, rest) = line.split_first_chunk::<4>()?;
+        let (target, version) = rest.split_last_chunk::<9>()?;
+        if method != b"GET " || version != b" HTTP/1.1" {
+            return None;
+        }
+        // No part of a target may hold a space.
+        let parts = Target::parse(target, line).ok()?;
+        Some(Self {
+            method: Span::within(line, method.get(..3)?),
+            target: Span::within(line, target),
+            parts,
+            minor_version: 1,
+        })
+    }
+
     /// Parses the line at `range`, line end excluded (RFC 9112 section 3). It is known to begin with a
     /// method and a space.
     pub(super) fn parse(received: &[u8], range: Range<usize>) -> Result<Self, Rejection> {
