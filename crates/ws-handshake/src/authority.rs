@@ -27,6 +27,9 @@ impl<'a> Authority<'a> {
 
 /// The same where nobody needs the host as text.
 pub(crate) fn parse(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
+    if NAME.has_all(text) {
+        return Some((text, None));
+    }
     let (host, port) = split(text)?;
     let is_host = match host {
         [b'[', literal @ .., b']'] => is_ipv6(literal),

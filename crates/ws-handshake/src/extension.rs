@@ -52,19 +52,12 @@ pub(crate) fn check<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<(), Ext
     }
     let mut extensions: usize = 0;
     for line in lines {
-        if BROWSERS.contains(&line) {
+        let mut cursor = Cursor(line);
+        while cursor.extension()?.is_some() {
             extensions = extensions.saturating_add(1);
-        } else {
-            let mut cursor = Cursor(line);
-            while cursor.extension()?.is_some() {
-                extensions = extensions.saturating_add(1);
-                if extensions > MAX_ITEMS {
-                    break;
-                }
+            if extensions > MAX_ITEMS {
+                return Err(ExtensionError::TooMany);
             }
-        }
-        if extensions > MAX_ITEMS {
-            return Err(ExtensionError::TooMany);
         }
     }
     if extensions == 0 {
@@ -73,12 +66,6 @@ pub(crate) fn check<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<(), Ext
         Ok(())
     }
 }
-
-/// What browsers offer, one extension each, is right without a look at each byte.
-const BROWSERS: [&[u8]; 2] = [
-    b"permessage-deflate; client_max_window_bits",
-    b"permessage-deflate",
-];
 
 /// Iterates over lines that [`check`] found to be right.
 pub(crate) fn checked<'a>(

@@ -99,11 +99,6 @@ pub(crate) fn list_contains<'a>(
 ) -> Result<bool, MalformedList> {
     let mut found = false;
     for line in lines {
-        // Nearly always it is the only item.
-        if is_lowercase_of(line, wanted) {
-            found = true;
-            continue;
-        }
         for item in list(line) {
             if is_lowercase_of(item, wanted) {
                 found = true;
@@ -120,7 +115,8 @@ pub(crate) fn list_contains<'a>(
 
 /// Whether `text` is `lowercase` but for letter case. Two spellings, `upgrade` and `Upgrade`, are nearly
 /// all there are, and are compared without a look at each letter.
-fn is_lowercase_of(text: &[u8], lowercase: &str) -> bool {
+#[inline]
+pub(crate) fn is_lowercase_of(text: &[u8], lowercase: &str) -> bool {
     match (text, lowercase.as_bytes()) {
         ([initial, rest @ ..], [lowercase, lower @ ..]) => {
             initial.eq_ignore_ascii_case(lowercase)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use httparse::Status;
 
 use crate::Limits;
-use crate::fields::{is_token, trim};
+use crate::fields::{MalformedList, is_lowercase_of, is_token, list_contains, trim};
 use crate::scan::{find_byte, line_len, word_len};
 
 /// A range of bytes of a head. Heads are at most [`crate::Limits::HEAD_CEILING`] long.
@@ -87,16 +87,20 @@ impl Name {
             },
             _ => None,
         };
-        usual.or_else(|| {
-            // Nearly all other names are of letters and hyphens.
-            let end = line.first_chunk().map_or(0, word_len);
-            let end = match line.get(end) {
-                Some(b':') if end > 0 => end,
-                _ => find_byte::<b':'>(line)
-                    .filter(|end| is_token(line.get(..*end).unwrap_or_default()))?,
-            };
-            Some((Self::of(line.get(..end)?), end))
-        })
+        usual.or_else(|| Self::begins_otherwise(line))
+    }
+
+    /// Not inlined, so that the loop over the lines keeps its registers.
+    #[inline(never)]
+    fn begins_otherwise(line: &[u8]) -> Option<(Self, usize)> {
+        // Nearly all other names are of letters and hyphens.
+        let end = line.first_chunk().map_or(0, word_len);
+        let end = match line.get(end) {
+            Some(b':') if end > 0 => end,
+            _ => find_byte::<b':'>(line)
+                .filter(|end| is_token(line.get(..*end).unwrap_or_default()))?,
+        };
+        Some((Self::of(line.get(..end)?), end))
     }
 
     fn of(name: &[u8]) -> Self {
@@ -179,6 +183,7 @@ impl Head {
     /// The same for a head that has not been scanned, in one pass. `window` is what was received, up to
     /// where a head is too large. It succeeds for the head of a usual request that arrived in one piece, and
     /// only where scanning first would end in the same head. `None` decides nothing.
+    #[inline(never)]
     pub(crate) fn parse_unscanned(
         window: &[u8],
         fields_at: usize,
@@ -228,7 +233,18 @@ impl Head {
         Values { first, name, lines }
     }
 
+    /// Whether a field whose value is a list holds a token, see [`list_contains`].
+    #[inline]
+    pub(crate) fn lists(&self, name: Name, wanted: &str) -> Result<bool, MalformedList> {
+        match self.single(name) {
+            // Nearly always it is the only item.
+            Occurrence::Once(value) if is_lowercase_of(value, wanted) => Ok(true),
+            _ => list_contains(self.values(name), wanted),
+        }
+    }
+
     /// How often a field occurs, with its value if that is once.
+    #[inline]
     pub(crate) fn single(&self, name: Name) -> Occurrence<'_> {
         let Parts { bytes, known, .. } = &*self.0;
         match known.values.get(name as usize) {

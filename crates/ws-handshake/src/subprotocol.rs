@@ -14,11 +14,8 @@ pub enum Preference {
     Server,
 }
 
-/// Checks the field lines of an offer: if there are any, they hold at least one item, and only tokens.
-pub(crate) fn check<'a>(
-    lines: impl Iterator<Item = &'a [u8]> + Clone,
-) -> Result<(), MalformedList> {
-    let is_absent = lines.clone().next().is_none();
+/// Checks the field lines of an offer, of which there are some: they hold at least one item, and only tokens.
+pub(crate) fn check<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<(), MalformedList> {
     let mut is_empty = true;
     for item in lines.flat_map(list) {
         is_empty = false;
@@ -26,11 +23,7 @@ pub(crate) fn check<'a>(
             return Err(MalformedList);
         }
     }
-    if is_empty && !is_absent {
-        Err(MalformedList)
-    } else {
-        Ok(())
-    }
+    if is_empty { Err(MalformedList) } else { Ok(()) }
 }
 
 /// The items of checked field lines, in order.

@@ -8,7 +8,6 @@ use ws_deflate::{Agreement, Answer};
 use super::{HandshakeError, Refusal, Response};
 use crate::Negotiated;
 use crate::extension;
-use crate::fields::list_contains;
 use crate::head::{Head, Name, Occurrence};
 use crate::key::AcceptKey;
 
@@ -69,7 +68,7 @@ impl Expectation {
             Occurrence::Once(value) if value.eq_ignore_ascii_case(b"websocket") => {}
             _ => return Err(HandshakeError::InvalidUpgrade),
         }
-        if list_contains(head.values(Name::Connection), "upgrade") != Ok(true) {
+        if head.lists(Name::Connection, "upgrade") != Ok(true) {
             return Err(HandshakeError::InvalidConnection);
         }
         match head.single(Name::Accept) {

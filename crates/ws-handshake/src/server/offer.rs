@@ -2,7 +2,6 @@
 
 use super::{Acceptance, Rejection, Request};
 use crate::extension::{self, Extension};
-use crate::fields::list_contains;
 use crate::head::{Head, Name, Occurrence};
 use crate::key::{AcceptKey, is_key};
 use crate::subprotocol::{self, Preference};
@@ -28,7 +27,7 @@ impl Offer {
             ));
         }
         let expects_continue = check_expect(head)?;
-        match list_contains(head.values(Name::Upgrade), "websocket") {
+        match head.lists(Name::Upgrade, "websocket") {
             Ok(true) => {}
             Ok(false) => {
                 return Err(Rejection::upgrade_required(
@@ -37,7 +36,7 @@ impl Offer {
             }
             Err(_) => return Err(Rejection::bad_request("The Upgrade field is malformed.")),
         }
-        match list_contains(head.values(Name::Connection), "upgrade") {
+        match head.lists(Name::Connection, "upgrade") {
             Ok(true) => {}
             // Upgrade belongs to one hop. A proxy that is not set up for it removes or replaces Connection.
             Ok(false) => {
@@ -48,13 +47,15 @@ impl Offer {
             Err(_) => return Err(Rejection::bad_request("The Connection field is malformed.")),
         }
         check_version(head)?;
-        let accept = check_key(head)?;
-        if subprotocol::check(head.values(Name::Protocol)).is_err() {
+        let key = check_key(head)?;
+        if head.single(Name::Protocol) != Occurrence::Absent
+            && subprotocol::check(head.values(Name::Protocol)).is_err()
+        {
             return Err(Rejection::bad_request(
                 "The Sec-WebSocket-Protocol field is malformed.",
             ));
         }
-        if extension::check(head.values(Name::Extensions)).is_err() {
+        if !offers_as_browsers(head) && extension::check(head.values(Name::Extensions)).is_err() {
             return Err(Rejection::bad_request(
                 "The Sec-WebSocket-Extensions field is malformed.",
             ));
@@ -66,7 +67,7 @@ impl Offer {
         }
         Ok(Self {
             head: head.clone(),
-            accept,
+            accept: AcceptKey::from_key(key),
             expects_continue,
         })
     }
@@ -158,10 +159,12 @@ fn check_method(request: &Request) -> Result<(), Rejection> {
 
 /// RFC 9110 section 10.1.1: `100-continue` is the only expectation there is.
 fn check_expect(head: &Head) -> Result<bool, Rejection> {
+    if head.single(Name::Expect) == Occurrence::Absent {
+        return Ok(false);
+    }
     let mut values = head.values(Name::Expect);
-    let expects = values.clone().next().is_some();
     if values.all(|value| value.eq_ignore_ascii_case(b"100-continue")) {
-        Ok(expects)
+        Ok(true)
     } else {
         Err(Rejection::expectation_failed())
     }
@@ -189,10 +192,20 @@ fn is_version(value: &[u8]) -> bool {
     }
 }
 
+/// What browsers offer is right without a look at each byte.
+fn offers_as_browsers(head: &Head) -> bool {
+    match head.single(Name::Extensions) {
+        Occurrence::Once(value) => {
+            value == b"permessage-deflate; client_max_window_bits" || value == b"permessage-deflate"
+        }
+        Occurrence::Absent | Occurrence::Repeated => false,
+    }
+}
+
 /// RFC 6455 section 4.2.1 item 5: exactly one key, and a well-formed one.
-fn check_key(head: &Head) -> Result<AcceptKey, Rejection> {
+fn check_key(head: &Head) -> Result<&[u8], Rejection> {
     match head.single(Name::Key) {
-        Occurrence::Once(key) if is_key(key) => Ok(AcceptKey::from_key(key)),
+        Occurrence::Once(key) if is_key(key) => Ok(key),
         Occurrence::Once(_) => Err(Rejection::bad_request(
             "Sec-WebSocket-Key is not 16 bytes in base64.",
         )),

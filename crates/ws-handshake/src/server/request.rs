@@ -7,7 +7,6 @@ use bytes::Bytes;
 use super::target::Target;
 use super::{Offer, Rejection};
 use crate::authority;
-use crate::fields::list_contains;
 use crate::head::{Head, Headers, Name, Occurrence, Span};
 use crate::scan::find_byte;
 
@@ -33,8 +32,7 @@ impl Request {
     /// says whether it asks properly; if not, it is a request for something else at this path.
     #[must_use]
     pub fn wants_websocket(&self) -> bool {
-        self.line.minor_version > 0
-            && list_contains(self.head.values(Name::Upgrade), "websocket").unwrap_or(true)
+        self.line.minor_version > 0 && self.head.lists(Name::Upgrade, "websocket").unwrap_or(true)
     }
 
     /// Checks the client's opening handshake (RFC 6455 section 4.2.1).
