@@ -157,11 +157,12 @@ impl Uri {
     /// section 4.1 item 4).
     #[must_use]
     pub fn authority(&self) -> String {
-        let (open, close) = if self.is_ipv6 { ("[", "]") } else { ("", "") };
-        if self.port == default_port(self.is_secure) {
-            format!("{open}{}{close}", self.host)
-        } else {
-            format!("{open}{}{close}:{}", self.host, self.port)
+        let is_default = self.port == default_port(self.is_secure);
+        match (self.is_ipv6, is_default) {
+            (false, true) => self.host.clone(),
+            (false, false) => format!("{}:{}", self.host, self.port),
+            (true, true) => format!("[{}]", self.host),
+            (true, false) => format!("[{}]:{}", self.host, self.port),
         }
     }
 

@@ -8,6 +8,7 @@ use ws_deflate::{Agreement, Answer};
 use super::{HandshakeError, Refusal, Response};
 use crate::Negotiated;
 use crate::extension;
+use crate::fields::is_lowercase_of;
 use crate::head::{Head, Name, Occurrence};
 use crate::key::AcceptKey;
 
@@ -65,7 +66,7 @@ impl Expectation {
         }
         let head = response.head();
         match head.single(Name::Upgrade) {
-            Occurrence::Once(value) if value.eq_ignore_ascii_case(b"websocket") => {}
+            Occurrence::Once(value) if is_lowercase_of(value, "websocket") => {}
             _ => return Err(HandshakeError::InvalidUpgrade),
         }
         if head.lists(Name::Connection, "upgrade") != Ok(true) {

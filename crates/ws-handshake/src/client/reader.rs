@@ -4,7 +4,7 @@ use super::response::StatusLine;
 use super::{HandshakeError, Response};
 use crate::Limits;
 use crate::head::Head;
-use crate::scan::{FieldScanner, LineEnds, ScanError, StartLineScanner};
+use crate::scan::{FieldScanner, LineEnds, ScanError, StartLineScanner, line_len};
 
 /// Reads the response to a handshake from bytes that arrive in pieces.
 ///
@@ -62,6 +62,9 @@ impl ResponseReader {
     /// What arrives is not HTTP/1.1, breaks its grammar or exceeds a limit. Calling again gives the
     /// same again.
     pub fn read(&mut self, received: &[u8]) -> Result<Option<Response>, HandshakeError> {
+        if let Some(response) = self.read_usual(received) {
+            return Ok(Some(response));
+        }
         let result = self.advance(received);
         if let Err(error) = &result {
             self.stage = Stage::Failed(error.clone());
@@ -78,6 +81,30 @@ impl ResponseReader {
             (_, []) => HandshakeError::ClosedBeforeResponse,
             _ => HandshakeError::ClosedInsideResponse,
         }
+    }
+
+    /// Reads the response that nearly all are, one head in one piece, without a look at how it may be wrong.
+    /// `None` decides nothing.
+    fn read_usual(&self, received: &[u8]) -> Option<Response> {
+        let Stage::Protocol {
+            start: 0,
+            matched: 0,
+        } = self.stage
+        else {
+            return None;
+        };
+        let window = received.get(..self.limits.head()).unwrap_or(received);
+        let length = line_len(window)?;
+        if length > self.limits.max_start_line {
+            return None;
+        }
+        let line = StatusLine::parse(window, 0..length, 0).ok()?;
+        if line.is_interim() {
+            return None;
+        }
+        let head = Head::parse_unscanned(window, length.wrapping_add(2), &self.limits)?;
+        let head_len = head.bytes().len();
+        Some(Response::new(line, head, head_len))
     }
 
     fn advance(&mut self, received: &[u8]) -> Result<Option<Response>, HandshakeError> {
@@ -119,7 +146,7 @@ impl ResponseReader {
                 } => {
                     let scanned = scanner.scan(received, &self.limits).map_err(scan_error)?;
                     let Some(end) = scanned else { return Ok(None) };
-                    if matches!(line.status, 100 | 102..=199) {
+                    if line.is_interim() {
                         self.interim_responses = self.interim_responses.saturating_add(1);
                         if self.interim_responses > MAX_INTERIM_RESPONSES {
                             return Err(HandshakeError::TooManyInterimResponses);

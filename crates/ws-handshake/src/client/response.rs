@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::HandshakeError;
 use crate::head::{Head, Headers, Span};
+use crate::scan::find_byte;
 
 /// A complete final response head. It owns its bytes and is cheap to clone.
 ///
@@ -83,12 +84,17 @@ impl Response {
 /// Where the parts of the status line are, counted from the beginning of this head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StatusLine {
-    pub(super) status: u16,
-    pub(super) minor_version: u8,
+    status: u16,
+    minor_version: u8,
     reason: Span,
 }
 
 impl StatusLine {
+    /// Whether another response follows (RFC 9110 section 15.2). After 101 it is another protocol.
+    pub(super) const fn is_interim(&self) -> bool {
+        matches!(self.status, 100 | 102..=199)
+    }
+
     /// Parses the line at `range` of `received`, line end excluded (RFC 9112 section 4). `head_start`
     /// is where its head begins. The space before an empty reason phrase may be missing.
     pub(super) fn parse(
@@ -123,7 +129,7 @@ impl StatusLine {
         };
         let reason = match rest {
             [] => rest,
-            [b' ', reason @ ..] if !reason.contains(&0x7f) => reason,
+            [b' ', reason @ ..] if find_byte::<0x7f>(reason).is_none() => reason,
             _ => return Err(HandshakeError::MalformedResponse),
         };
         let status = [first, second, third].iter().fold(0_u16, |sum, digit| {
