@@ -222,7 +222,7 @@ impl<S> Driver<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// What others may be waiting for.
     pub(crate) fn outlook(&self) -> Outlook {
         (

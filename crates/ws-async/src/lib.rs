@@ -111,6 +111,7 @@ mod error;
 mod exchange;
 mod handover;
 mod hub;
+mod last_write;
 mod lent;
 mod mask_keys;
 mod scratch;

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use ws_handshake::Negotiated;
 use ws_proto::{Agreement, CloseInfo, Role, State, Stats};
 
-use self::transport::Transport;
+pub(crate) use self::transport::Transport;
 use crate::deferred::{self, Unattended};
 use crate::driver::{Driver, Outlook};
 use crate::handover::{Handover, Signals};

@@ -376,10 +376,18 @@ impl Connection {
     /// when it sees that; after failing a connection either end goes first.
     #[inline]
     pub fn wants_shutdown(&self) -> bool {
+        self.writes_last() && self.outbound.is_flushed()
+    }
+
+    /// Whether the write side of the transport is shut down behind what is queued, which is then
+    /// [wanted](Self::wants_shutdown) as soon as that is written. A transport that is told so can send the last bytes and the
+    /// end together.
+    #[inline]
+    pub fn writes_last(&self) -> bool {
         let turn = self.outbound.role() == Role::Server
             || self.inbound.is_failed()
             || self.inbound.is_exhausted();
-        turn && self.state() == State::Closed && self.outbound.is_flushed()
+        turn && self.state() == State::Closed
     }
 
     /// Whether there is nothing left to wait for: the connection is over, its last bytes are written, and the

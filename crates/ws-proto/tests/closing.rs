@@ -277,9 +277,11 @@ fn closes_that_cross() {
 fn the_server_ends_tcp_and_the_client_waits_for_it() {
     // spec: C-14, C-26
     let mut server = Alone::server();
+    assert!(!server.connection.writes_last());
     server.receive(vectors::CLIENT_CLOSE_1000);
-    // Not before its Close is on the wire.
+    // Not before its Close is on the wire, but that is known to be the last thing there.
     assert!(!server.connection.wants_shutdown());
+    assert!(server.connection.writes_last());
     assert_eq!(server.sent().len(), 4);
     assert!(server.connection.wants_shutdown());
     assert!(!server.connection.is_finished());
@@ -288,6 +290,7 @@ fn the_server_ends_tcp_and_the_client_waits_for_it() {
 
     let mut client = Alone::client();
     client.receive(b"\x88\x02\x03\xe8");
+    assert!(!client.connection.writes_last());
     assert_eq!(client.sent().len(), 8);
     assert!(!client.connection.wants_shutdown());
     assert!(!client.connection.is_finished());

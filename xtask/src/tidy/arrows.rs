@@ -52,9 +52,10 @@ const ALLOWED: &[Allowed] = &[
         optional: &["rustls", "tracing", "webpki-roots"],
     },
     Allowed {
+        // A stream of tokio's cannot be told that more is coming; socket2 can say so to its socket.
         name: "ws-async",
         ours: &["ws-deflate", "ws-frame", "ws-handshake", "ws-proto"],
-        foreign: &["bytes", "getrandom", "tokio"],
+        foreign: &["bytes", "getrandom", "socket2", "tokio"],
         optional: &[
             "futures-core",
             "futures-sink",

@@ -19,7 +19,7 @@ pub(super) const fn is_data(event: &Event) -> bool {
     matches!(event, Event::Message(_) | Event::Chunk(_))
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// Ready when the connection is over and its end has been carried out. What still arrives is for the receiver.
     pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>, receiver_waits: bool) -> Poll<()> {
         self.rests = false;

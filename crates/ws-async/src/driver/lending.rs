@@ -8,7 +8,7 @@ use ws_proto::{Event, Lent, Message, MessageRef, Replies};
 use super::Driver;
 use crate::Error;
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// Whether there is another message, which [`take_found`](Self::take_found) gives then; `false` at the end.
     #[inline]
     pub(crate) fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<bool> {

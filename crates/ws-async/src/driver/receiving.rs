@@ -14,7 +14,7 @@ use crate::Error;
 /// stream that is always ready, would otherwise keep its task on the thread for as long as it likes.
 const MAX_BURST: u16 = 256;
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// The next event for the application; `None` at the end.
     pub(crate) fn poll_event(
         &mut self,

@@ -35,7 +35,7 @@ impl<S> Driver<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// Ready when a message may be queued.
     #[inline]
     pub(crate) fn poll_room(

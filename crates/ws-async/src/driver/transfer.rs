@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::State;
 
 use super::Driver;
+use crate::last_write;
 use crate::scratch::{self, READ_MAX};
 
 /// Chunks handed to one vectored write.
@@ -18,11 +19,14 @@ const MAX_CHUNKS: usize = 64;
 /// little memory.
 const READ_STALLED: usize = 4 * 1024;
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// Writes as much as the stream takes, without waiting: reading must never wait for writing, or two peers that
     /// both have Pongs to write would wait for each other.
     pub(crate) fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
         self.owes_answer = false;
+        if self.connection.writes_last() && !self.shut_down {
+            self.write_last();
+        }
         if let Poll::Ready(Err(error)) = self.poll_write_queued(cx) {
             // Reading goes on: the peer may have closed the connection properly before it left.
             self.transport_error.get_or_insert(error);
@@ -59,6 +63,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.fail_writing(error);
         }
         Poll::Ready(written)
+    }
+
+    /// Lets the stream send the end, which comes next, with what is written before it.
+    #[cold]
+    fn write_last(&mut self) {
+        let transmit = self.connection.transmit();
+        let bytes = transmit.chunk();
+        if bytes.is_empty() || bytes.len() < transmit.remaining() {
+            return;
+        }
+        match last_write::write(&self.stream, bytes) {
+            Ok(0) => {}
+            Ok(written) => {
+                transmit.advance(written);
+                self.unflushed = true;
+            }
+            Err(error) => {
+                self.fail_writing(&error);
+                self.transport_error.get_or_insert(error);
+            }
+        }
     }
 
     fn fail_writing(&mut self, error: &io::Error) {

@@ -7,16 +7,32 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::last_write;
+
 /// The stream of a split connection, until it is over.
-pub(super) struct Transport(Option<Box<dyn Stream>>);
+pub(crate) struct Transport(Option<Box<dyn Stream>>);
 
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
+    /// [`last_write::write`].
+    fn write_last(&self, bytes: &[u8]) -> io::Result<usize>;
+}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {
+    fn write_last(&self, bytes: &[u8]) -> io::Result<usize> {
+        last_write::write(self, bytes)
+    }
+}
 
 impl Transport {
-    pub(super) fn new(stream: impl Stream + 'static) -> Self {
+    pub(crate) fn new(stream: impl Stream + 'static) -> Self {
         Self(Some(Box::new(stream)))
+    }
+
+    /// [`last_write::write`].
+    pub(crate) fn write_last(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .as_ref()
+            .map_or(Ok(0), |stream| (**stream).write_last(bytes))
     }
 
     /// Drops the stream.
