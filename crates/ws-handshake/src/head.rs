@@ -8,7 +8,7 @@ use httparse::Status;
 
 use crate::Limits;
 use crate::fields::{MalformedList, is_lowercase_of, is_token, list_contains, trim};
-use crate::scan::{find_byte, line_len, word_len};
+use crate::scan::{find_byte, find_line_feed, line_len, word_len};
 
 /// A range of bytes of a head. Heads are at most [`crate::Limits::HEAD_CEILING`] long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -335,9 +335,28 @@ impl<'a> Headers<'a> {
     };
 
     /// The values of the fields with this name, in any letter case, one per line.
-    pub(crate) fn named(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.filter(move |field| field.0.eq_ignore_ascii_case(name))
-            .map(|field| field.1)
+    pub(crate) fn named(mut self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let name = name.as_bytes();
+        core::iter::from_fn(move || {
+            loop {
+                // Only where a colon is in the right place there is a name to compare; a name with a colon in
+                // it could be one and the beginning of its value.
+                if let Some((begin, [b':', value @ ..])) = self.line()?.split_at_checked(name.len())
+                    && begin.eq_ignore_ascii_case(name)
+                    && !name.contains(&b':')
+                {
+                    return Some(trim(value));
+                }
+            }
+        })
+    }
+
+    /// The next line without its line end.
+    fn line(&mut self) -> Option<&'a [u8]> {
+        self.count = self.count.checked_sub(1)?;
+        let (line, rest) = self.rest.split_at_checked(find_line_feed(self.rest)?)?;
+        self.rest = rest.get(1..)?;
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
 }
 
@@ -345,10 +364,7 @@ impl<'a> Iterator for Headers<'a> {
     type Item = (&'a str, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.count = self.count.checked_sub(1)?;
-        let (line, rest) = self.rest.split_at_checked(find_byte::<b'\n'>(self.rest)?)?;
-        self.rest = rest.get(1..)?;
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = self.line()?;
         let (name, value) = line.split_at_checked(find_byte::<b':'>(line)?)?;
         Some((core::str::from_utf8(name).ok()?, trim(value.get(1..)?)))
     }

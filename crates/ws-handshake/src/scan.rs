@@ -199,25 +199,41 @@ pub(crate) fn line_len(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The position of the first byte below 0x20 or of the first DEL.
+#[inline]
+fn find_control_or_del(bytes: &[u8]) -> Option<usize> {
+    find_by_blocks(
+        bytes,
+        |byte| (byte < 0x20) | (byte == 0x7f),
+        tops_control_or_del,
+    )
+}
+
+/// The position of the first LF.
+#[inline]
+pub(crate) fn find_line_feed(bytes: &[u8]) -> Option<usize> {
+    find_by_blocks(bytes, |byte| byte == b'\n', tops_equal::<b'\n'>)
+}
+
+/// The position of the first byte that is `wanted`; `tops` says the same of words, see [`find`].
 ///
 /// It looks at sixteen bytes at a time, in a form that compilers turn into vector instructions, and
 /// branches on a block but not inside it: where the next line begins waits for this.
-#[inline]
-fn find_control_or_del(bytes: &[u8]) -> Option<usize> {
-    let has_none = |block: &[u8; 16]| {
-        block
-            .iter()
-            .fold(true, |none, byte| none & (*byte >= 0x20) & (*byte != 0x7f))
-    };
+#[inline(always)]
+fn find_by_blocks(
+    bytes: &[u8],
+    wanted: impl Fn(u8) -> bool,
+    tops: impl Fn(u64) -> u64,
+) -> Option<usize> {
+    let has_none = |block: &[u8; 16]| block.iter().fold(true, |none, byte| none & !wanted(*byte));
     let mut at = 0_usize;
     loop {
         let rest = bytes.get(at..)?;
         let Some(block) = rest.first_chunk::<16>() else {
-            let in_rest = rest.iter().position(|byte| *byte < 0x20 || *byte == 0x7f)?;
+            let in_rest = rest.iter().position(|byte| wanted(*byte))?;
             return Some(at.wrapping_add(in_rest));
         };
         if !has_none(block) {
-            return Some(at.wrapping_add(first_top(block, tops_control_or_del)));
+            return Some(at.wrapping_add(first_top(block, tops)));
         }
         at = at.wrapping_add(16);
     }

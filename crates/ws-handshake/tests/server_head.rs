@@ -350,6 +350,36 @@ fn fields_as_received() {
     assert_eq!((request.method(), request.minor_version()), ("GET", 1));
 }
 
+/// spec: P-23: a field is found by its whole name and by nothing else, whatever stands beside it.
+#[test]
+fn fields_by_name() {
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\nab:c: 1\r\nabc: a: b\r\nab: 2\r\nABC:\r\n\r\n";
+    let request = read(request).expect("a plain request");
+    for (name, values) in [
+        ("abc", [b"a: b".as_slice(), b""].as_slice()),
+        ("AB", &[b"c: 1", b"2"]),
+        ("ab:c", &[]),
+        ("ab:", &[]),
+        ("a", &[]),
+        ("abcd", &[]),
+        ("", &[]),
+        ("abc: a", &[]),
+        ("a name that is longer than the lines of this head are", &[]),
+    ] {
+        assert!(
+            request.header_all(name).eq(values.iter().copied()),
+            "{name}"
+        );
+        let among_all = request
+            .headers()
+            .filter(|field| field.0.eq_ignore_ascii_case(name));
+        assert!(
+            among_all.map(|field| field.1).eq(values.iter().copied()),
+            "{name}"
+        );
+    }
+}
+
 /// spec: P-12, P-35, P-46: a page load on the same port is a request like any other.
 #[test]
 fn page_loads() {
