@@ -115,7 +115,7 @@ pub(crate) fn list_contains<'a>(
 
 /// Whether `text` is `lowercase` but for letter case. Two spellings, `upgrade` and `Upgrade`, are nearly
 /// all there are, and are compared without a look at each letter.
-#[inline]
+#[inline(always)]
 pub(crate) fn is_lowercase_of(text: &[u8], lowercase: &str) -> bool {
     match (text, lowercase.as_bytes()) {
         ([initial, rest @ ..], [lowercase, lower @ ..]) => {

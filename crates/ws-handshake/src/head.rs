@@ -234,7 +234,7 @@ impl Head {
     }
 
     /// Whether a field whose value is a list holds a token, see [`list_contains`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lists(&self, name: Name, wanted: &str) -> Result<bool, MalformedList> {
         match self.single(name) {
             // Nearly always it is the only item.

@@ -68,11 +68,10 @@ impl RequestReader {
     /// What to answer before closing, or to close without an answer when nobody would understand it:
     /// [`Rejection::closes_silently`]. Calling again gives the same again.
     pub fn read(&mut self, received: &[u8]) -> Result<Option<Request>, Rejection> {
-        let result = match self.stage {
-            Stage::Leading { position: 0, .. } => self.read_usual(received),
-            _ => None,
+        let result = match self.read_usual(received) {
+            Some((line, head)) => Request::new(line, head).map(Some),
+            None => self.advance(received),
         };
-        let result = result.unwrap_or_else(|| self.advance(received));
         if let Err(rejection) = &result {
             self.stage = Stage::Failed(rejection.clone());
         }
@@ -88,7 +87,10 @@ impl RequestReader {
 
     /// Reads the request that nearly all are, GET in HTTP/1.1 and in one piece, without a look at how it may be
     /// wrong. `None` decides nothing.
-    fn read_usual(&self, received: &[u8]) -> Option<Result<Option<Request>, Rejection>> {
+    fn read_usual(&self, received: &[u8]) -> Option<(RequestLine, Head)> {
+        let Stage::Leading { position: 0, .. } = self.stage else {
+            return None;
+        };
         let window = received.get(..self.limits.head()).unwrap_or(received);
         let length = line_len(window)?;
         if length > self.limits.max_start_line {
@@ -96,7 +98,7 @@ impl RequestReader {
         }
         let line = RequestLine::parse_usual(window.get(..length)?)?;
         let head = Head::parse_unscanned(window, length.wrapping_add(2), &self.limits)?;
-        Some(Request::new(line, head).map(Some))
+        Some((line, head))
     }
 
     fn advance(&mut self, received: &[u8]) -> Result<Option<Request>, Rejection> {
