@@ -253,12 +253,8 @@ fn first_top(block: &[u8; 16], tops: impl Fn(u64) -> u64) -> usize {
     let [low, high] = words else { return 16 };
     let low = tops(u64::from_le_bytes(*low));
     let high = tops(u64::from_le_bytes(*high));
-    let bit = if low == 0 {
-        high.trailing_zeros().wrapping_add(64)
-    } else {
-        low.trailing_zeros()
-    };
-    bit as usize / 8
+    let both = u128::from(high) << 64 | u128::from(low);
+    both.trailing_zeros() as usize / 8
 }
 
 /// The position of the first byte that is `B`.
