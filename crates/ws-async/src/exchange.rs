@@ -40,8 +40,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
     /// What one read gives, nothing at the end of the stream. It lies in the thread's read buffer: who keeps any of it
     /// makes a copy.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
-        let (read, filled) =
-            scratch::fill(|buffer| scratch::poll_read(&mut self.stream, cx, buffer, READ_SIZE));
+        let mut filled = BytesMut::new();
+        let read = scratch::fill(
+            &mut filled,
+            |_, buffer| scratch::poll_read(&mut self.stream, cx, buffer, READ_SIZE),
+            |filled, received| *filled = received,
+        );
         read.map_ok(|_| filled)
     }
 

@@ -1,6 +1,6 @@
 //! One large read buffer per thread, so that an idle connection holds none.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -20,26 +20,51 @@ const SCRATCH_SIZE: usize = READ_MAX + 4 * 1024;
 const READ_MIN: usize = 16 * 1024;
 
 thread_local! {
-    static SCRATCH: Cell<BytesMut> = Cell::new(BytesMut::new());
+    static SCRATCH: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
-/// Lends the thread's buffer, which is empty, and gives what it was filled with.
+/// Lends the thread's buffer, which is empty, and hands on to `taker` what it was filled with, if anything.
 ///
 /// It is only ever in use inside one call: `fill` does not suspend. Should the stream read through another connection
-/// on the same thread, that one finds no buffer and makes a new one.
-pub(crate) fn fill<R>(fill: impl FnOnce(&mut BytesMut) -> R) -> (R, BytesMut) {
-    let mut scratch = SCRATCH.take();
-    if !scratch.try_reclaim(SCRATCH_SIZE) && scratch.capacity() < READ_MIN {
-        scratch = BytesMut::with_capacity(SCRATCH_SIZE);
+/// on the same thread, that one makes a buffer of its own.
+#[inline]
+pub(crate) fn fill<T, R>(
+    taker: &mut T,
+    fill: impl FnOnce(&mut T, &mut BytesMut) -> R,
+    hand_on: impl FnOnce(&mut T, BytesMut),
+) -> R {
+    SCRATCH.with(|scratch| {
+        let mut lent;
+        let mut made;
+        let buffer: &mut BytesMut = match scratch.try_borrow_mut() {
+            Ok(scratch) => {
+                lent = scratch;
+                &mut lent
+            }
+            Err(_) => {
+                made = BytesMut::new();
+                &mut made
+            }
+        };
+        // A stream that has panicked may have left something.
+        buffer.clear();
+        if buffer.capacity() < SCRATCH_SIZE {
+            make_room(buffer);
+        }
+        let result = fill(taker, buffer);
+        // A split costs two atomic operations, and mostly there is nothing when a connection begins to wait.
+        if !buffer.is_empty() {
+            hand_on(taker, buffer.split());
+        }
+        result
+    })
+}
+
+#[inline(never)]
+fn make_room(buffer: &mut BytesMut) {
+    if !buffer.try_reclaim(SCRATCH_SIZE) && buffer.capacity() < READ_MIN {
+        *buffer = BytesMut::with_capacity(SCRATCH_SIZE);
     }
-    let result = fill(&mut scratch);
-    // A split costs two atomic operations, and mostly there is nothing when a connection begins to wait.
-    let filled = match scratch.is_empty() {
-        true => BytesMut::new(),
-        false => scratch.split(),
-    };
-    SCRATCH.set(scratch);
-    (result, filled)
 }
 
 /// Reads once into the spare capacity of `buffer`, `limit` bytes at most. `Ok(0)` is the end of the stream.

@@ -11,7 +11,7 @@ use ws_frame::{CloseCode, ClosePayload};
 
 #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::deflate::{Compressor, Decompressor};
-use crate::inbound::{Inbound, Received, Whole};
+use crate::inbound::{Inbound, Received};
 use crate::keepalive::{Due, Keepalive, View};
 use crate::outbound::{Outbound, Reply};
 use crate::side::Side;
@@ -20,7 +20,7 @@ use crate::tap::TapSlot;
 use crate::{Agreement, Deflate};
 use crate::{
     CloseInfo, Config, Event, Initiator, Lent, MaskKeys, ProtocolError, Role, SendError, State,
-    Stats, Tap,
+    Stats, Tap, Whole,
 };
 
 pub use self::lending::Replies;

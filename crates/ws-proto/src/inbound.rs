@@ -7,7 +7,7 @@ use bytes::Bytes;
 use self::buffer::ReceiveBuffer;
 use self::frame::Frame;
 use self::inflating::Inflating;
-pub(crate) use self::whole::Whole;
+pub use self::whole::Whole;
 use crate::assembler::Assembler;
 use crate::tap::TapSlot;
 use crate::{Chunk, CloseFrame, Config, MessageKind, ProtocolError, Role, Traffic};

@@ -119,6 +119,7 @@ pub use config::Config;
 pub use connection::{Connection, Replies};
 pub use error::{ProtocolError, SendError, Unsent};
 pub use event::{Event, Lent};
+pub use inbound::Whole;
 pub use message::{Message, MessageKind, Utf8Bytes};
 pub use message_ref::MessageRef;
 pub use outbound::FlushMark;

@@ -54,10 +54,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
             true => usize::MAX,
             false => MAX_AHEAD_PARTIAL,
         };
-        let driven = self.poll_drive(cx, max_partial);
+        let mut event = None;
+        let driven = self.poll_drive(cx, max_partial, Some(&mut event));
         self.relied = driven.is_pending() && self.promised;
-        let driven = ready!(driven);
-        if let Some(event) = driven.and_then(|event| self.own(event)) {
+        let next = ready!(driven);
+        if let Some(event) = self.own(next, event) {
             self.keep(event);
             // It may have been the peer's Close, and nobody may come back.
             self.write_and_shut_down(cx);

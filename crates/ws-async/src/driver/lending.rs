@@ -3,9 +3,10 @@
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{Event, Lent, Message, MessageRef, Replies};
+use ws_proto::{Event, Message, MessageRef, Replies};
 
 use super::Driver;
+use super::receiving::Next;
 use crate::Error;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
@@ -14,30 +15,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     pub(crate) fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         self.listened = true;
         self.rests = false;
-        match self.ahead.is_empty() && self.next_whole(cx) {
-            true => Poll::Ready(true),
-            false => self.poll_found_on(cx),
+        if !self.ahead.is_empty() && self.find_ahead() || self.next_whole(cx) {
+            return Poll::Ready(true);
         }
+        let next = self.poll_drive_on(cx, usize::MAX, None);
+        next.map(|next| next == Next::Message)
     }
 
-    #[inline(never)]
-    fn poll_found_on(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    /// Whether a message was read ahead.
+    #[cold]
+    fn find_ahead(&mut self) -> bool {
         self.let_go();
         while let Some(event) = self.ahead.first() {
             if matches!(event, Event::Message(_)) {
                 self.lends_ahead = true;
-                return Poll::Ready(true);
+                return true;
             }
             // They are few.
             self.ahead.remove(0);
         }
-        loop {
-            match ready!(self.poll_drive_on(cx, usize::MAX)) {
-                Some(Lent::Message) => return Poll::Ready(true),
-                Some(Lent::Event(_)) => {}
-                None => return Poll::Ready(false),
-            }
-        }
+        false
     }
 
     /// The message that [`poll_found`](Self::poll_found) has found, to keep, or why there is none.

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{Chunk, Event, Lent};
+use ws_proto::{Chunk, Event, Lent, Whole};
 
 use super::Driver;
 use super::ahead::is_data;
@@ -13,6 +13,16 @@ use crate::Error;
 /// Events and reads between two visits to the runtime. A peer that fills a read buffer with the smallest frames, or a
 /// stream that is always ready, would otherwise keep its task on the thread for as long as it likes.
 const MAX_BURST: u16 = 256;
+
+/// What a connection has come to by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A message, which the connection lends.
+    Message,
+    /// Another event.
+    Event,
+    End,
+}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// The next event for the application; `None` at the end.
@@ -28,18 +38,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
             let event = self.ahead.remove(0);
             return Poll::Ready(Ok(Some(event)));
         }
-        let event = ready!(self.poll_drive(cx, usize::MAX)).and_then(|event| self.own(event));
-        Poll::Ready(match event {
+        let mut event = None;
+        let next = ready!(self.poll_drive(cx, usize::MAX, Some(&mut event)));
+        Poll::Ready(match self.own(next, event) {
             Some(event) => Ok(Some(event)),
             None => self.report().map_or(Ok(None), Err),
         })
     }
 
     /// An event for whoever keeps it.
-    pub(super) fn own(&mut self, event: Lent) -> Option<Event> {
-        match event {
-            Lent::Event(event) => Some(event),
-            Lent::Message => self.connection.take_lent().map(Event::Message),
+    pub(super) fn own(&mut self, next: Next, event: Option<Event>) -> Option<Event> {
+        match next {
+            Next::Message => self.connection.take_lent().map(Event::Message),
+            Next::Event | Next::End => event,
         }
     }
 
@@ -119,23 +130,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         }
     }
 
-    /// Everything that a connection does by itself, until there is an event or the end (`None`).
+    /// Everything that a connection does by itself, until there is an event or the end.
     #[inline]
     pub(super) fn poll_drive(
         &mut self,
         cx: &mut Context<'_>,
         max_partial: usize,
-    ) -> Poll<Option<Lent>> {
+        event: Option<&mut Option<Event>>,
+    ) -> Poll<Next> {
         match self.next_whole(cx) {
-            true => Poll::Ready(Some(Lent::Message)),
-            false => self.poll_drive_on(cx, max_partial),
+            true => Poll::Ready(Next::Message),
+            false => self.poll_drive_on(cx, max_partial, event),
         }
     }
 
     /// Whether the next event is a message that has come whole: in a burst of messages there is nothing else to do.
-    #[inline(never)]
+    #[inline]
     pub(super) fn next_whole(&mut self, cx: &mut Context<'_>) -> bool {
-        let is_there = self.may_go_on() && self.connection.lend_whole();
+        self.connection.has_input() && self.take_whole(cx)
+    }
+
+    #[inline(never)]
+    fn take_whole(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_there = self.may_go_on() && self.connection.lend_whole() == Whole::Message;
         if is_there {
             self.answer(cx);
             self.note_event(true);
@@ -156,12 +173,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         self.delivered = self.yields_to_replies && is_message;
     }
 
+    /// What is no message is put where the caller wants it, for it is larger than all that is said here, and rare; a caller
+    /// that does not want it goes on to the next message.
     #[inline(never)]
     pub(super) fn poll_drive_on(
         &mut self,
         cx: &mut Context<'_>,
         max_partial: usize,
-    ) -> Poll<Option<Lent>> {
+        mut event: Option<&mut Option<Event>>,
+    ) -> Poll<Next> {
         loop {
             if !self.may_go_on() {
                 self.due = self.due || self.poll_deadline(cx).is_ready();
@@ -169,30 +189,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if !self.connection.is_drained()
-                && let Some(event) = self.next_event(cx)
-            {
-                if matches!(event, Lent::Event(Event::Part)) {
-                    // A long message is being decompressed: others run before this goes on, and answers do not wait for it.
-                    self.write_and_shut_down(cx);
-                    self.burst = MAX_BURST;
-                    continue;
+            if !self.connection.is_drained() {
+                match self.connection.lend_whole() {
+                    Whole::Message => {
+                        self.answer(cx);
+                        self.note_event(true);
+                        return Poll::Ready(Next::Message);
+                    }
+                    Whole::Nothing => {}
+                    Whole::Unknown => match self.next_any(cx, event.as_deref_mut()) {
+                        Some(Next::Event) if event.is_none() => continue,
+                        Some(next) => return Poll::Ready(next),
+                        None if self.burst >= MAX_BURST => continue,
+                        None => {}
+                    },
                 }
-                self.note_event(matches!(event, Lent::Message));
-                return Poll::Ready(Some(event));
             }
             if !self.is_quiet() {
                 self.write_and_shut_down(cx);
                 if self.connection.is_finished() {
                     self.deadline = Deadline::default();
-                    return Poll::Ready(None);
+                    return Poll::Ready(Next::End);
                 }
             }
             if std::mem::take(&mut self.due) {
                 self.connection.handle_timeout(self.opened.elapsed());
                 continue;
             }
-            self.due = self.deadline.has_passed();
             // After the end there is nothing to wait for but room to write, and whoever makes room wakes this task.
             let read = if self.ended || self.connection.buffered() >= max_partial {
                 Poll::Pending
@@ -201,21 +224,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
             };
             match read {
                 Poll::Ready(Ok(0)) => self.end(),
-                Poll::Ready(Ok(_)) => {}
+                // Where there was nothing to be read the timer is asked with a waker.
+                Poll::Ready(Ok(_)) => self.due = self.deadline.has_passed(),
                 Poll::Ready(Err(error)) => {
                     self.transport_error.get_or_insert(error);
                     self.end();
                 }
                 Poll::Pending => {
-                    self.due = self.due || self.poll_deadline(cx).is_ready();
-                    if !self.due {
+                    if self.poll_deadline(cx).is_pending() {
                         self.pause();
                         return Poll::Pending;
                     }
+                    self.due = true;
                 }
             }
             self.burst += 1;
         }
+    }
+
+    /// What comes next, by way of every rule there is.
+    #[inline(never)]
+    fn next_any(
+        &mut self,
+        cx: &mut Context<'_>,
+        event: Option<&mut Option<Event>>,
+    ) -> Option<Next> {
+        Some(match self.next_event(cx)? {
+            Lent::Message => {
+                self.note_event(true);
+                Next::Message
+            }
+            Lent::Event(Event::Part) => {
+                // A long message is being decompressed: others run before this goes on, and answers do not wait for it.
+                self.write_and_shut_down(cx);
+                self.burst = MAX_BURST;
+                return None;
+            }
+            Lent::Event(other) => {
+                self.note_event(false);
+                if let Some(event) = event {
+                    *event = Some(other);
+                }
+                Next::Event
+            }
+        })
     }
 
     /// Others run before this goes on.

@@ -179,15 +179,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         if is_carried {
             self.connection.park();
         }
-        let (read, received) = scratch::fill(|buffer| {
-            if is_carried {
-                self.connection.carry_into(buffer);
-            }
-            scratch::poll_read(&mut self.stream, cx, buffer, limit)
-        });
-        if !received.is_empty() {
-            self.connection.handle_received(received);
-        }
+        let read = scratch::fill(
+            self,
+            |driver, buffer| {
+                if is_carried {
+                    driver.connection.carry_into(buffer);
+                }
+                scratch::poll_read(&mut driver.stream, cx, buffer, limit)
+            },
+            |driver, received| driver.connection.handle_received(received),
+        );
         if read.is_pending() {
             self.connection.park();
         }

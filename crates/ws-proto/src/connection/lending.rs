@@ -3,9 +3,8 @@
 use ws_deflate::Compress;
 
 use super::Connection;
-use crate::inbound::Whole;
 use crate::outbound::Outbound;
-use crate::{Lent, Message, MessageRef, PreparedMessage, ProtocolError, SendError};
+use crate::{Lent, Message, MessageRef, PreparedMessage, ProtocolError, SendError, Whole};
 
 impl Connection {
     /// As [`poll_event`](Self::poll_event), but a message that is complete stays where it is, and [`lent`](Self::lent)
@@ -29,12 +28,18 @@ impl Connection {
     }
 
     /// Whether what comes next is a message that has arrived whole, in one frame, as most do. It is lent then, as by
-    /// [`poll_lent`](Self::poll_lent); otherwise that tells what is next.
+    /// [`poll_lent`](Self::poll_lent).
     ///
     /// A binding that asks this first has a loop of few instructions for messages that come together.
     #[inline]
-    pub fn lend_whole(&mut self) -> bool {
-        self.inbound.buffered() > 0 && matches!(self.poll_whole(), Whole::Message)
+    pub fn lend_whole(&mut self) -> Whole {
+        self.poll_whole()
+    }
+
+    /// Whether received bytes wait: those of an unfinished frame, or not looked at yet.
+    #[inline]
+    pub fn has_input(&self) -> bool {
+        self.inbound.buffered() > 0
     }
 
     /// Whether [`poll_lent`](Self::poll_lent) would give nothing until more is received or a deadline passes, as far as that

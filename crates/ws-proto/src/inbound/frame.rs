@@ -59,13 +59,14 @@ impl Inbound {
     /// Whether all of a frame is there: the rest of the current one, or the next from its header on.
     #[inline]
     pub(crate) fn has_frame_waiting(&self) -> bool {
-        if !matches!(self.current, Current::Frame(_))
-            && self.is_open()
-            && let Some(len) = self.short_frame_len()
-        {
-            return self.buffer.len() >= len;
+        if matches!(self.current, Current::Frame(_)) || !self.is_open() {
+            return self.has_any_frame_waiting();
         }
-        self.has_any_frame_waiting()
+        match self.short_frame_len() {
+            Some(len) => self.buffer.len() >= len,
+            // Mostly nothing waits then.
+            None => !self.buffer.is_empty() && self.has_any_frame_waiting(),
+        }
     }
 
     #[inline(never)]

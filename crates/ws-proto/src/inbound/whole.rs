@@ -21,14 +21,18 @@ const LEN16: u8 = 126;
 /// The smallest length that stands there.
 const MIN_LEN16: u16 = 126;
 
-/// What the shortest way has come to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Whole {
-    /// A message is complete, which [`Inbound::lent`] gives.
+/// What [`Connection::lend_whole`](crate::Connection::lend_whole) has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a message, or nothing, or it takes a longer look"
+)]
+pub enum Whole {
+    /// A whole message: [`Connection::lent`](crate::Connection::lent) shows it.
     Message,
-    /// Nothing waits, and nothing holds its place.
+    /// Nothing, until more is received, the transport ends or a deadline passes.
     Nothing,
-    /// That is for [`Inbound::poll`] to say.
+    /// That is for [`Connection::poll_lent`](crate::Connection::poll_lent) to say; nothing has happened.
     Unknown,
 }
 
