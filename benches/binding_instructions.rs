@@ -5,7 +5,7 @@
 //!
 //! To see where they go, take the path of the binary that cargo prints:
 //! `valgrind --tool=callgrind BINARY lending 16 1000`, then `callgrind_annotate`; 16 frames come with each of 1,000
-//! reads.
+//! reads. A fourth argument is the length of their payload.
 
 mod counting;
 mod frames;
@@ -23,7 +23,7 @@ use ws_frame::{MaskKey, Opcode};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-const PAYLOAD: [u8; 125] = [0x42; 125];
+const PAYLOAD_LEN: usize = 125;
 
 /// Two runs that differ by this many reads differ by their instructions alone: starting up cancels out.
 const READS: u64 = 200;
@@ -34,12 +34,16 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        [way, frames, reads] => echo(way, frames, reads),
+        [way, frames, reads] => echo(way, frames, reads, PAYLOAD_LEN),
+        [way, frames, reads, len] => match len.parse() {
+            Ok(len) => echo(way, frames, reads, len),
+            Err(_) => Err("the length is no number".into()),
+        },
         // `cargo bench` says this; `cargo test` says something else or nothing.
         arguments if arguments.contains(&"--bench") => print_table(),
         _ => Way::ALL
             .iter()
-            .try_for_each(|way| echo(way.name(), "16", "1")),
+            .try_for_each(|way| echo(way.name(), "16", "1", PAYLOAD_LEN)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,16 +94,17 @@ fn print_table() -> Result<()> {
     Ok(())
 }
 
-fn echo(way: &str, frames: &str, reads: &str) -> Result<()> {
+fn echo(way: &str, frames: &str, reads: &str, payload_len: usize) -> Result<()> {
     let way = Way::ALL.into_iter().find(|known| known.name() == way);
     let way = way.ok_or("there is no such way")?;
     let (frames, reads): (usize, usize) = (frames.parse()?, reads.parse()?);
+    let payload = vec![0x42; payload_len];
     let mut read = Vec::new();
     let mut reply = Vec::new();
     for number in 0..frames {
         let key = MaskKey::new([0x37, 0xfa, 0x21, number as u8]);
-        frames::put(&mut read, Opcode::Binary, Some(key), &PAYLOAD);
-        frames::put(&mut reply, Opcode::Binary, None, &PAYLOAD);
+        frames::put(&mut read, Opcode::Binary, Some(key), &payload);
+        frames::put(&mut reply, Opcode::Binary, None, &payload);
     }
     let stream = Peer {
         read,
