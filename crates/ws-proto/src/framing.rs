@@ -27,12 +27,13 @@ const SHARE_FRAME_MIN: usize = 64;
 /// The longest payload whose length stands in the second byte of its frame (RFC 6455 §5.2).
 const SMALL_MAX: usize = 125;
 
-/// The end of the range of such lengths.
-const SMALL_END: u8 = 126;
+/// In the place of a length: the next two bytes are the length.
+const LEN16: u8 = 126;
 
-/// The header in front of such a payload, where there is no mask: FIN and the opcode, and the length.
-const SMALL_HEADER_LEN: usize = 2;
-const SMALL_FIN: u8 = 0x80;
+/// The longest header of a payload that is [short](Framing::short), where there is no mask: FIN and the opcode, and the
+/// length.
+const SHORT_HEADER_LEN: usize = 4;
+const FIN: u8 = 0x80;
 
 /// A client copies and masks in steps of this size, so that masking finds the copy in the L1 cache.
 const MASK_BLOCK: usize = 4096;
@@ -45,9 +46,9 @@ pub(crate) struct Framing {
     /// Compresses messages, if that was agreed.
     deflating: Option<Box<Deflating>>,
     fragment_size: usize,
-    /// A message shorter than this goes the shortest way ([`small`](Self::small)): one of up to [`SMALL_MAX`] bytes, or
-    /// none where there is more to do than to write two bytes and the payload.
-    small_end: u8,
+    /// A message shorter than this goes the shortest way ([`short`](Self::short)): one whose length fits two bytes, or none
+    /// where there is more to do than to write a header without a mask and the payload.
+    short_end: u16,
     /// Sees every frame, those of the other direction too.
     tap: TapSlot,
     /// Where the newest data frame ends in the stream of all bytes sent.
@@ -65,29 +66,31 @@ impl Framing {
             transmit: Transmit::default(),
             deflating: None,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX).max(1),
-            small_end: 0,
+            short_end: 0,
             tap: TapSlot::default(),
             data_end: 0,
             frames: 0,
             messages: 0,
         };
-        framing.find_small_end();
+        framing.find_short_end();
         framing
     }
 
     /// Says what goes the shortest way, whenever something that it depends on is set.
-    fn find_small_end(&mut self) {
-        let is_plain = self.role() == Role::Server
-            && self.deflating.is_none()
-            && self.fragment_size >= SMALL_MAX
-            && !self.tap.is_set();
-        self.small_end = if is_plain { SMALL_END } else { 0 };
+    fn find_short_end(&mut self) {
+        let is_plain =
+            self.role() == Role::Server && self.deflating.is_none() && !self.tap.is_set();
+        let end = self.fragment_size.saturating_add(1);
+        self.short_end = match is_plain {
+            true => u16::try_from(end).unwrap_or(u16::MAX),
+            false => 0,
+        };
     }
 
     #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
     pub(crate) fn set_compressor(&mut self, compressor: Compressor) {
         self.deflating = Some(Box::new(Deflating::new(compressor)));
-        self.find_small_end();
+        self.find_short_end();
     }
 
     pub(crate) const fn set_vectored(&mut self, vectored: bool) {
@@ -96,7 +99,7 @@ impl Framing {
 
     pub(crate) fn set_tap(&mut self, tap: TapSlot) {
         self.tap = tap;
-        self.find_small_end();
+        self.find_short_end();
     }
 
     pub(crate) const fn tap(&mut self) -> &mut TapSlot {
@@ -228,18 +231,23 @@ impl Framing {
         self.frame(true, Rsv::NONE, opcode, payload);
     }
 
-    /// Queues a whole message by the shortest way, if it is one for that. It is what [`frame`](Self::frame) does, where there
-    /// is no key, no tap and one byte of length.
+    /// Queues a whole message by the shortest way, if it is one for that: its payload is copied. It is what
+    /// [`frame`](Self::frame) does, where there is no key, no tap and a length of up to two bytes.
     #[inline(always)]
-    pub(crate) fn small(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+    pub(crate) fn short(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
         let len = payload.len();
-        if len >= usize::from(self.small_end) {
+        if len >= usize::from(self.short_end) {
             return false;
         }
         self.transmit
-            .reserve_batch(len.wrapping_add(SMALL_HEADER_LEN));
-        let header: [u8; SMALL_HEADER_LEN] = [SMALL_FIN | opcode.bits(), len as u8];
-        self.transmit.copy(&header);
+            .reserve_batch(len.wrapping_add(SHORT_HEADER_LEN));
+        let first = FIN | opcode.bits();
+        if len <= SMALL_MAX {
+            self.transmit.copy(&[first, len as u8]);
+        } else {
+            let [high, low] = (len as u16).to_be_bytes();
+            self.transmit.copy(&[first, LEN16, high, low]);
+        }
         self.transmit.copy(payload);
         self.frames = self.frames.wrapping_add(1);
         self.messages = self.messages.wrapping_add(1);

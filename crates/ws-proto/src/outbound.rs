@@ -107,7 +107,10 @@ impl Outbound {
     #[inline]
     pub(crate) fn send(&mut self, message: Message, compress: Compress) -> Result<(), Unsent> {
         let payload = message.as_bytes();
-        if self.is_clear() && self.framing.small(message.kind().opcode(), payload) {
+        if payload.len() <= COPY_PAYLOAD_MAX
+            && self.is_clear()
+            && self.framing.short(message.kind().opcode(), payload)
+        {
             return Ok(());
         }
         self.send_any(message, compress)
@@ -147,7 +150,7 @@ impl Outbound {
         payload: &[u8],
         compress: Compress,
     ) -> Result<(), SendError> {
-        if self.is_clear() && self.framing.small(kind.opcode(), payload) {
+        if self.is_clear() && self.framing.short(kind.opcode(), payload) {
             return Ok(());
         }
         self.send_ref_any(kind, payload, compress)

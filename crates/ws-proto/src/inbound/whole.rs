@@ -128,16 +128,23 @@ impl Inbound {
         Whole::Message
     }
 
-    /// Whether the next frame begins a message in one frame whose length stands in the second byte: how much of it there
-    /// is in all. `None` if it does not, or if that cannot be told from these two bytes.
+    /// Whether the next frame begins a message in one frame whose length fits two bytes: how much of it there is in all.
+    /// `None` if it does not, or if that cannot be told from so few bytes, or if its length has a shorter form.
     #[inline]
     pub(super) fn short_frame_len(&self) -> Option<usize> {
-        let [TEXT | BINARY, second, ..] = *self.buffer.waiting() else {
+        let [TEXT | BINARY, second, ref rest @ ..] = *self.buffer.waiting() else {
             return None;
         };
-        let len7 = second & !MASK;
         let key_len = if second & MASK == 0 { 0 } else { 4 };
-        (len7 <= MAX_LEN7).then_some(usize::from(len7).wrapping_add(key_len).wrapping_add(2))
+        let (len, header_len): (usize, usize) = match second & !MASK {
+            len @ ..=MAX_LEN7 => (len.into(), 2),
+            LEN16 => match u16::from_be_bytes(*rest.first_chunk()?) {
+                0..MIN_LEN16 => return None,
+                len => (len.into(), 4),
+            },
+            _ => return None,
+        };
+        Some(len.wrapping_add(key_len).wrapping_add(header_len))
     }
 
     /// Whether everything that has arrived has been looked at, its buffer let go, and nothing but more of it can change
