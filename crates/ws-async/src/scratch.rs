@@ -1,6 +1,6 @@
-//! One large read buffer per thread, so that an idle connection holds none.
+//! One large read buffer per thread, and memory for replies, so that an idle connection holds none.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -19,7 +19,13 @@ const SCRATCH_SIZE: usize = READ_MAX + 4 * 1024;
 /// While messages still share the scratch buffer, its free tail serves as long as it is at least this large.
 const READ_MIN: usize = 16 * 1024;
 
+/// The largest memory for replies that a thread keeps: as much as answers one read, and what a growing buffer takes
+/// beyond that.
+const STAGING_MAX: usize = 128 * 1024;
+
 thread_local! {
+    /// What replies are put together in. It is with the connection that writes, and mostly back before another does.
+    static STAGING: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static SCRATCH: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
@@ -64,6 +70,20 @@ pub(crate) fn fill<T, R>(
 fn make_room(buffer: &mut BytesMut) {
     if !buffer.try_reclaim(SCRATCH_SIZE) && buffer.capacity() < READ_MIN {
         *buffer = BytesMut::with_capacity(SCRATCH_SIZE);
+    }
+}
+
+/// Memory to put replies together in, if the thread has any.
+#[inline]
+pub(crate) fn take_staging() -> Vec<u8> {
+    STAGING.take()
+}
+
+/// Keeps such memory for the next who writes.
+#[inline]
+pub(crate) fn keep_staging(memory: Vec<u8>) {
+    if (1..=STAGING_MAX).contains(&memory.capacity()) {
+        STAGING.set(memory);
     }
 }
 

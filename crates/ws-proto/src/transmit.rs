@@ -107,6 +107,58 @@ impl Transmit {
         is_owed
     }
 
+    /// Whether there is no memory to put small frames together in: the next one allocates it.
+    #[inline]
+    pub fn wants_memory(&self) -> bool {
+        self.staging.capacity() == 0
+    }
+
+    /// Lends memory to put small frames together in, for a binding that has many connections and writes for one at a time.
+    /// What it holds is dropped; if there is memory already, nothing is done. The memory comes back from
+    /// [`advance_and_reclaim`](Self::advance_and_reclaim) or [`reclaim`](Self::reclaim).
+    #[inline]
+    pub fn lend_memory(&mut self, mut memory: Vec<u8>) {
+        if self.wants_memory() {
+            memory.clear();
+            self.staging = memory;
+        }
+    }
+
+    /// As [`advance`](Buf::advance), but gives the memory of the frames that lay together back once nothing is owed, in
+    /// place of freeing it. Until then, and where there is none, what it gives has no capacity.
+    ///
+    /// # Panics
+    ///
+    /// As [`advance`](Buf::advance).
+    #[inline]
+    #[must_use = "it is memory"]
+    pub fn advance_and_reclaim(&mut self, count: usize) -> Vec<u8> {
+        if count != self.remaining() {
+            self.advance(count);
+            return Vec::new();
+        }
+        let memory = core::mem::take(&mut self.staging);
+        self.written = self.written.wrapping_add(to_u64(memory.len()));
+        if self.sealed_len > 0 {
+            self.advance(self.sealed_len);
+        }
+        memory
+    }
+
+    /// Gives memory back that is not needed for what is owed, before the transport makes that wait: a copy takes the place
+    /// of frames that fill less than half of it.
+    #[must_use = "it is memory"]
+    pub fn reclaim(&mut self) -> Vec<u8> {
+        let is_roomy = self.staging.capacity() / 2 >= self.staging.len();
+        match is_roomy {
+            true => {
+                let own = self.staging.as_slice().to_vec();
+                core::mem::replace(&mut self.staging, own)
+            }
+            false => Vec::new(),
+        }
+    }
+
     /// Bytes ever written: all that was [advanced](Buf::advance) over since the connection opened. As long as it
     /// grows, the peer takes what it is owed.
     pub const fn written(&self) -> u64 {
@@ -178,10 +230,12 @@ impl Transmit {
     /// ([`expect`](Self::expect)).
     #[inline]
     pub(crate) fn reserve_batch(&mut self, additional: usize) {
-        if self.staging.capacity() == 0 {
+        if self.staging.is_empty() {
             let steps = usize::from(core::mem::take(&mut self.expected));
-            let expected = steps.saturating_mul(EXPECTED_STEP);
-            self.stage(additional, expected.max(STAGING_MIN));
+            let expected = steps.wrapping_mul(EXPECTED_STEP).max(additional);
+            if self.staging.capacity() < expected.max(1) {
+                self.stage(expected, STAGING_MIN);
+            }
         } else {
             self.staging.reserve(additional);
         }
@@ -351,5 +405,60 @@ mod tests {
         transmit.advance(400);
         assert_eq!(transmit.staging.capacity(), 0);
         assert_eq!(transmit.queue, None);
+    }
+
+    /// Memory for `transmit`, and where it lies.
+    fn lend(transmit: &mut Transmit) -> *const u8 {
+        let memory = Vec::with_capacity(1000);
+        let place = memory.as_ptr();
+        assert!(transmit.wants_memory());
+        transmit.lend_memory(memory);
+        place
+    }
+
+    #[test]
+    fn memory_that_was_lent_comes_back() {
+        for shared in [0, 100] {
+            let mut transmit = Transmit::default();
+            transmit.share(Bytes::from(alloc::vec![7; shared]));
+            let place = lend(&mut transmit);
+            transmit.reserve_batch(10);
+            transmit.copy(&[1; 10]);
+            assert_eq!(transmit.remaining(), shared + 10);
+            let memory = transmit.advance_and_reclaim(shared + 10);
+            assert_eq!(memory.as_ptr(), place);
+            assert_eq!(transmit.remaining(), 0);
+            assert_eq!(transmit.written(), to_u64(shared + 10));
+            // What it held is no part of what it is lent for next.
+            transmit.lend_memory(memory);
+            assert_eq!(transmit.remaining(), 0);
+        }
+    }
+
+    #[test]
+    fn memory_is_not_kept_by_a_few_bytes_that_wait() {
+        let mut transmit = Transmit::default();
+        let place = lend(&mut transmit);
+        transmit.copy(b"ten bytes!");
+        assert_eq!(transmit.reclaim().as_ptr(), place);
+        assert_eq!(transmit.chunk(), b"ten bytes!");
+        assert_eq!(transmit.staging.capacity(), 10);
+        assert_eq!(transmit.advance_and_reclaim(4).capacity(), 0, "six wait");
+        assert_eq!(transmit.chunk(), b"bytes!");
+        transmit.advance(6);
+        assert_eq!(transmit.reclaim().capacity(), 0, "nothing is there");
+        assert!(transmit.wants_memory());
+    }
+
+    #[test]
+    fn memory_that_is_in_use_stays() {
+        let mut transmit = Transmit::default();
+        transmit.copy(&[1; 100]);
+        let place = transmit.chunk().as_ptr();
+        transmit.lend_memory(Vec::with_capacity(1000));
+        assert_eq!(transmit.chunk().as_ptr(), place);
+        transmit.copy(&[2; 400]);
+        assert_eq!(transmit.reclaim().capacity(), 0, "it is well filled");
+        assert_eq!(transmit.remaining(), 500);
     }
 }

@@ -91,6 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
 
     /// The same, and the means to answer it.
     pub(crate) fn lent_with_replies(&mut self) -> Option<(MessageRef<'_>, Replies<'_>)> {
+        self.lend_staging();
         match self.ahead.first() {
             Some(Event::Message(message)) if self.lends_ahead => {
                 Some((message.into(), self.connection.replies()))

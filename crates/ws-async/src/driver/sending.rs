@@ -11,7 +11,7 @@ use ws_proto::{
 
 use super::ahead::is_data;
 use super::{Driver, Turn};
-use crate::{Error, deferred};
+use crate::{Error, deferred, scratch};
 
 impl<S> Driver<S> {
     /// Whether nothing is left to be written and flushed.
@@ -78,6 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     ) -> Poll<Result<(), Box<Error>>> {
         if !*is_queued {
             ready!(self.poll_room(cx, false))?;
+            self.lend_staging();
             if let Err(error) = queue(&mut self.connection) {
                 return Poll::Ready(Err(self.refused(error)));
             }
@@ -87,6 +88,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
             }
         }
         self.poll_flush(cx, false).map_err(Box::new)
+    }
+
+    /// What is queued next is put together in the thread's memory.
+    #[inline]
+    pub(super) fn lend_staging(&mut self) {
+        let transmit = self.connection.unwritten();
+        if transmit.wants_memory() {
+            transmit.lend_memory(scratch::take_staging());
+        }
     }
 
     /// A message that was lent is done with. What was queued in reply is written now or with what follows it.
@@ -131,6 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     ) -> Poll<Result<(), Box<Error>>> {
         ready!(self.poll_room(cx, receiver_waits))?;
         self.is_about_to_feed();
+        self.lend_staging();
         let queued = queue(&mut self.connection);
         Poll::Ready(queued.map_err(|error| self.refused(error)))
     }

@@ -109,14 +109,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
             let written = if vectored && transmit.chunk().len() < transmit.remaining() {
                 let mut chunks = [IoSlice::new(&[]); MAX_CHUNKS];
                 let filled = transmit.chunks_vectored(&mut chunks);
-                ready!(stream.poll_write_vectored(cx, &chunks[..filled]))?
+                stream.poll_write_vectored(cx, &chunks[..filled])
             } else {
-                ready!(stream.poll_write(cx, transmit.chunk()))?
+                stream.poll_write(cx, transmit.chunk())
             };
+            let Poll::Ready(written) = written else {
+                // The wait may be long.
+                scratch::keep_staging(transmit.reclaim());
+                return Poll::Pending;
+            };
+            let written = written?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            transmit.advance(written);
+            scratch::keep_staging(transmit.advance_and_reclaim(written));
             self.unflushed = true;
             self.rests = self.connection.has_more_to_compress();
         }
