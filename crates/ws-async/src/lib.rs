@@ -110,6 +110,7 @@ mod driver;
 mod error;
 mod exchange;
 mod handover;
+mod hint;
 mod hub;
 mod last_write;
 mod lent;

@@ -39,31 +39,39 @@ pub(crate) fn fill<T, R>(
     fill: impl FnOnce(&mut T, &mut BytesMut) -> R,
     hand_on: impl FnOnce(&mut T, BytesMut),
 ) -> R {
-    SCRATCH.with(|scratch| {
-        let mut lent;
-        let mut made;
-        let buffer: &mut BytesMut = match scratch.try_borrow_mut() {
-            Ok(scratch) => {
-                lent = scratch;
-                &mut lent
-            }
-            Err(_) => {
-                made = BytesMut::new();
-                &mut made
-            }
-        };
-        // A stream that has panicked may have left something.
-        buffer.clear();
-        if buffer.capacity() < SCRATCH_SIZE {
-            make_room(buffer);
-        }
-        let result = fill(taker, buffer);
-        // A split costs two atomic operations, and mostly there is nothing when a connection begins to wait.
-        if !buffer.is_empty() {
-            hand_on(taker, buffer.split());
-        }
-        result
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut buffer) => fill_lent(&mut buffer, taker, fill, hand_on),
+        Err(_) => fill_own(taker, fill, hand_on),
     })
+}
+
+#[cold]
+fn fill_own<T, R>(
+    taker: &mut T,
+    fill: impl FnOnce(&mut T, &mut BytesMut) -> R,
+    hand_on: impl FnOnce(&mut T, BytesMut),
+) -> R {
+    fill_lent(&mut BytesMut::new(), taker, fill, hand_on)
+}
+
+#[inline(always)]
+fn fill_lent<T, R>(
+    buffer: &mut BytesMut,
+    taker: &mut T,
+    fill: impl FnOnce(&mut T, &mut BytesMut) -> R,
+    hand_on: impl FnOnce(&mut T, BytesMut),
+) -> R {
+    // A stream that has panicked may have left something.
+    buffer.clear();
+    if buffer.capacity() < SCRATCH_SIZE {
+        make_room(buffer);
+    }
+    let result = fill(taker, buffer);
+    // A split costs two atomic operations, and mostly there is nothing when a connection begins to wait.
+    if !buffer.is_empty() {
+        hand_on(taker, buffer.split());
+    }
+    result
 }
 
 #[inline(never)]

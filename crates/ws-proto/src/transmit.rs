@@ -440,7 +440,8 @@ mod tests {
         let mut transmit = Transmit::default();
         let place = lend(&mut transmit);
         transmit.copy(b"ten bytes!");
-        assert_eq!(transmit.reclaim().as_ptr(), place);
+        let memory = transmit.reclaim();
+        assert_eq!(memory.as_ptr(), place);
         assert_eq!(transmit.chunk(), b"ten bytes!");
         assert_eq!(transmit.staging.capacity(), 10);
         assert_eq!(transmit.advance_and_reclaim(4).capacity(), 0, "six wait");

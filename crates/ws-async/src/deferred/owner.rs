@@ -166,29 +166,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<S> {
         operation: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> Poll<V>,
         take: impl FnOnce(&mut Driver<S>, V) -> R,
     ) -> Poll<R> {
-        let result;
         if let Some(driver) = &mut self.hand {
-            result = operation(driver, cx).map(|value| take(driver, value));
-            if result.is_ready() && driver.is_owing() {
-                self.put_down();
+            let Poll::Ready(value) = operation(driver, cx) else {
+                return Poll::Pending;
+            };
+            if !driver.is_owing() {
+                return Poll::Ready(take(driver, value));
             }
-        } else {
-            // In a burst of messages the connection lies where it is.
-            let deferred = self.deferred.as_ref().expect(IS_DEFERRED);
-            let mut slot = deferred.lock();
-            let driver = slot.driver.as_mut().expect(IS_DEFERRED);
-            result = operation(driver, cx).map(|value| take(driver, value));
-            let rests = result.is_ready() && driver.is_owing();
-            if !(rests && slot.is_seen_to()) {
-                let (driver, errand) = slot.leave(rests);
-                drop(slot);
-                if let Some(driver) = driver {
-                    self.hand = Some(driver);
-                }
-                self.run(errand);
-            }
+            let result = take(driver, value);
+            self.put_down();
+            return Poll::Ready(result);
         }
-        result
+        // In a burst of messages the connection lies where it is.
+        let deferred = self.deferred.as_ref().expect(IS_DEFERRED);
+        let mut slot = deferred.lock();
+        let is_seen_to = slot.is_seen_to();
+        let driver = slot.driver.as_mut().expect(IS_DEFERRED);
+        let Poll::Ready(value) = operation(driver, cx) else {
+            let left = slot.leave(false);
+            drop(slot);
+            self.take_up(left);
+            return Poll::Pending;
+        };
+        let rests = driver.is_owing();
+        if rests && is_seen_to {
+            return Poll::Ready(take(driver, value));
+        }
+        let result = take(driver, value);
+        let left = slot.leave(rests);
+        drop(slot);
+        self.take_up(left);
+        Poll::Ready(result)
+    }
+
+    /// Ends an operation on a connection that was [left](Slot::leave).
+    #[inline(never)]
+    fn take_up(&mut self, (driver, errand): (Option<Box<Driver<S>>>, Option<Errand>)) {
+        if let Some(driver) = driver {
+            self.hand = Some(driver);
+        }
+        self.run(errand);
     }
 
     /// Waits until an operation is ready. If the wait is given up, what it leaves owed is written all the same.

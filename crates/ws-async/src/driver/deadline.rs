@@ -30,14 +30,22 @@ impl<S> Driver<S> {
     /// Ready when a deadline has passed.
     pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.deadline.is_known || self.connection.deadline_moved() {
-            let now = self.opened.elapsed();
-            let deadline = self.connection.poll_timeout(now);
-            let deadline = deadline.and_then(|deadline| self.opened.checked_add(deadline));
-            self.deadline.set(deadline, self.opened + now + FIRST);
+            self.set_deadline();
+        }
+        if self.deadline.will_wake(cx) {
+            return Poll::Pending;
         }
         ready!(self.deadline.poll(cx));
         self.deadline.is_known = false;
         Poll::Ready(())
+    }
+
+    #[inline(never)]
+    fn set_deadline(&mut self) {
+        let now = self.opened.elapsed();
+        let deadline = self.connection.poll_timeout(now);
+        let deadline = deadline.and_then(|deadline| self.opened.checked_add(deadline));
+        self.deadline.set(deadline, self.opened + now + FIRST);
     }
 }
 
@@ -74,15 +82,24 @@ impl Deadline {
         has_passed
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (Some(next), Some(timer)) = (self.next, &mut self.timer) else {
-            return Poll::Pending;
+    /// Whether the timer was told to wake this task, and has yet to run out.
+    #[inline]
+    fn will_wake(&self, cx: &Context<'_>) -> bool {
+        let (Some(told), Some(timer)) = (&self.waker, &self.timer) else {
+            return false;
         };
-        let waker = self.waker.as_ref();
-        if waker.is_some_and(|told| told.will_wake(cx.waker())) && !timer.is_elapsed() {
+        told.will_wake(cx.waker()) && !timer.is_elapsed()
+    }
+
+    #[inline(never)]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.will_wake(cx) {
             // If it runs out now, this task is woken.
             return Poll::Pending;
         }
+        let (Some(next), Some(timer)) = (self.next, &mut self.timer) else {
+            return Poll::Pending;
+        };
         self.waker = None;
         // A task that has had its share of the thread is woken to ask again, and the timer learns nothing.
         let mut has_budget = coop::has_budget_remaining();

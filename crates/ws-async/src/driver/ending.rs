@@ -38,7 +38,19 @@ impl<S> Driver<S> {
     }
 
     /// Why what was queued will never arrive, if so.
+    #[inline]
     pub(super) fn lost(&self) -> Option<Error> {
+        let is_well = self.unwritable.is_none()
+            && self.cause.is_none()
+            && self.connection.state() == State::Open;
+        match is_well {
+            true => None,
+            false => self.lost_by(),
+        }
+    }
+
+    #[cold]
+    fn lost_by(&self) -> Option<Error> {
         match (self.unwritable, self.cause) {
             (Some(kind), _) => Some(Error::Io(kind.into())),
             // The Close frame that says so goes out behind what was queued before it.

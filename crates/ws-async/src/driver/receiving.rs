@@ -9,6 +9,7 @@ use super::Driver;
 use super::ahead::is_data;
 use super::deadline::Deadline;
 use crate::Error;
+use crate::hint::rarely;
 
 /// Events and reads between two visits to the runtime. A peer that fills a read buffer with the smallest frames, or a
 /// stream that is always ready, would otherwise keep its task on the thread for as long as it likes.
@@ -108,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// Writes what answers owe before the application, which may take its time, looks at an event.
     #[inline]
     pub(crate) fn answer(&mut self, cx: &mut Context<'_>) {
-        if self.owes_answer {
+        if rarely(self.owes_answer) {
             self.write_and_shut_down(cx);
         }
     }
@@ -183,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         mut event: Option<&mut Option<Event>>,
     ) -> Poll<Next> {
         loop {
-            if !self.may_go_on() {
+            if rarely(!self.may_go_on()) {
                 self.due = self.due || self.poll_deadline(cx).is_ready();
                 self.pause();
                 cx.waker().wake_by_ref();
@@ -205,19 +206,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
                     },
                 }
             }
-            if !self.is_quiet() {
+            if rarely(!self.is_quiet()) {
                 self.write_and_shut_down(cx);
                 if self.connection.is_finished() {
                     self.deadline = Deadline::default();
                     return Poll::Ready(Next::End);
                 }
             }
-            if std::mem::take(&mut self.due) {
+            if rarely(std::mem::take(&mut self.due)) {
                 self.connection.handle_timeout(self.opened.elapsed());
                 continue;
             }
             // After the end there is nothing to wait for but room to write, and whoever makes room wakes this task.
-            let read = if self.ended || self.connection.buffered() >= max_partial {
+            let read = if rarely(self.ended || self.connection.buffered() >= max_partial) {
                 Poll::Pending
             } else {
                 self.poll_read(cx)

@@ -15,6 +15,7 @@ use crate::{Error, deferred, scratch};
 
 impl<S> Driver<S> {
     /// Whether nothing is left to be written and flushed.
+    #[inline]
     pub(super) fn is_out(&self) -> bool {
         self.connection.is_flushed() && !self.unflushed
     }
@@ -24,12 +25,12 @@ impl<S> Driver<S> {
     #[inline]
     pub(crate) fn is_owing(&self) -> bool {
         // That ends with the write that takes everything, or fails.
-        self.is_deferred || !self.is_fed && self.is_left_over()
+        self.is_deferred || !self.is_fed && !self.is_out() && self.is_left_over()
     }
 
+    #[inline(never)]
     fn is_left_over(&self) -> bool {
-        !self.is_out()
-            && self.unwritable.is_none()
+        self.unwritable.is_none()
             && self.connection.write_timeout().is_some()
             && !self.connection.is_finished()
     }

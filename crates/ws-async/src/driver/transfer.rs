@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::State;
 
 use super::Driver;
+use crate::hint::rarely;
 use crate::last_write;
 use crate::scratch::{self, READ_MAX};
 
@@ -96,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let vectored = self.stream.is_write_vectored();
         loop {
-            if self.rests && self.connection.has_more_to_compress() {
+            if rarely(self.rests) && self.connection.has_more_to_compress() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -106,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
             }
             let stream = Pin::new(&mut self.stream);
             // Most writes are one chunk, and need no array of them.
-            let written = if vectored && transmit.chunk().len() < transmit.remaining() {
+            let written = if rarely(vectored && transmit.chunk().len() < transmit.remaining()) {
                 let mut chunks = [IoSlice::new(&[]); MAX_CHUNKS];
                 let filled = transmit.chunks_vectored(&mut chunks);
                 stream.poll_write_vectored(cx, &chunks[..filled])
@@ -119,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
                 return Poll::Pending;
             };
             let written = written?;
-            if written == 0 {
+            if rarely(written == 0) {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             scratch::keep_staging(transmit.advance_and_reclaim(written));
@@ -173,7 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
 
     fn poll_read_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let stalled = self.connection.unwritten().has_remaining();
-        if self.connection.prefers_receive_buffer() {
+        if rarely(self.connection.prefers_receive_buffer()) {
             let limit = if stalled { READ_STALLED } else { usize::MAX };
             let buffer = self.connection.receive_buffer();
             return scratch::poll_read(&mut self.stream, cx, buffer, limit);
@@ -182,13 +183,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         // The beginning of a frame that the last read ended with goes in front of what comes, and must not keep the
         // buffer from being used for that.
         let is_carried = !self.connection.is_drained();
-        if is_carried {
+        if rarely(is_carried) {
             self.connection.park();
         }
         let read = scratch::fill(
             self,
             |driver, buffer| {
-                if is_carried {
+                if rarely(is_carried) {
                     driver.connection.carry_into(buffer);
                 }
                 scratch::poll_read(&mut driver.stream, cx, buffer, limit)
