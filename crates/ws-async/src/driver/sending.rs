@@ -94,10 +94,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// What is queued next is put together in the thread's memory.
     #[inline]
     pub(super) fn lend_staging(&mut self) {
-        let transmit = self.connection.unwritten();
-        if transmit.wants_memory() {
-            transmit.lend_memory(scratch::take_staging());
+        if self.connection.unwritten().wants_memory() {
+            self.lend_memory();
         }
+    }
+
+    #[inline(never)]
+    fn lend_memory(&mut self) {
+        let transmit = self.connection.unwritten();
+        transmit.lend_memory(scratch::take_staging());
     }
 
     /// A message that was lent is done with. What was queued in reply is written now or with what follows it.
@@ -151,7 +156,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// to be looked at, and less than one write takes is queued.
     #[inline]
     pub(crate) fn defers(&mut self) -> bool {
-        self.defers_to(self.connection.has_frame_waiting())
+        if self.connection.has_input() || !self.ahead.is_empty() {
+            return self.defers_to(self.connection.has_frame_waiting());
+        }
+        self.is_fed = false;
+        self.is_deferred = false;
+        false
     }
 
     #[inline]
