@@ -379,3 +379,119 @@ impl ExactSizeIterator for Headers<'_> {}
 fn to_usize(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::{LineEnds, StartLineScanner};
+
+    /// The head as it is parsed by who had to wait for the rest of it.
+    fn scanned(received: &[u8], line_ends: LineEnds, limits: &Limits) -> Option<Head> {
+        let (_, mut fields) = StartLineScanner::new(line_ends, 0)
+            .scan(received, limits)
+            .ok()??;
+        let end = fields.scan(received, limits).ok()??;
+        let bytes = Bytes::copy_from_slice(&received[..end]);
+        Head::parse(bytes, fields.start(), fields.count())
+    }
+
+    /// Whatever is in a head, parsing it at once decides nothing or ends in the head that scanning ends in,
+    /// with the same limits.
+    #[test]
+    fn scanned_or_not() {
+        const HEAD: &[u8] = b"GET / HTTP/1.1\r\n\
+            Host: a.b\r\n\
+            A_1:x  \r\n\
+            Origin:  \r\n\
+            Sec-WebSocket-Key:  y\r\n\
+            connection: Upgrade\r\n\
+            HOST:\r\n\
+            \r\n\
+            \x81\x02hi";
+        let mut limits = Limits::default();
+        let mut parsed = 0;
+        for at in 0..HEAD.len() {
+            let mut received = HEAD.to_vec();
+            for byte in *b"\0\t\n\r !-:;AaHcko_\x1f\x7f\x80\xff" {
+                received[at] = byte;
+                for (max_head, max_field_line, max_fields) in
+                    [(200, 100, 20), (105, 100, 20), (200, 20, 20), (200, 100, 5)]
+                {
+                    limits.max_head = max_head;
+                    limits.max_field_line = max_field_line;
+                    limits.max_fields = max_fields;
+                    let window = &received[..received.len().min(max_head)];
+                    let Some(head) = Head::parse_unscanned(window, 16, &limits) else {
+                        continue;
+                    };
+                    parsed += 1;
+                    for line_ends in [LineEnds::Strict, LineEnds::Lenient] {
+                        let expected = scanned(&received, line_ends, &limits);
+                        // A start line that has been broken is not this one's to find.
+                        assert!(
+                            at < 16 || expected.as_ref() == Some(&head),
+                            "{byte} at {at}"
+                        );
+                        let Some(expected) = expected.filter(|_| at >= 16) else {
+                            continue;
+                        };
+                        assert!(head.headers().eq(expected.headers()));
+                        assert_eq!(head.headers().len(), head.headers().count());
+                        for name in [Name::Host, Name::Origin, Name::Key, Name::Connection] {
+                            assert!(head.values(name).eq(expected.values(name)));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(parsed > 500, "{parsed}");
+    }
+
+    /// What is known of a field is what looking for it by name finds.
+    #[test]
+    fn known_fields() {
+        const NAMES: [(&str, Name); 12] = [
+            ("Host", Name::Host),
+            ("Upgrade", Name::Upgrade),
+            ("Connection", Name::Connection),
+            ("Origin", Name::Origin),
+            ("Expect", Name::Expect),
+            ("Content-Length", Name::ContentLength),
+            ("Transfer-Encoding", Name::TransferEncoding),
+            ("Sec-WebSocket-Key", Name::Key),
+            ("Sec-WebSocket-Version", Name::Version),
+            ("Sec-WebSocket-Protocol", Name::Protocol),
+            ("Sec-WebSocket-Extensions", Name::Extensions),
+            ("Sec-WebSocket-Accept", Name::Accept),
+        ];
+        let limits = Limits::default();
+        for (spelling, name) in NAMES {
+            for spelling in [
+                spelling.into(),
+                spelling.to_ascii_lowercase(),
+                spelling.to_ascii_uppercase(),
+            ] {
+                for (lines, values) in [
+                    (alloc::format!("x: 0\r\n{spelling}s: 1"), [].as_slice()),
+                    (alloc::format!("{spelling}:one"), &[b"one".as_slice()]),
+                    (alloc::format!("{spelling}: \r\nx: 2"), &[b""]),
+                    (
+                        alloc::format!("{spelling}: 1\r\nx: 2\r\n{spelling}: 3"),
+                        &[b"1", b"3"],
+                    ),
+                ] {
+                    let head = alloc::format!("{lines}\r\n\r\n");
+                    let head = Head::parse_unscanned(head.as_bytes(), 0, &limits);
+                    let head = head.expect("a head");
+                    assert!(head.values(name).eq(values.iter().copied()), "{lines}");
+                    let expected = match values {
+                        [] => Occurrence::Absent,
+                        [value] => Occurrence::Once(value),
+                        _ => Occurrence::Repeated,
+                    };
+                    assert_eq!(head.single(name), expected, "{lines}");
+                }
+            }
+        }
+    }
+}

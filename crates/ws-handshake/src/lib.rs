@@ -6,8 +6,8 @@
 //! It does not know frames either: it tells how many of the received bytes were the head, and the rest
 //! is the connection's.
 //!
-//! - Both readers are incremental. They look at each byte once, check their [`Limits`] in the middle of
-//!   a line, and their verdict does not depend on how the bytes were cut.
+//! - Both readers are incremental. Their work is linear in the bytes received, they check their
+//!   [`Limits`] in the middle of a line, and their verdict does not depend on how the bytes were cut.
 //! - The server checks every requirement of RFC 6455 section 4.2.1 and what HTTP/1.1 demands before it
 //!   (RFC 9110, RFC 9112), and refuses with the status each breach deserves.
 //! - The client checks every requirement of section 4.1 and takes nothing it did not ask for.
