@@ -25,13 +25,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// both have Pongs to write would wait for each other.
     pub(crate) fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
         self.owes_answer = false;
-        if self.connection.writes_last() && !self.shut_down {
+        let was_open = self.connection.state() == State::Open;
+        if !was_open {
             self.write_last();
         }
-        if let Poll::Ready(Err(error)) = self.poll_write_queued(cx) {
+        match self.poll_write_queued(cx) {
             // Reading goes on: the peer may have closed the connection properly before it left.
-            self.transport_error.get_or_insert(error);
+            Poll::Ready(Err(error)) => _ = self.transport_error.get_or_insert(error),
+            // Nothing but a failure ends a connection by a write.
+            _ if was_open => return,
+            _ => {}
         }
+        self.shut_down(cx);
+    }
+
+    /// Shuts the write side down if it is time for that.
+    #[cold]
+    fn shut_down(&mut self, cx: &mut Context<'_>) {
         if !self.shut_down
             && self.connection.wants_shutdown()
             && let Poll::Ready(shut_down) = Pin::new(&mut self.stream).poll_shutdown(cx)
@@ -69,6 +79,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// Lets the stream send the end, which comes next, with what is written before it.
     #[cold]
     fn write_last(&mut self) {
+        if self.shut_down || !self.connection.writes_last() {
+            return;
+        }
         let transmit = self.connection.transmit();
         let bytes = transmit.chunk();
         if bytes.is_empty() || bytes.len() < transmit.remaining() {
