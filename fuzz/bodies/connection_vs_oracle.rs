@@ -23,6 +23,7 @@ pub(crate) fn run(data: &[u8]) {
     };
     let delivery = match flags & 12 {
         0 => Delivery::ReceiveBuffer,
+        4 if flags & 128 != 0 => Delivery::Alone,
         4 => Delivery::Handed,
         8 => Delivery::Scratch,
         _ => Delivery::Carried,

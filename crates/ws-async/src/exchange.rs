@@ -44,7 +44,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
         let read = scratch::fill(
             &mut filled,
             |_, buffer| scratch::poll_read(&mut self.stream, cx, buffer, READ_SIZE),
-            |filled, received| *filled = received,
+            |filled, buffer| *filled = buffer.split(),
         );
         read.map_ok(|_| filled)
     }

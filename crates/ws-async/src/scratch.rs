@@ -29,7 +29,8 @@ thread_local! {
     static SCRATCH: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
-/// Lends the thread's buffer, which is empty, and hands on to `taker` what it was filled with, if anything.
+/// Lends the thread's buffer, which is empty, and hands it on to `taker` if it was filled with anything, for it to copy that
+/// or to split it off.
 ///
 /// It is only ever in use inside one call: `fill` does not suspend. Should the stream read through another connection
 /// on the same thread, that one makes a buffer of its own.
@@ -37,7 +38,7 @@ thread_local! {
 pub(crate) fn fill<T, R>(
     taker: &mut T,
     fill: impl FnOnce(&mut T, &mut BytesMut) -> R,
-    hand_on: impl FnOnce(&mut T, BytesMut),
+    hand_on: impl FnOnce(&mut T, &mut BytesMut),
 ) -> R {
     SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
         Ok(mut buffer) => fill_lent(&mut buffer, taker, fill, hand_on),
@@ -49,7 +50,7 @@ pub(crate) fn fill<T, R>(
 fn fill_own<T, R>(
     taker: &mut T,
     fill: impl FnOnce(&mut T, &mut BytesMut) -> R,
-    hand_on: impl FnOnce(&mut T, BytesMut),
+    hand_on: impl FnOnce(&mut T, &mut BytesMut),
 ) -> R {
     fill_lent(&mut BytesMut::new(), taker, fill, hand_on)
 }
@@ -59,7 +60,7 @@ fn fill_lent<T, R>(
     buffer: &mut BytesMut,
     taker: &mut T,
     fill: impl FnOnce(&mut T, &mut BytesMut) -> R,
-    hand_on: impl FnOnce(&mut T, BytesMut),
+    hand_on: impl FnOnce(&mut T, &mut BytesMut),
 ) -> R {
     // A stream that has panicked may have left something.
     buffer.clear();
@@ -67,9 +68,9 @@ fn fill_lent<T, R>(
         make_room(buffer);
     }
     let result = fill(taker, buffer);
-    // A split costs two atomic operations, and mostly there is nothing when a connection begins to wait.
+    // Mostly there is nothing when a connection begins to wait.
     if !buffer.is_empty() {
-        hand_on(taker, buffer.split());
+        hand_on(taker, buffer);
     }
     result
 }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
+pub(crate) use self::buffer::COPY_MESSAGE_MAX;
 use self::buffer::ReceiveBuffer;
 use self::frame::Frame;
 use self::inflating::Inflating;

@@ -48,6 +48,66 @@ fn a_message_in_one_frame_stays_where_it_was_received() {
 }
 
 #[test]
+fn a_message_that_comes_alone_leaves_the_buffer_it_was_read_into() {
+    // spec: M-13
+    let longest = 1024;
+    for len in [0, 1, 125, 126, longest] {
+        let mut received = wire(&[Frame::text("x".repeat(len).as_str())]);
+        let mut server = Connection::server(Config::default());
+        assert!(server.receive_alone(&mut received), "{len}");
+        // It does not lie in there.
+        received.fill(0);
+        let text = "x".repeat(len);
+        let lent = server.lent().expect("it was found");
+        assert_eq!(lent.as_text(), Some(text.as_str()));
+        let place = lent.as_bytes().as_ptr();
+        let stats = server.stats().received;
+        assert_eq!((stats.frames, stats.messages), (1, 1));
+        assert_eq!(stats.bytes, received.len() as u64);
+        let message = server.take_lent().expect("it was found");
+        assert_eq!(message.as_text(), Some(text.as_str()));
+        if len > 0 {
+            assert_eq!(message.as_bytes().as_ptr(), place, "it was copied once");
+        }
+        assert_eq!(server.poll_lent(), Ok(None));
+        assert!(server.is_drained());
+    }
+}
+
+#[test]
+fn what_is_no_message_alone_is_left_to_be_handed_over() {
+    // spec: M-13, G-04, U-02
+    let whole = wire(&[Frame::binary("whole")]);
+    let unfinished = wire(&[Frame::text("f").not_fin()]);
+    let cases = [
+        ("part of one", &whole[..whole.len() - 1]),
+        ("part of a header", &whole[..3]),
+        ("two", &[&whole[..], &whole[..]].concat()),
+        ("a long one", &wire(&[Frame::binary(vec![7; 1100])])),
+        ("one without a mask", &Frame::text("f").bytes()),
+        ("a Ping", &wire(&[Frame::ping("?")])),
+        ("a fragment", &unfinished),
+        ("no text", &wire(&[Frame::text([0xff])])),
+    ];
+    for (name, bytes) in cases {
+        let mut server = Connection::server(Config::default());
+        assert_is_left(&mut server, bytes, name);
+    }
+    let mut server = handed(&[Frame::text("first")]);
+    assert_is_left(&mut server, &whole, "one behind another");
+    let mut server = handed(&[Frame::text("f").not_fin()]);
+    assert_eq!(server.poll_lent(), Ok(None));
+    assert_is_left(&mut server, &whole, "one behind a fragment");
+}
+
+fn assert_is_left(server: &mut Connection, bytes: &[u8], name: &str) {
+    let mut received = bytes.to_vec();
+    assert!(!server.receive_alone(&mut received), "{name}");
+    assert_eq!(received, bytes, "{name}");
+    assert_eq!(server.lent(), None, "{name}");
+}
+
+#[test]
 fn everything_but_a_message_comes_as_ever() {
     // spec: G-04, C-03
     let mut server = handed(&[

@@ -5,11 +5,12 @@ use proptest::sample::select;
 use ws_testkit::oracle::Receiver;
 use ws_testkit::{Delivery, Frame, LengthForm, Piece, assert_agrees, vectors};
 
-const DELIVERIES: [Delivery; 4] = [
+const DELIVERIES: [Delivery; 5] = [
     Delivery::ReceiveBuffer,
     Delivery::Handed,
     Delivery::Scratch,
     Delivery::Carried,
+    Delivery::Alone,
 ];
 
 /// Every cut into two, every cut into pieces of one length, in every way of handing them over.

@@ -22,6 +22,8 @@ pub enum Delivery {
     Scratch,
     /// Handed over behind what waited.
     Carried,
+    /// Offered as a message that comes alone, and handed over if it is none.
+    Alone,
 }
 
 /// A client and a server with a wire between them.
@@ -203,6 +205,10 @@ impl End {
                     self.connection.handle_received(self.scratch.split());
                 }
                 Delivery::Carried => receive_carried(&mut self.connection, &received),
+                Delivery::Alone => {
+                    let message = receive_alone(&mut self.connection, &received);
+                    self.events.extend(message.map(Event::Message));
+                }
             }
         } else if self.ended && !self.eof_given {
             self.eof_given = true;
@@ -250,6 +256,19 @@ impl End {
                 && (!self.ended || self.eof_given || self.connection.is_finished()));
         all_written && all_read
     }
+}
+
+/// Offers `received` as a message that comes alone, which is taken then, and hands it over if it is none.
+pub(crate) fn receive_alone(connection: &mut Connection, received: &[u8]) -> Option<Message> {
+    let mut buffer = BytesMut::from(received);
+    if connection.receive_alone(&mut buffer) {
+        let message = connection.take_lent();
+        assert!(message.is_some(), "it was found");
+        return message;
+    }
+    assert_eq!(buffer, received, "nothing has happened");
+    connection.handle_received(buffer);
+    None
 }
 
 /// Takes what waits out of the connection and gives it back with `received` behind it.

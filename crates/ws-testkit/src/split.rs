@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use ws_proto::{Chunk, Config, MessageKind};
 
 use crate::oracle::{Event, Outcome, Receiver};
-use crate::pair::receive_carried;
+use crate::pair::{receive_alone, receive_carried};
 use crate::{Alone, Delivery};
 
 /// Up to this length every prefix is compared, beyond it only the whole.
@@ -60,6 +60,10 @@ pub fn assert_agrees(receiver: Receiver, bytes: &[u8], pieces: impl IntoIterator
                 connection.handle_received(read_buffer.split());
             }
             Delivery::Carried => receive_carried(connection, fresh),
+            Delivery::Alone => {
+                let message = receive_alone(connection, fresh).map(ws_proto::Event::Message);
+                end.events.extend(message.map(Event::from));
+            }
         }
         let streams = piece.streams && end.end.outcome() == Outcome::Open;
         end.poll(streams, piece.lends);

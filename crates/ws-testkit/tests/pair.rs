@@ -10,6 +10,7 @@ fn messages_cross_and_the_pair_closes() {
         Delivery::Handed,
         Delivery::Scratch,
         Delivery::Carried,
+        Delivery::Alone,
     ] {
         let mut pair = Pair::new()
             .with_chunks(Chunks::Exactly(3), Chunks::random(1, 5))

@@ -13,12 +13,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     /// Whether there is another message, which [`take_found`](Self::take_found) gives then; `false` at the end.
     #[inline]
     pub(crate) fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.poll_find(cx, true)
+    }
+
+    #[inline]
+    fn poll_find(&mut self, cx: &mut Context<'_>, keeps: bool) -> Poll<bool> {
         self.listened = true;
         self.rests = false;
         if !self.ahead.is_empty() && self.find_ahead() || self.next_whole(cx) {
             return Poll::Ready(true);
         }
-        let next = self.poll_drive_on(cx, usize::MAX, None);
+        let next = self.poll_drive_on(cx, usize::MAX, None, keeps);
         next.map(|next| next == Next::Message)
     }
 
@@ -75,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
             // What comes of it is told by what is received next.
             _ = ready!(self.poll_room(cx, false));
         }
-        match ready!(self.poll_found(cx)) {
+        match ready!(self.poll_find(cx, false)) {
             true => Poll::Ready(Ok(true)),
             false => Poll::Ready(self.report().map_or(Ok(false), Err)),
         }

@@ -141,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     ) -> Poll<Next> {
         match self.next_whole(cx) {
             true => Poll::Ready(Next::Message),
-            false => self.poll_drive_on(cx, max_partial, event),
+            false => self.poll_drive_on(cx, max_partial, event, true),
         }
     }
 
@@ -175,13 +175,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     }
 
     /// What is no message is put where the caller wants it, for it is larger than all that is said here, and rare; a caller
-    /// that does not want it goes on to the next message.
+    /// that does not want it goes on to the next message. Whether the caller `keeps` a message makes it come from memory of
+    /// its own, if it is all there is.
     #[inline(never)]
     pub(super) fn poll_drive_on(
         &mut self,
         cx: &mut Context<'_>,
         max_partial: usize,
         mut event: Option<&mut Option<Event>>,
+        keeps: bool,
     ) -> Poll<Next> {
         loop {
             if rarely(!self.may_go_on()) {
@@ -217,16 +219,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
                 self.connection.handle_timeout(self.opened.elapsed());
                 continue;
             }
+            let mut is_alone = false;
             // After the end there is nothing to wait for but room to write, and whoever makes room wakes this task.
             let read = if rarely(self.ended || self.connection.buffered() >= max_partial) {
                 Poll::Pending
             } else {
-                self.poll_read(cx)
+                self.poll_read(cx, keeps.then_some(&mut is_alone))
             };
             match read {
                 Poll::Ready(Ok(0)) => self.end(),
                 // Where there was nothing to be read the timer is asked with a waker.
-                Poll::Ready(Ok(_)) => self.due = self.deadline.has_passed(),
+                Poll::Ready(Ok(_)) => {
+                    self.due = self.deadline.has_passed();
+                    if is_alone {
+                        self.note_event(true);
+                        return Poll::Ready(Next::Message);
+                    }
+                }
                 Poll::Ready(Err(error)) => {
                     self.transport_error.get_or_insert(error);
                     self.end();

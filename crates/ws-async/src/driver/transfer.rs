@@ -179,13 +179,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
     }
 
     /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let read = self.poll_read_stream(cx);
+    ///
+    /// Notes whether it was a message and nothing else, and has come to the connection `alone`, for whoever takes it.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        alone: Option<&mut bool>,
+    ) -> Poll<io::Result<usize>> {
+        let read = self.poll_read_stream(cx, alone);
         self.promised = read.is_pending();
         read
     }
 
-    fn poll_read_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_read_stream(
+        &mut self,
+        cx: &mut Context<'_>,
+        alone: Option<&mut bool>,
+    ) -> Poll<io::Result<usize>> {
         let stalled = self.connection.unwritten().has_remaining();
         if rarely(self.connection.prefers_receive_buffer()) {
             let limit = if stalled { READ_STALLED } else { usize::MAX };
@@ -207,7 +217,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
                 }
                 scratch::poll_read(&mut driver.stream, cx, buffer, limit)
             },
-            |driver, received| driver.connection.handle_received(received),
+            |driver, buffer| match alone {
+                Some(alone) if driver.connection.receive_alone(buffer) => *alone = true,
+                _ => driver.connection.handle_received(buffer.split()),
+            },
         );
         if read.is_pending() {
             self.connection.park();

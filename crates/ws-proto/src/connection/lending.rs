@@ -1,10 +1,16 @@
 //! Messages that are read where they lie.
 
 use ws_deflate::Compress;
+use ws_frame::FrameHeader;
 
 use super::Connection;
+use crate::inbound::COPY_MESSAGE_MAX;
 use crate::outbound::Outbound;
+use crate::transmit::to_u64;
 use crate::{Lent, Message, MessageRef, PreparedMessage, ProtocolError, SendError, Whole};
+
+/// What is received alone is at most this long.
+const ALONE_MAX: usize = COPY_MESSAGE_MAX + FrameHeader::MAX_LEN;
 
 impl Connection {
     /// As [`poll_event`](Self::poll_event), but a message that is complete stays where it is, and [`lent`](Self::lent)
@@ -34,6 +40,30 @@ impl Connection {
     #[inline]
     pub fn lend_whole(&mut self) -> Whole {
         self.poll_whole()
+    }
+
+    /// Takes what a binding read into a buffer of its own, if it is a message in one frame, some 1 KiB at most, and nothing else,
+    /// which [`lend_whole`](Self::lend_whole) would find. The message is lent then, from memory of its own, so that to
+    /// [take](Self::take_lent) it costs no copy, and `received` is the binding's again. Otherwise nothing has happened.
+    ///
+    /// Most messages come so where peers wait for an answer.
+    #[inline]
+    pub fn receive_alone(&mut self, received: &mut [u8]) -> bool {
+        let is_for_it = received.len() <= ALONE_MAX && self.is_drained();
+        is_for_it && self.take_alone(received)
+    }
+
+    #[inline(never)]
+    fn take_alone(&mut self, received: &mut [u8]) -> bool {
+        let framing = self.outbound.framing();
+        let is_taken = !framing.tap().is_set() && self.inbound.take_alone(received);
+        if is_taken {
+            framing.transmit.expect(received.len());
+            self.received = self.received.saturating_add(to_u64(received.len()));
+            self.keepalive.heard(self.outbound.written());
+            self.keepalive.data_received();
+        }
+        is_taken
     }
 
     /// Whether received bytes wait: those of an unfinished frame, or not looked at yet.

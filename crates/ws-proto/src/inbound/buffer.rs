@@ -27,7 +27,7 @@ pub(super) struct ReceiveBuffer {
 /// Messages up to this size are copied out of the receive buffer; larger ones are split off and share it. At 125
 /// bytes a copy takes as long as a split (98 against 97 ns for a whole echo in memory) and does not pin the buffer;
 /// at 4 KiB it costs 55 ns more.
-pub(super) const COPY_MESSAGE_MAX: usize = 1024;
+pub(crate) const COPY_MESSAGE_MAX: usize = 1024;
 
 /// Capacity to read into between two frames, when it is not known what comes.
 const READ_ROOM: usize = 64 * 1024;
@@ -115,17 +115,33 @@ impl ReceiveBuffer {
         self.bytes.get(start..self.done)
     }
 
+    /// Makes a copy of `payload` all there is, consumed. It is not shared then, as nothing else is that was consumed.
+    #[inline]
+    pub(super) fn put_consumed(&mut self, payload: &[u8]) {
+        *self = Self {
+            bytes: BytesMut::from(payload),
+            done: payload.len(),
+            seen: payload.len(),
+            shared: false,
+        };
+    }
+
     /// Gives the payload that was consumed last away.
     #[inline]
     pub(super) fn take_consumed(&mut self, len: usize) -> Bytes {
         match self.consumed(len) {
-            Some(consumed) if len <= COPY_MESSAGE_MAX => Bytes::copy_from_slice(consumed),
+            Some(consumed) if len <= COPY_MESSAGE_MAX && self.shared => {
+                Bytes::copy_from_slice(consumed)
+            }
             _ => self.split_consumed(len),
         }
     }
 
     #[inline(never)]
     fn split_consumed(&mut self, len: usize) -> Bytes {
+        if !self.shared {
+            return core::mem::take(self).bytes.freeze();
+        }
         self.done = self.done.saturating_sub(len);
         self.settle();
         self.seen = self.seen.saturating_sub(len);

@@ -44,6 +44,76 @@ pub(super) fn max_len(config: &Config) -> u16 {
     u16::try_from(max_len).unwrap_or(u16::MAX)
 }
 
+/// The header of a message in one frame.
+#[derive(Clone, Copy)]
+struct Header {
+    kind: MessageKind,
+    key: Option<MaskKey>,
+    len: usize,
+    payload_len: usize,
+}
+
+/// Splits the header of the next message off what waits, if it is one for the shortest way.
+#[inline(always)]
+fn split(waiting: &mut [u8], role: Role, max_len: u16) -> Option<(Header, &mut [u8])> {
+    let waiting_len = waiting.len();
+    let [first, second, rest @ ..] = waiting else {
+        return None;
+    };
+    let kind = match *first {
+        TEXT => MessageKind::Text,
+        BINARY => MessageKind::Binary,
+        _ => return None,
+    };
+    let is_server = role == Role::Server;
+    // "The server MUST close the connection upon receiving a frame that is not masked", and "a client MUST close a
+    // connection if it detects a masked frame" (§5.1).
+    let len7 = if is_server { *second ^ MASK } else { *second };
+    let (payload_len, rest) = match len7 {
+        ..=MAX_LEN7 => (u16::from(len7), rest),
+        LEN16 => {
+            let (len, rest) = rest.split_first_chunk_mut()?;
+            match u16::from_be_bytes(*len) {
+                // This length has a shorter form.
+                0..MIN_LEN16 => return None,
+                len => (len, rest),
+            }
+        }
+        _ => return None,
+    };
+    if payload_len > max_len {
+        return None;
+    }
+    let (key, rest) = if is_server {
+        let (key, rest) = rest.split_first_chunk_mut()?;
+        (Some(MaskKey::new(*key)), rest)
+    } else {
+        (None, rest)
+    };
+    let header = Header {
+        kind,
+        key,
+        len: waiting_len.wrapping_sub(rest.len()),
+        payload_len: payload_len.into(),
+    };
+    Some((header, rest))
+}
+
+impl Header {
+    /// Unmasks the payload; `false`, and masked as it was, if it breaks a rule.
+    #[inline(always)]
+    fn open(self, payload: &mut [u8]) -> bool {
+        if let Some(key) = self.key {
+            key.apply(0, payload);
+        }
+        let is_good = self.kind != MessageKind::Text || ws_frame::str_from_utf8(payload).is_ok();
+        if !is_good && let Some(key) = self.key {
+            key.apply(0, payload);
+        }
+        is_good
+    }
+}
+
 impl Inbound {
     /// Takes the next message if it comes in one frame that is all there and not long ([`max_len`]), is not compressed and
     /// breaks no rule. Where the answer is [`Whole::Unknown`], nothing has happened.
@@ -69,63 +139,41 @@ impl Inbound {
         if self.buffer.is_empty() {
             return self.rest();
         }
-        let Some(waiting) = self.buffer.try_waiting_mut() else {
+        let (role, max_len) = (self.role, self.max_whole);
+        let waiting = self.buffer.try_waiting_mut();
+        let Some((header, payload)) = waiting.and_then(|waiting| split(waiting, role, max_len))
+        else {
             return Whole::Unknown;
         };
-        let waiting_len = waiting.len();
-        let [first, second, rest @ ..] = waiting else {
+        let Some(payload) = payload.get_mut(..header.payload_len) else {
             return Whole::Unknown;
         };
-        let kind = match *first {
-            TEXT => MessageKind::Text,
-            BINARY => MessageKind::Binary,
-            _ => return Whole::Unknown,
-        };
-        let is_server = self.role == Role::Server;
-        // "The server MUST close the connection upon receiving a frame that is not masked", and "a client MUST close a
-        // connection if it detects a masked frame" (§5.1).
-        let len7 = if is_server { *second ^ MASK } else { *second };
-        let (len, rest) = match len7 {
-            ..=MAX_LEN7 => (u16::from(len7), rest),
-            LEN16 => match rest.split_first_chunk_mut() {
-                Some((len, rest)) => match u16::from_be_bytes(*len) {
-                    // This length has a shorter form.
-                    0..MIN_LEN16 => return Whole::Unknown,
-                    len => (len, rest),
-                },
-                None => return Whole::Unknown,
-            },
-            _ => return Whole::Unknown,
-        };
-        if len > self.max_whole {
+        if !header.open(payload) {
             return Whole::Unknown;
         }
-        let (key, rest) = if is_server {
-            match rest.split_first_chunk_mut() {
-                Some((key, rest)) => (Some(MaskKey::new(*key)), rest),
-                None => return Whole::Unknown,
-            }
-        } else {
-            (None, rest)
-        };
-        let len = usize::from(len);
-        let header_len = waiting_len.wrapping_sub(rest.len());
-        let Some(payload) = rest.get_mut(..len) else {
-            return Whole::Unknown;
-        };
-        if let Some(key) = key {
-            key.apply(0, payload);
-        }
-        if kind == MessageKind::Text && ws_frame::str_from_utf8(payload).is_err() {
-            if let Some(key) = key {
-                key.apply(0, payload);
-            }
-            return Whole::Unknown;
-        }
-        self.buffer.consume(header_len.wrapping_add(len));
+        let (kind, len) = (header.kind, header.payload_len);
+        self.buffer.consume(header.len.wrapping_add(len));
         self.frames = self.frames.wrapping_add(1);
         self.complete(Current::Received { kind, len });
         Whole::Message
+    }
+
+    /// Takes a message by the same way where it is all that was `received`, and keeps a copy of it.
+    #[inline]
+    pub(crate) fn take_alone(&mut self, received: &mut [u8]) -> bool {
+        let Some((header, payload)) = split(received, self.role, self.max_whole) else {
+            return false;
+        };
+        if payload.len() != header.payload_len || !header.open(payload) {
+            return false;
+        }
+        self.buffer.put_consumed(payload);
+        self.frames = self.frames.wrapping_add(1);
+        self.complete(Current::Received {
+            kind: header.kind,
+            len: header.payload_len,
+        });
+        true
     }
 
     /// Whether the next frame begins a message in one frame whose length fits two bytes: how much of it there is in all.
