@@ -75,6 +75,22 @@ fn a_message_that_comes_alone_leaves_the_buffer_it_was_read_into() {
 }
 
 #[test]
+fn a_message_whose_beginning_was_carried_is_counted_once() {
+    // spec: M-13
+    let bytes = wire(&[Frame::text("text")]);
+    let (begun, rest) = bytes.split_at(3);
+    let mut server = Connection::server(Config::default());
+    server.handle_received(BytesMut::from(begun));
+    assert_eq!(server.poll_lent(), Ok(None));
+    let mut received = BytesMut::new();
+    server.carry_into(&mut received);
+    received.extend_from_slice(rest);
+    assert!(server.receive_alone(&mut received));
+    assert_eq!(server.take_lent(), Some(ws_proto::Message::text("text")));
+    assert_eq!(server.stats().received.bytes, bytes.len() as u64);
+}
+
+#[test]
 fn what_is_no_message_alone_is_left_to_be_handed_over() {
     // spec: M-13, G-04, U-02
     let whole = wire(&[Frame::binary("whole")]);

@@ -6,7 +6,6 @@ use ws_frame::FrameHeader;
 use super::Connection;
 use crate::inbound::COPY_MESSAGE_MAX;
 use crate::outbound::Outbound;
-use crate::transmit::to_u64;
 use crate::{Lent, Message, MessageRef, PreparedMessage, ProtocolError, SendError, Whole};
 
 /// What is received alone is at most this long.
@@ -56,10 +55,11 @@ impl Connection {
     #[inline(never)]
     fn take_alone(&mut self, received: &mut [u8]) -> bool {
         let framing = self.outbound.framing();
+        let fresh = self.inbound.fresh_of(received.len());
         let is_taken = !framing.tap().is_set() && self.inbound.take_alone(received);
         if is_taken {
             framing.transmit.expect(received.len());
-            self.received = self.received.saturating_add(to_u64(received.len()));
+            self.received = self.received.saturating_add(fresh);
             self.keepalive.heard(self.outbound.written());
             self.keepalive.data_received();
         }

@@ -223,6 +223,12 @@ impl Inbound {
         &mut self.buffer.bytes
     }
 
+    /// How many of so many bytes, of which those that wait here or were carried elsewhere are the first, nobody has looked at.
+    #[inline]
+    pub(crate) fn fresh_of(&self, len: usize) -> u64 {
+        to_u64(len.saturating_sub(self.buffer.seen))
+    }
+
     /// How many bytes have come since somebody looked.
     pub(crate) fn fresh(&self) -> u64 {
         to_u64(self.buffer.fresh())
