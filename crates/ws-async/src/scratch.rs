@@ -85,14 +85,15 @@ fn make_room(buffer: &mut BytesMut) {
 /// Memory to put replies together in, if the thread has any.
 #[inline]
 pub(crate) fn take_staging() -> Vec<u8> {
-    STAGING.take()
+    STAGING.try_with(Cell::take).unwrap_or_default()
 }
 
 /// Keeps such memory for the next who writes.
 #[inline]
 pub(crate) fn keep_staging(memory: Vec<u8>) {
     if (1..=STAGING_MAX).contains(&memory.capacity()) {
-        STAGING.set(memory);
+        // A connection that is dropped with its thread writes what it owes, and the thread keeps nothing any more.
+        _ = STAGING.try_with(|staging| staging.set(memory));
     }
 }
 

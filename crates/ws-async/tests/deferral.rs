@@ -1,6 +1,7 @@
 //! Replies to what came in one read leave in one write, and none of them is left behind: whatever a task does after it
 //! has sent, what it has sent arrives.
 
+use std::cell::Cell;
 use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -383,6 +384,35 @@ fn what_was_sent_arrives_though_the_connection_and_the_runtime_are_gone() {
             .expect("the end");
         assert_eq!(received, replies(1));
     }
+}
+
+#[test]
+fn what_was_sent_arrives_though_the_thread_is_gone() {
+    thread_local! {
+        static KEPT: Cell<Option<WebSocket<DuplexStream>>> = const { Cell::new(None) };
+    }
+    let first = Frame::text("first").bytes();
+    let [runtime, other] = runtimes();
+    let (mut peer, stream) = duplex(first.len());
+    let leaving = thread::spawn(move || {
+        // What a thread uses first it drops last.
+        KEPT.set(None);
+        let ws = runtime.block_on(async {
+            let mut ws = server(stream);
+            ws.send("first").await.expect("it fills the pipe");
+            assert!(poll_once(pin!(ws.send("last"))).await.is_none());
+            expect(&mut peer, &first).await;
+            ws
+        });
+        KEPT.set(Some(ws));
+        peer
+    });
+    let mut peer = leaving.join().expect("no panic");
+    let mut received = Vec::new();
+    other
+        .block_on(peer.read_to_end(&mut received))
+        .expect("the end");
+    assert_eq!(received, Frame::text("last").bytes());
 }
 
 #[tokio::test]
