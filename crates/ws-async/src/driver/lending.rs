@@ -112,3 +112,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncWriteExt, duplex};
+    use ws_proto::{Config, Connection};
+
+    use super::*;
+    use crate::scratch;
+
+    #[tokio::test]
+    async fn a_message_without_a_reply_leaves_the_memory_for_replies_to_the_thread() {
+        let (near, mut far) = duplex(1024);
+        let mut driver = Driver::new(Connection::server(Config::default()), near);
+        scratch::keep_staging(Vec::with_capacity(100));
+        let empty = b"\x82\x80\x37\xfa\x21\x3d";
+        far.write_all(empty).await.expect("written");
+        let is_there = poll_fn(|cx| driver.poll_lent(cx)).await;
+        assert!(is_there.expect("no failure"));
+        assert!(driver.lent_with_replies().is_some());
+        assert!(!driver.connection.unwritten().wants_memory());
+        driver.write_replies();
+        assert!(driver.connection.unwritten().wants_memory());
+        assert_eq!(scratch::take_staging().capacity(), 100);
+    }
+}

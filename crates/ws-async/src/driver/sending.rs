@@ -120,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         if has_frame_waiting {
             self.connection.let_go();
         } else {
-            self.connection.park();
+            self.park();
         }
     }
 

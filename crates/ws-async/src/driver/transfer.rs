@@ -223,8 +223,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
             },
         );
         if read.is_pending() {
-            self.connection.park();
+            self.park();
         }
         read
+    }
+
+    /// Holds on to nothing that is the thread's: the wait may be long.
+    #[inline]
+    pub(super) fn park(&mut self) {
+        self.connection.park();
+        let transmit = self.connection.unwritten();
+        if rarely(!transmit.wants_memory() && !transmit.has_remaining()) {
+            // It was lent for replies, and there were none.
+            scratch::keep_staging(transmit.reclaim());
+        }
     }
 }
