@@ -182,7 +182,7 @@ impl Inbound {
     /// Takes what a binding read into a buffer of its own.
     #[inline]
     pub(crate) fn handle_received(&mut self, received: BytesMut) {
-        if !self.is_assembled_lent() && self.buffer.is_nothing() {
+        if !self.is_lent() && self.buffer.is_nothing() {
             // Mostly: all that came before is done with, and let go.
             self.buffer.bytes = received;
             self.buffer.shared = true;
@@ -281,7 +281,9 @@ impl Inbound {
         };
         let needed = self.buffer.len().saturating_add(room);
         let capacity = self.buffer.bytes.capacity();
-        if self.buffer.shared || capacity > needed.saturating_mul(2).max(PARKED_MIN) {
+        // A message that came alone was all that its memory has room for.
+        let is_spent = capacity == 0;
+        if self.buffer.shared || is_spent || capacity > needed.saturating_mul(2).max(PARKED_MIN) {
             self.buffer.relocate(room);
         }
     }
@@ -393,6 +395,29 @@ mod tests {
             read_and_park(&mut inbound, &[7; 100]);
             assert_eq!(inbound.buffer.bytes.capacity(), capacity);
             assert_eq!(inbound.buffer.bytes.as_ptr(), address);
+        }
+    }
+
+    #[test]
+    fn a_message_that_came_alone_is_let_go_with_its_memory() {
+        let alone = |len: u8| {
+            let mut inbound = inbound();
+            assert!(inbound.take_alone(&mut [&[0x82, len][..], &vec![7; len.into()]].concat()));
+            assert_eq!(
+                inbound.lent().map(|message| message.len()),
+                Some(len.into())
+            );
+            inbound
+        };
+        for len in [0, 125] {
+            let mut inbound = alone(len);
+            inbound.handle_received(BytesMut::from(&[0x82, 0][..]));
+            assert_eq!(inbound.lent(), None, "{len}");
+
+            let mut inbound = alone(len);
+            inbound.park();
+            assert_eq!(inbound.lent(), None, "{len}");
+            assert!(!inbound.buffer.bytes.try_reclaim(1), "{len}");
         }
     }
 }

@@ -54,6 +54,15 @@ impl Inbound {
         }
     }
 
+    /// Whether a message is complete and was not taken yet.
+    #[inline]
+    pub(super) const fn is_lent(&self) -> bool {
+        matches!(
+            self.current,
+            Current::Received { .. } | Current::Assembled { .. }
+        )
+    }
+
     /// Whether the assembler holds a message that is complete, and not one in progress.
     pub(super) const fn is_assembled_lent(&self) -> bool {
         matches!(self.current, Current::Assembled { .. })
