@@ -97,6 +97,10 @@ impl Deadline {
             // If it runs out now, this task is woken.
             return Poll::Pending;
         }
+        // Even a task that has had its share of the thread, time and again before it comes to this, is to see that.
+        if self.has_passed() {
+            return Poll::Ready(());
+        }
         let (Some(next), Some(timer)) = (self.next, &mut self.timer) else {
             return Poll::Pending;
         };
@@ -184,6 +188,22 @@ mod tests {
             assert_eq!(waited, Ok(()), "{left} left");
             assert_eq!(opened.elapsed().as_secs(), 20);
         }
+    }
+
+    /// What a task does with its share of the thread may be something else each time.
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_has_passed_needs_no_time() {
+        let opened = Instant::now();
+        let mut deadline = Deadline::default();
+        deadline.set(Some(opened + Duration::from_secs(5)), opened + FIRST);
+        assert!(poll_fn(|cx| Poll::Ready(deadline.poll(cx).is_pending())).await);
+        tokio::time::advance(Duration::from_secs(6)).await;
+        SHARE.set(None);
+        let polled = poll_fn(|cx| {
+            ready!(spend(cx, 0));
+            Poll::Ready(deadline.poll(cx))
+        });
+        assert_eq!(polled.await, Poll::Ready(()));
     }
 
     /// The task that waits may be another each time.
