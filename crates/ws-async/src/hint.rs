@@ -1,6 +1,6 @@
 //! What rarely happens, told to the compiler.
 
-/// The same. What happens then is put behind everything else: each system call has emptied the instruction cache, so that
+/// Gives `condition` back, which is rarely true. What happens then is put behind everything else: each system call has emptied the instruction cache, so that
 /// a message takes as long as there are lines of code on its way.
 #[inline(always)]
 pub(crate) const fn rarely(condition: bool) -> bool {

@@ -107,15 +107,17 @@ impl Transmit {
         is_owed
     }
 
-    /// Whether there is no memory to put small frames together in: the next one allocates it.
+    /// Whether there is no memory to put small frames together in: the next one allocates it, unless it is
+    /// [lent](Self::lend_memory) before.
     #[inline]
     pub fn wants_memory(&self) -> bool {
         self.staging.capacity() == 0
     }
 
     /// Lends memory to put small frames together in, for a binding that has many connections and writes for one at a time.
-    /// What it holds is dropped; if there is memory already, nothing is done. The memory comes back from
-    /// [`advance_and_reclaim`](Self::advance_and_reclaim) or [`reclaim`](Self::reclaim).
+    /// Its contents are discarded, its capacity is used; if there is memory already, nothing is done. It comes back from
+    /// [`advance_and_reclaim`](Self::advance_and_reclaim), or from [`reclaim`](Self::reclaim), also where nothing was queued;
+    /// [`advance`](Buf::advance) frees it, and a partial write may make it a chunk of what is owed.
     #[inline]
     pub fn lend_memory(&mut self, mut memory: Vec<u8>) {
         if self.wants_memory() {

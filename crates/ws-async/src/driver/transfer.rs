@@ -180,7 +180,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
 
     /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.
     ///
-    /// Notes whether it was a message and nothing else, and has come to the connection `alone`, for whoever takes it.
+    /// Notes whether it was a message and nothing else, and has come to the connection `alone`; `None` is for whoever lends
+    /// the message, and does not take it.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,

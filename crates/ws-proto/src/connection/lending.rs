@@ -32,8 +32,8 @@ impl Connection {
         self.poll()
     }
 
-    /// Whether what comes next is a message that has arrived whole, in one frame, as most do. It is lent then, as by
-    /// [`poll_lent`](Self::poll_lent).
+    /// Whether what comes next is a message that has arrived whole, in one frame, as most do, or nothing, or something for
+    /// [`poll_lent`](Self::poll_lent). A message is lent then, as by that.
     ///
     /// A binding that asks this first has a loop of few instructions for messages that come together.
     #[inline]
@@ -41,9 +41,10 @@ impl Connection {
         self.poll_whole()
     }
 
-    /// Takes what a binding read into a buffer of its own, if it is a message in one frame, some 1 KiB at most, and nothing else,
+    /// Takes what a binding read into a buffer of its own, if it is 1038 bytes at most, a message in one frame, and nothing else,
     /// which [`lend_whole`](Self::lend_whole) would find. The message is lent then, from memory of its own, so that to
-    /// [take](Self::take_lent) it costs no copy, and `received` is the binding's again. Otherwise nothing has happened.
+    /// [take](Self::take_lent) it costs no copy, and `received`, of which the payload is unmasked, is the binding's again.
+    /// Otherwise nothing has happened.
     ///
     /// Most messages come so where peers wait for an answer.
     #[inline]

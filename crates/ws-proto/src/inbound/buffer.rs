@@ -20,7 +20,7 @@ pub(super) struct ReceiveBuffer {
     /// elsewhere ([`Inbound::carry_into`]).
     seen: usize,
     /// Whether the allocation of `bytes` may be more than its own: a binding's read buffer, or a message's, or made for a
-    /// frame that is done.
+    /// frame that is done. Where it is not and something is consumed, that is the copy of a message that came alone.
     shared: bool,
 }
 
