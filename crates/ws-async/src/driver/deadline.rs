@@ -32,9 +32,6 @@ impl<S> Driver<S> {
         if !self.deadline.is_known || self.connection.deadline_moved() {
             self.set_deadline();
         }
-        if self.deadline.will_wake(cx) {
-            return Poll::Pending;
-        }
         ready!(self.deadline.poll(cx));
         self.deadline.is_known = false;
         Poll::Ready(())
@@ -91,12 +88,17 @@ impl Deadline {
         told.will_wake(cx.waker()) && !timer.is_elapsed()
     }
 
-    #[inline(never)]
+    #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.will_wake(cx) {
             // If it runs out now, this task is woken.
             return Poll::Pending;
         }
+        self.poll_timer(cx)
+    }
+
+    #[inline(never)]
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Even a task that has had its share of the thread, time and again before it comes to this, is to see that.
         if self.has_passed() {
             return Poll::Ready(());
