@@ -63,6 +63,8 @@ pub(crate) struct Echo {
     input: Vec<u8>,
     written: usize,
     lends: bool,
+    /// What replies are put together in: a binding has it once a thread, and lends it to the connection that answers.
+    memory: Vec<u8>,
 }
 
 impl Case {
@@ -108,6 +110,7 @@ impl Case {
             input,
             written: 0,
             lends: self.lends,
+            memory: Vec::new(),
         };
         let mut sent = Vec::new();
         echo.turn_into(|chunk| sent.extend_from_slice(chunk));
@@ -189,9 +192,13 @@ impl Echo {
             let chunk = transmit.chunk();
             wire(chunk);
             let count = chunk.len();
-            transmit.advance(count);
+            let memory = transmit.advance_and_reclaim(count);
+            if memory.capacity() > 0 {
+                self.memory = memory;
+            }
             self.written += count;
         }
+        transmit.lend_memory(core::mem::take(&mut self.memory));
     }
 }
 

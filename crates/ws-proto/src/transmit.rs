@@ -232,12 +232,18 @@ impl Transmit {
     /// ([`expect`](Self::expect)).
     #[inline]
     pub(crate) fn reserve_batch(&mut self, additional: usize) {
+        let room = self.staging.capacity().wrapping_sub(self.staging.len());
+        if room < additional {
+            self.make_room(additional);
+        }
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self, additional: usize) {
         if self.staging.is_empty() {
             let steps = usize::from(core::mem::take(&mut self.expected));
-            let expected = steps.wrapping_mul(EXPECTED_STEP).max(additional);
-            if self.staging.capacity() < expected.max(1) {
-                self.stage(expected, STAGING_MIN);
-            }
+            let expected = steps.wrapping_mul(EXPECTED_STEP);
+            self.stage(expected.max(additional), STAGING_MIN);
         } else {
             self.staging.reserve(additional);
         }
