@@ -33,10 +33,19 @@ const LEN16: u8 = 126;
 /// The longest header of a payload that is [short](Framing::short), where there is no mask: FIN and the opcode, and the
 /// length.
 const SHORT_HEADER_LEN: usize = 4;
+
+/// The same with the masking key behind it.
+const MASKED_HEADER_LEN: usize = 8;
 const FIN: u8 = 0x80;
+
+/// In the second byte of a frame: a masking key follows the length.
+const MASKED: u8 = 0x80;
 
 /// A client copies and masks in steps of this size, so that masking finds the copy in the L1 cache.
 const MASK_BLOCK: usize = 4096;
+
+/// A client's payload shorter than this is copied and masked in one step.
+const MASKED_END: u16 = MASK_BLOCK as u16 + 1;
 
 /// Turns data into frames and queues them.
 #[derive(Debug)]
@@ -46,9 +55,11 @@ pub(crate) struct Framing {
     /// Compresses messages, if that was agreed.
     deflating: Option<Box<Deflating>>,
     fragment_size: usize,
-    /// A message shorter than this goes the shortest way ([`short`](Self::short)): one whose length fits two bytes, or none
-    /// where there is more to do than to write a header without a mask and the payload.
+    /// A server's message shorter than this goes the shortest way ([`short`](Self::short)): one whose length fits two bytes,
+    /// or none where there is more to do than to write a header and the payload.
     short_end: u16,
+    /// The same for a [client's message](Self::short_masked).
+    masked_end: u16,
     /// Sees every frame, those of the other direction too.
     tap: TapSlot,
     /// Where the newest data frame ends in the stream of all bytes sent.
@@ -67,6 +78,7 @@ impl Framing {
             deflating: None,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX).max(1),
             short_end: 0,
+            masked_end: 0,
             tap: TapSlot::default(),
             data_end: 0,
             frames: 0,
@@ -78,12 +90,15 @@ impl Framing {
 
     /// Says what goes the shortest way, whenever something that it depends on is set.
     fn find_short_end(&mut self) {
-        let is_plain =
-            self.role() == Role::Server && self.deflating.is_none() && !self.tap.is_set();
-        let end = self.fragment_size.saturating_add(1);
-        self.short_end = match is_plain {
-            true => u16::try_from(end).unwrap_or(u16::MAX),
+        let is_plain = self.deflating.is_none() && !self.tap.is_set();
+        let end = match is_plain {
+            true => self.fragment_size.saturating_add(1),
             false => 0,
+        };
+        let end = u16::try_from(end).unwrap_or(u16::MAX);
+        (self.short_end, self.masked_end) = match self.role() {
+            Role::Server => (end, 0),
+            Role::Client => (0, end.min(MASKED_END)),
         };
     }
 
@@ -232,12 +247,12 @@ impl Framing {
     }
 
     /// Queues a whole message by the shortest way, if it is one for that: its payload is copied. It is what
-    /// [`frame`](Self::frame) does, where there is no key, no tap and a length of up to two bytes.
+    /// [`frame`](Self::frame) does, where there is no tap and a length of up to two bytes.
     #[inline(always)]
     pub(crate) fn short(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
         let len = payload.len();
         if len >= usize::from(self.short_end) {
-            return false;
+            return self.short_masked(opcode, payload);
         }
         self.transmit
             .reserve_batch(len.wrapping_add(SHORT_HEADER_LEN));
@@ -249,10 +264,43 @@ impl Framing {
             self.transmit.copy(&[first, LEN16, high, low]);
         }
         self.transmit.copy(payload);
+        self.note_short();
+        true
+    }
+
+    /// The same for a client, which masks the copy of the payload (§5.3).
+    #[inline(never)]
+    fn short_masked(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        let len = payload.len();
+        if len >= usize::from(self.masked_end) {
+            return false;
+        }
+        let Some(key) = self.side.next_key() else {
+            return false;
+        };
+        self.transmit
+            .reserve_batch(len.wrapping_add(MASKED_HEADER_LEN));
+        let first = FIN | opcode.bits();
+        let [a, b, c, d] = key.to_bytes();
+        if len <= SMALL_MAX {
+            self.transmit.copy(&[first, MASKED | len as u8, a, b, c, d]);
+        } else {
+            let [high, low] = (len as u16).to_be_bytes();
+            self.transmit
+                .copy(&[first, MASKED | LEN16, high, low, a, b, c, d]);
+        }
+        self.transmit
+            .copy_with(payload, |copied| key.apply(0, copied));
+        self.note_short();
+        true
+    }
+
+    /// A message that is one frame has been queued.
+    #[inline(always)]
+    fn note_short(&mut self) {
         self.frames = self.frames.wrapping_add(1);
         self.messages = self.messages.wrapping_add(1);
         self.data_end = self.transmit.end();
-        true
     }
 
     /// Queues a whole message, whose payload is copied.

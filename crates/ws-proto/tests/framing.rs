@@ -1,7 +1,10 @@
 //! The frame header as the connection judges it (RFC 6455 §5.2).
 
-use ws_proto::{CloseCode, Event, HeaderError, Message, ProtocolError, SendError};
-use ws_testkit::{Alone, Frame, LengthForm, vectors};
+use ws_proto::{
+    CloseCode, Compress, Event, HeaderError, Message, MessageRef, ProtocolError, SendError,
+    TappedFrame,
+};
+use ws_testkit::{Alone, Frame, LengthForm, Prng, vectors};
 
 const KEY: [u8; 4] = vectors::KEY;
 const CLOSE_1002: &[u8] = b"\x88\x02\x03\xea";
@@ -267,4 +270,39 @@ fn after_close_nothing_can_be_sent() {
     }
     assert_eq!(close, b"\x88\x02\x03\xe8");
     assert_eq!(server.sent(), b"");
+}
+
+#[test]
+fn a_message_of_any_length_is_the_same_frame_whatever_way_it_takes() {
+    // spec: F-04, F-06, M-01
+    let traffic = |end: &Alone| end.connection.stats().sent;
+    for len in [
+        0, 1, 125, 126, 127, 4095, 4096, 4097, 8192, 8193, 65_534, 65_535, 65_536,
+    ] {
+        let payload = Prng::new(5).bytes(len);
+        let message = MessageRef::binary(&payload);
+        for masks in [false, true] {
+            let (make, frame): (fn() -> Alone, _) = match masks {
+                true => (Alone::client, Frame::binary(payload.clone()).masked(KEY)),
+                false => (Alone::server, Frame::binary(payload.clone())),
+            };
+            let mut plain = make();
+            // A tap sees each header, so there is one.
+            let mut tapped = make();
+            tapped
+                .connection
+                .set_tap(Some(Box::new(|_: &TappedFrame| {})));
+            for end in [&mut plain, &mut tapped] {
+                for _ in 0..2 {
+                    let sent = end.connection.send_ref(message, Compress::Auto);
+                    sent.expect("open");
+                    let sent = end.connection.send(message.to_message());
+                    sent.expect("open");
+                    assert!(end.sent() == frame.bytes().repeat(2), "{len}, {masks}");
+                }
+            }
+            assert_eq!(traffic(&plain), traffic(&tapped));
+            assert_eq!(traffic(&plain).messages, 4);
+        }
+    }
 }
