@@ -36,6 +36,8 @@ const SHORT_HEADER_LEN: usize = 4;
 
 /// The same with the masking key behind it.
 const MASKED_HEADER_LEN: usize = 8;
+
+/// In the first byte of a frame: it is the last of its message.
 const FIN: u8 = 0x80;
 
 /// In the second byte of a frame: a masking key follows the length.
