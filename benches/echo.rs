@@ -63,8 +63,6 @@ pub(crate) struct Echo {
     input: Vec<u8>,
     written: usize,
     lends: bool,
-    /// What replies are put together in: a binding has it once a thread, and lends it to the connection that answers.
-    memory: Vec<u8>,
 }
 
 impl Case {
@@ -110,7 +108,6 @@ impl Case {
             input,
             written: 0,
             lends: self.lends,
-            memory: Vec::new(),
         };
         let mut sent = Vec::new();
         echo.turn_into(|chunk| sent.extend_from_slice(chunk));
@@ -185,20 +182,19 @@ impl Echo {
         self.write(wire);
     }
 
-    /// Takes everything that is owed, chunk by chunk.
+    /// Takes everything that is owed, chunk by chunk, and lends the memory that it was put together in for the next, as
+    /// `ws-async` does.
     fn write(&mut self, wire: &mut impl FnMut(&[u8])) {
+        let mut memory = Vec::new();
         let transmit = self.connection.transmit();
         while transmit.has_remaining() {
             let chunk = transmit.chunk();
             wire(chunk);
             let count = chunk.len();
-            let memory = transmit.advance_and_reclaim(count);
-            if memory.capacity() > 0 {
-                self.memory = memory;
-            }
+            memory = transmit.advance_and_reclaim(count);
             self.written += count;
         }
-        transmit.lend_memory(core::mem::take(&mut self.memory));
+        transmit.lend_memory(memory);
     }
 }
 

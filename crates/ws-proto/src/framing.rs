@@ -9,6 +9,7 @@ use ws_frame::{FrameHeader, Opcode, Rsv};
 #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
 use crate::deflate::Compressor;
 use crate::deflate::Deflating;
+use crate::inbound::{LEN16, MASK, MAX_LEN7};
 use crate::side::Side;
 use crate::tap::TapSlot;
 use crate::transmit::to_u64;
@@ -24,30 +25,21 @@ pub(crate) const COPY_PAYLOAD_MAX: usize = 8 * 1024;
 /// `Config::write_buffer_limit` says.
 const SHARE_FRAME_MIN: usize = 64;
 
-/// The longest payload whose length stands in the second byte of its frame (RFC 6455 §5.2).
-const SMALL_MAX: usize = 125;
-
-/// In the place of a length: the next two bytes are the length.
-const LEN16: u8 = 126;
-
 /// The longest header of a payload that is [short](Framing::short), where there is no mask: FIN and the opcode, and the
 /// length.
 const SHORT_HEADER_LEN: usize = 4;
 
 /// The same with the masking key behind it.
-const MASKED_HEADER_LEN: usize = 8;
+const SHORT_MASKED_HEADER_LEN: usize = 8;
 
 /// In the first byte of a frame: it is the last of its message.
 const FIN: u8 = 0x80;
 
-/// In the second byte of a frame: a masking key follows the length.
-const MASKED: u8 = 0x80;
-
 /// A client copies and masks in steps of this size, so that masking finds the copy in the L1 cache.
 const MASK_BLOCK: usize = 4096;
 
-/// A client's payload shorter than this is copied and masked in one step.
-const MASKED_END: u16 = MASK_BLOCK as u16 + 1;
+/// A client's payload shorter than this is one such step.
+const ONE_BLOCK_END: u16 = MASK_BLOCK as u16 + 1;
 
 /// Turns data into frames and queues them.
 #[derive(Debug)]
@@ -57,10 +49,10 @@ pub(crate) struct Framing {
     /// Compresses messages, if that was agreed.
     deflating: Option<Box<Deflating>>,
     fragment_size: usize,
-    /// A server's message shorter than this goes the shortest way ([`short`](Self::short)): one whose length fits two bytes,
-    /// or none where there is more to do than to write a header and the payload.
+    /// A server's message shorter than this goes the shortest way ([`short`](Self::short)): 65,534 bytes at most, or none
+    /// where there is more to do than to write a header and the payload.
     short_end: u16,
-    /// The same for a [client's message](Self::short_masked).
+    /// The same for a [client's message](Self::short_masked): 4096 bytes at most.
     masked_end: u16,
     /// Sees every frame, those of the other direction too.
     tap: TapSlot,
@@ -86,12 +78,12 @@ impl Framing {
             frames: 0,
             messages: 0,
         };
-        framing.find_short_end();
+        framing.find_short_ends();
         framing
     }
 
     /// Says what goes the shortest way, whenever something that it depends on is set.
-    fn find_short_end(&mut self) {
+    fn find_short_ends(&mut self) {
         let is_plain = self.deflating.is_none() && !self.tap.is_set();
         let end = match is_plain {
             true => self.fragment_size.saturating_add(1),
@@ -100,14 +92,14 @@ impl Framing {
         let end = u16::try_from(end).unwrap_or(u16::MAX);
         (self.short_end, self.masked_end) = match self.role() {
             Role::Server => (end, 0),
-            Role::Client => (0, end.min(MASKED_END)),
+            Role::Client => (0, end.min(ONE_BLOCK_END)),
         };
     }
 
     #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
     pub(crate) fn set_compressor(&mut self, compressor: Compressor) {
         self.deflating = Some(Box::new(Deflating::new(compressor)));
-        self.find_short_end();
+        self.find_short_ends();
     }
 
     pub(crate) const fn set_vectored(&mut self, vectored: bool) {
@@ -116,7 +108,7 @@ impl Framing {
 
     pub(crate) fn set_tap(&mut self, tap: TapSlot) {
         self.tap = tap;
-        self.find_short_end();
+        self.find_short_ends();
     }
 
     pub(crate) const fn tap(&mut self) -> &mut TapSlot {
@@ -259,7 +251,7 @@ impl Framing {
         self.transmit
             .reserve_batch(len.wrapping_add(SHORT_HEADER_LEN));
         let first = FIN | opcode.bits();
-        if len <= SMALL_MAX {
+        if len <= MAX_LEN7.into() {
             self.transmit.copy(&[first, len as u8]);
         } else {
             let [high, low] = (len as u16).to_be_bytes();
@@ -281,15 +273,15 @@ impl Framing {
             return false;
         };
         self.transmit
-            .reserve_batch(len.wrapping_add(MASKED_HEADER_LEN));
+            .reserve_batch(len.wrapping_add(SHORT_MASKED_HEADER_LEN));
         let first = FIN | opcode.bits();
         let [a, b, c, d] = key.to_bytes();
-        if len <= SMALL_MAX {
-            self.transmit.copy(&[first, MASKED | len as u8, a, b, c, d]);
+        if len <= MAX_LEN7.into() {
+            self.transmit.copy(&[first, MASK | len as u8, a, b, c, d]);
         } else {
             let [high, low] = (len as u16).to_be_bytes();
             self.transmit
-                .copy(&[first, MASKED | LEN16, high, low, a, b, c, d]);
+                .copy(&[first, MASK | LEN16, high, low, a, b, c, d]);
         }
         self.transmit
             .copy_with(payload, |copied| key.apply(0, copied));

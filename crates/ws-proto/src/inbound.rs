@@ -9,6 +9,7 @@ use self::buffer::ReceiveBuffer;
 use self::frame::Frame;
 use self::inflating::Inflating;
 pub use self::whole::Whole;
+pub(crate) use self::whole::{LEN16, MASK, MAX_LEN7};
 use crate::assembler::Assembler;
 use crate::tap::TapSlot;
 use crate::{Chunk, CloseFrame, Config, MessageKind, ProtocolError, Role, Traffic};

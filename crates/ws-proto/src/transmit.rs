@@ -229,7 +229,8 @@ impl Transmit {
     }
 
     /// The same for the first of several frames that may be as long together as what was received
-    /// ([`expect`](Self::expect)).
+    /// ([`expect`](Self::expect)). Memory that was lent and has room for the first is not exchanged: it grows as it must,
+    /// and goes back as large as it has grown.
     #[inline]
     pub(crate) fn reserve_batch(&mut self, additional: usize) {
         let room = self.staging.capacity().wrapping_sub(self.staging.len());

@@ -287,7 +287,7 @@ fn a_message_of_any_length_is_the_same_frame_whatever_way_it_takes() {
                 false => (Alone::server, Frame::binary(payload.clone())),
             };
             let mut plain = make();
-            // A tap sees each header, so there is one.
+            // With a tap every frame takes the longest way.
             let mut tapped = make();
             tapped
                 .connection

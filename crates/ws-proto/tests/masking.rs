@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::{Buf, Bytes};
-use ws_proto::{CloseCode, Config, Connection, Event, MaskKey, Message, ProtocolError};
+use ws_proto::{CloseCode, Config, Connection, Event, MaskKey, MaskKeys, Message, ProtocolError};
 use ws_testkit::{Alone, CounterKeys, Frame, Prng, vectors};
 
 const KEY: [u8; 4] = vectors::KEY;
@@ -114,6 +114,10 @@ fn each_frame_has_its_own_key() {
             .connection
             .send(Message::binary(vec![0; 25]))
             .expect("open");
+        client
+            .connection
+            .send(Message::binary(vec![0; 5]))
+            .expect("open");
         client.connection.ping(b"").expect("open");
         let sent = client.sent();
         let mut rest = &sent[..];
@@ -123,7 +127,11 @@ fn each_frame_has_its_own_key() {
             rest = &after[usize::from(header[1] & 0x7f)..];
         }
     }
-    assert_eq!((frames, keys.len()), (400, 400));
+    assert_eq!((frames, keys.len()), (500, 500));
+    // Nor was any drawn and not used.
+    let mut source = CounterKeys::default();
+    let drawn = (0..frames).map(|_| source.next_key().to_bytes().to_vec());
+    assert_eq!(keys, drawn.collect());
 }
 
 #[test]

@@ -4,11 +4,15 @@ use std::cell::RefCell;
 
 use ws_proto::{MaskKey, MaskKeys};
 
-/// Keys fetched with one system call: a key takes 14 ns so, 20 ns where there are 64 of them, and never less than 13.
+/// Keys fetched with one system call. With 256 a key takes 14 ns on Zen 3, with 64 it takes 20: a call for 1 KiB takes
+/// 3.7 us, and one for 256 bytes 1.3.
 const KEYS: usize = 256;
 
 /// Gives each frame a key that nobody has seen (RFC 6455 §5.3, §10.3). There is no generator in between whose state
-/// could be guessed or forked: every key is fresh from the operating system, and is wiped when it is handed out.
+/// could be guessed: every key comes from the operating system, and is wiped when it is handed out.
+///
+/// Keys that were fetched and not handed out are in the memory of a process that forks, and so of two: only one of them
+/// may go on sending as a client.
 #[derive(Debug)]
 pub(crate) struct OsMaskKeys;
 

@@ -13,11 +13,11 @@ const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
 
 /// In the second byte: the payload is masked.
-const MASK: u8 = 0x80;
+pub(crate) const MASK: u8 = 0x80;
 /// The largest length that stands in the second byte itself.
-const MAX_LEN7: u8 = 125;
+pub(crate) const MAX_LEN7: u8 = 125;
 /// In the place of a length: the next two bytes are the length.
-const LEN16: u8 = 126;
+pub(crate) const LEN16: u8 = 126;
 /// The smallest length that stands there.
 const MIN_LEN16: u16 = 126;
 
