@@ -53,8 +53,8 @@ pub(crate) const CASES: [Case; 16] = [
     .alone(),
 ];
 
-/// A binding's read buffer, which is shared by all connections of a thread.
-const READ_BUFFER_MIN: usize = 256 * 1024;
+/// The read buffer of `ws-async`, which is shared by all connections of a thread.
+const READ_BUFFER_MIN: usize = 68 * 1024;
 
 pub(crate) struct Echo {
     connection: Connection,

@@ -81,7 +81,28 @@
 //! # }
 //! ```
 //!
+//! Messages where they lie, without an allocation or a copy for any of them, and answers from there
+//! ([`WebSocket::recv_ref`], [`WebSocket::send_ref`]):
+//!
+//! ```no_run
+//! # async fn lend(mut ws: ws_async::WebSocket<tokio::net::TcpStream>) -> Result<(), ws_async::Error> {
+//! while let Some(mut received) = ws.recv_ref().await? {
+//!     let (message, mut replies) = received.parts();
+//!     replies.send(message, ws_async::Compress::Auto)?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! One message to many connections: [`Hub`].
+//!
+//! # Replies leave together
+//!
+//! While more of what the peer sent lies in memory and waits to be received, [`send`](WebSocket::send) only queues, and
+//! [`recv`](WebSocket::recv) writes before it waits: the replies to what came in one read leave in one write, without
+//! `feed` and `flush`. What a task leaves queued when it does something else is written as soon as it has had its turn, so
+//! nothing stays behind and no timer is involved. Nothing is put off where nobody could see to it: outside of a task (the
+//! future that a runtime was told to `block_on`, `main` under `#[tokio::main]` too), and without `Config::write_timeout`.
 //!
 //! # Panics
 //!

@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// What one read takes at most: a message of 64 KiB with its header. Reads that stop short split bursts, with 4 KiB a
-/// burst of four 4 KiB messages costs 3.6 times as much; larger ones gain nothing, and would let a peer have that much
-/// more memory at once.
+/// What one read takes at most: a message of 64 KiB with its header. Reads that stop short split bursts: in a prototype
+/// with reads of 4 KiB bursts of four messages of 4 KiB cost 3.6 times what a raw echo does, and with these 1.4 times.
+/// Larger ones gain nothing, and would let a peer have that much more memory at once.
 pub(crate) const READ_MAX: usize = 64 * 1024 + 14;
 
 /// The size of a thread's read buffer: beside a read, it has room for the beginning of a frame.

@@ -192,9 +192,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
         self.send_by(move |connection| queue(connection, &message, compress))
     }
 
-    /// As [`send`](Self::send), straight from where the message lies: it is copied, and masked on the way if this is a
-    /// client, into what is written. For a large message that is owned already `send` is the better call, for a server
-    /// does not copy it.
+    /// As [`send`](Self::send), straight from where the message lies: it is copied into what is written, and masked there
+    /// if this is a client. For a large message that is owned already `send` is the better call, for a server does not copy
+    /// it.
     ///
     /// # Errors
     ///
