@@ -56,7 +56,8 @@ fn main() -> Result<()> {
     }
 
     for pattern in Pattern::ALL {
-        contest(pattern, &contenders, &arguments).print(&arguments);
+        let table = contest(pattern, &contenders, &arguments);
+        print!("{}", table.text(&arguments));
     }
 
     if arguments.wants(memory::NAME) {

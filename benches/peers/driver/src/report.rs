@@ -115,9 +115,10 @@ impl Table {
         }
     }
 
-    pub fn print(&self, arguments: &Arguments) {
+    /// Empty without a scenario. Every heading stands between empty lines.
+    pub fn text(&self, arguments: &Arguments) -> String {
         if self.scenarios.is_empty() {
-            return;
+            return String::new();
         }
         let (who, unit) = match self.pattern {
             Pattern::Echo => ("Server", "message"),
@@ -126,20 +127,24 @@ impl Table {
             Pattern::Arrivals => ("Server", "connection"),
             Pattern::Client => ("Client", "message"),
         };
-        println!(
-            "## {who} CPU time per {unit}, microseconds (ratio to the best {} of the run)",
+        let mut text = format!(
+            "\n## {who} CPU time per {unit}, microseconds (ratio to the best {} of the run)\n",
             self.reference().1,
         );
         let rounds = format!("of {} rounds of {:?}", arguments.rounds, arguments.window);
-        println!(
-            "\nMedians {rounds}, and the medians of each round's ratios:\n\n{}",
+        text += &format!(
+            "\nMedians {rounds}, and the medians of each round's ratios:\n\n{}\n",
             self.summary(Statistic::Median)
         );
-        println!("\nMinima {rounds}:\n\n{}", self.summary(Statistic::Minimum));
+        text += &format!(
+            "\nMinima {rounds}:\n\n{}\n",
+            self.summary(Statistic::Minimum)
+        );
         for row in &self.scenarios {
-            println!("\n## {} {}\n", row.name, row.description);
-            print!("{}", self.detail(row));
+            text += &format!("\n## {} {}\n\n", row.name, row.description);
+            text += &self.detail(row);
         }
+        text
     }
 
     fn summary(&self, statistic: Statistic) -> String {
@@ -277,4 +282,67 @@ fn three_figures(value: f64) -> String {
         _ => 0,
     };
     format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contender;
+    use crate::scenario;
+
+    fn arguments(words: &[&str]) -> Arguments {
+        Arguments::parse(words.iter().map(ToString::to_string)).expect("they are arguments")
+    }
+
+    /// The table of the only scenario wanted, of the contenders of these names: each with what it cost, round by round.
+    fn table(arguments: &Arguments, costs: &[(&str, &[f64])]) -> Table {
+        let scenario = scenario::ALL
+            .iter()
+            .find(|scenario| arguments.wants(scenario.name))
+            .expect("it is a scenario");
+        let known = contender::chosen(arguments);
+        let contenders: Vec<Contender> = costs
+            .iter()
+            .map(|(name, _)| {
+                let named = known.iter().find(|contender| contender.name == *name);
+                *named.unwrap_or_else(|| panic!("{name} is no contender of {}", scenario.name))
+            })
+            .collect();
+        let mut table = Table::new(scenario.pattern, &contenders);
+        for (contender, (_, costs)) in contenders.iter().zip(costs) {
+            for (round, cost) in costs.iter().enumerate() {
+                table.add(scenario, contender, round, calm(*cost));
+            }
+        }
+        table
+    }
+
+    fn calm(cost: f64) -> Cell {
+        Cell {
+            cost,
+            busy: 1.0,
+            generator_busy: 1.0,
+            reply_len: None,
+        }
+    }
+
+    #[test]
+    fn an_empty_line_stands_before_and_behind_every_heading() {
+        let arguments = arguments(&["--scenarios", "S1"]);
+        let table = table(
+            &arguments,
+            &[("fastwebsockets", &[1.0]), ("ws-async", &[2.0])],
+        );
+        // Two patterns follow one another in a report.
+        let text = table.text(&arguments).repeat(2);
+        let lines: Vec<&str> = text.lines().collect();
+        let headings: Vec<&[&str]> = lines
+            .windows(3)
+            .filter(|lines| lines[1].starts_with('#'))
+            .collect();
+        assert_eq!(headings.len(), 4, "{text}");
+        for around in headings {
+            assert!(around[0].is_empty() && around[2].is_empty(), "{around:?}");
+        }
+    }
 }
