@@ -143,6 +143,7 @@ impl Table {
         for row in &self.scenarios {
             text += &format!("\n## {} {}\n\n", row.name, row.description);
             text += &self.detail(row);
+            text += &self.to_each_peer(row);
         }
         text
     }
@@ -219,6 +220,43 @@ impl Table {
         text
     }
 
+    /// Ours beside every peer, where there is one of each.
+    fn to_each_peer(&self, row: &Row) -> String {
+        let with_rounds = |is_wanted: fn(&Contender) -> bool| -> Vec<usize> {
+            (0..self.contenders.len())
+                .filter(|column| {
+                    is_wanted(&self.contenders[*column]) && !row.cells[*column].is_empty()
+                })
+                .collect()
+        };
+        let peers = with_rounds(|contender| contender.kind == Kind::Peer);
+        let ours = with_rounds(is_ours_as_first_written);
+        if peers.is_empty() || ours.is_empty() {
+            return String::new();
+        }
+        let mut text = String::from(
+            "\nOurs to each peer: median of the rounds' ratios (minimum to maximum):\n\n| peer |",
+        );
+        for column in &ours {
+            text += &format!(" {} |", self.contenders[*column].name);
+        }
+        text += &format!("\n|---|{}\n", "---:|".repeat(ours.len()));
+        for peer in peers {
+            text += &format!("| {} |", self.contenders[peer].name);
+            for column in &ours {
+                let ratios = [Statistic::Median, Statistic::Minimum, Statistic::Maximum];
+                text += &match ratios.map(|statistic| row.paired(*column, peer, statistic)) {
+                    [Some(median), Some(min), Some(max)] => {
+                        format!(" {median:.2} ({min:.2} to {max:.2}) |")
+                    }
+                    _ => " - |".to_owned(),
+                };
+            }
+            text += "\n";
+        }
+        text
+    }
+
     /// Of a contender's cost to that of the best of a kind: of their minima; or, for the median, of what they cost in
     /// the same round, since a shared machine may be half as fast in one round as in another, but is so for both.
     fn ratio(&self, row: &Row, reference: Kind, column: usize, statistic: Statistic) -> String {
@@ -242,6 +280,16 @@ impl Table {
             Pattern::Deflated => (Kind::Peer, "peer"),
         }
     }
+}
+
+/// Ours, of each binding the loop that a user writes first. Compression and broadcasts have none: a preset or a way has to
+/// be chosen, and each of them is here.
+fn is_ours_as_first_written(contender: &Contender) -> bool {
+    contender.kind == Kind::Ours
+        && match contender.pattern {
+            Pattern::Echo | Pattern::Arrivals | Pattern::Client => contender.arguments.is_empty(),
+            Pattern::Deflated | Pattern::Broadcast => true,
+        }
 }
 
 impl Row {
@@ -343,6 +391,93 @@ mod tests {
         assert_eq!(headings.len(), 4, "{text}");
         for around in headings {
             assert!(around[0].is_empty() && around[2].is_empty(), "{around:?}");
+        }
+    }
+
+    /// What `text` says of each peer.
+    fn each_peer(text: &str) -> Vec<&str> {
+        text.lines()
+            .skip_while(|line| !line.starts_with("| peer |"))
+            .take_while(|line| line.starts_with('|'))
+            .collect()
+    }
+
+    #[test]
+    fn ours_is_compared_with_each_peer_round_by_round() {
+        let arguments = arguments(&["--scenarios", "S1"]);
+        let mut table = table(
+            &arguments,
+            &[
+                ("raw epoll, 128 KiB buffer", &[1.0, 1.0, 1.0]),
+                ("fastwebsockets", &[10.0, 20.0, 40.0]),
+                ("wtx", &[5.0, 5.0, 5.0]),
+                ("soketto", &[]),
+                ("ws-async", &[9.0, 10.0, 30.0]),
+                ("ws-async, feed", &[1.0, 1.0, 1.0]),
+                ("ws-sync, blocking threads", &[20.0, 10.0]),
+            ],
+        );
+        let mut disturbed = calm(10_000.0);
+        disturbed.generator_busy = 0.5;
+        let (scenario, sync) = (&scenario::ALL[0], table.contenders[6]);
+        table.add(scenario, &sync, 2, disturbed);
+        assert_eq!(
+            each_peer(&table.text(&arguments)),
+            [
+                "| peer | ws-async | ws-sync, blocking threads |",
+                "|---|---:|---:|",
+                "| fastwebsockets | 0.75 (0.50 to 0.90) | 1.25 (0.50 to 2.00) |",
+                "| wtx | 2.00 (1.80 to 6.00) | 3.00 (2.00 to 4.00) |",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_peer_that_shares_no_round_with_ours_has_no_ratio() {
+        let arguments = arguments(&["--scenarios", "S1"]);
+        let mut table = table(&arguments, &[("wtx", &[]), ("ws-async", &[1.0])]);
+        let wtx = table.contenders[0];
+        table.add(&scenario::ALL[0], &wtx, 1, calm(1.0));
+        let text = table.text(&arguments);
+        assert_eq!(each_peer(&text).last(), Some(&"| wtx | - |"), "{text}");
+    }
+
+    #[test]
+    fn each_preset_and_each_way_is_compared() {
+        let deflated = arguments(&["--scenarios", "S8a"]);
+        let costs: &[(&str, &[f64])] = &[
+            ("yawc", &[4.0]),
+            ("ws-async, default", &[1.0]),
+            ("ws-async, ultra, feed", &[2.0]),
+            ("ws-sync, ultra", &[3.0]),
+        ];
+        let text = table(&deflated, costs).text(&deflated);
+        assert_eq!(
+            each_peer(&text).last(),
+            Some(&"| yawc | 0.25 (0.25 to 0.25) | 0.50 (0.50 to 0.50) | 0.75 (0.75 to 0.75) |"),
+            "{text}"
+        );
+        let broadcast = arguments(&["--scenarios", "S11"]);
+        let costs: &[(&str, &[f64])] = &[
+            ("yawc, loop", &[4.0]),
+            ("ws-async, Hub", &[1.0]),
+            ("ws-async, loop", &[2.0]),
+        ];
+        let text = table(&broadcast, costs).text(&broadcast);
+        assert_eq!(
+            each_peer(&text).first(),
+            Some(&"| peer | ws-async, Hub | ws-async, loop |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn without_a_peer_nothing_is_said_of_peers() {
+        let arguments = arguments(&["--scenarios", "S1"]);
+        let floor = ("raw epoll, 128 KiB buffer", [1.0].as_slice());
+        for other in ["ws-async", "fastwebsockets"] {
+            let text = table(&arguments, &[floor, (other, &[2.0])]).text(&arguments);
+            assert!(!text.contains("each peer"), "{text}");
         }
     }
 }
