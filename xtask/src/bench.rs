@@ -54,8 +54,9 @@ pub(crate) fn main(workspace: &Workspace, arguments: &[String]) -> ExitCode {
     tally.finish()
 }
 
-/// The step of the list: every contender compiles against the libraries as they are, and clippy has nothing to say. It
-/// does not run their correctness pass, for which all of them are built with fat LTO, each by itself; that takes minutes.
+/// The step of the list: every contender compiles against the libraries as they are, clippy has nothing to say, and the
+/// driver makes right tables of made-up rounds. It does not run the contenders' correctness pass, for which all of them are
+/// built with fat LTO, each by itself; that takes minutes.
 pub(crate) fn run(workspace: &Workspace) -> Verdict {
     command::run(workspace.cargo().args([
         "clippy",
@@ -68,6 +69,15 @@ pub(crate) fn run(workspace: &Workspace) -> Verdict {
         "--",
         "-D",
         "warnings",
+    ]))?;
+    command::run(workspace.cargo().args([
+        "test",
+        "--quiet",
+        "--locked",
+        "--package",
+        "peers-driver",
+        "--manifest-path",
+        MANIFEST,
     ]))?;
     let manifests = workspace
         .files()?

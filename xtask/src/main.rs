@@ -106,7 +106,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "bench",
-        about: "what is measured side by side compiles; the measuring is `bench --peers`",
+        about: "what is measured side by side compiles, and its tables are right; the measuring is `bench --peers`",
         run: bench::run,
     },
     Step {
