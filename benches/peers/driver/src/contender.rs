@@ -302,7 +302,7 @@ pub fn chosen(arguments: &Arguments) -> Vec<Contender> {
                 })
     };
     ALL.iter()
-        .filter(|contender| contender.pattern.is_wanted(arguments))
+        .filter(|contender| contender.pattern.wanted(arguments).next().is_some())
         .filter(named)
         .copied()
         .collect()

@@ -40,6 +40,7 @@ fn main() -> Result<()> {
     server::pin_this_thread(arguments.generator_core)?;
     raise_descriptor_limit()?;
 
+    let mut left_out = Vec::new();
     contenders.retain(|contender| match verify::contender(contender, &arguments) {
         Ok(()) => true,
         Err(error) => {
@@ -47,6 +48,7 @@ fn main() -> Result<()> {
                 "{}: left out, wrong in the correctness pass: {error}",
                 contender.name
             );
+            left_out.push((*contender, error.to_string()));
             false
         }
     });
@@ -55,6 +57,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
 
+    print!("{}", report::left_out(&left_out, &arguments));
     for pattern in Pattern::ALL {
         let table = contest(pattern, &contenders, &arguments);
         print!("{}", table.text(&arguments));

@@ -282,6 +282,19 @@ impl Table {
     }
 }
 
+/// Who is in no table, and why. Empty where nobody is left out.
+pub fn left_out(contenders: &[(Contender, String)], arguments: &Arguments) -> String {
+    if contenders.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("\n## Left out, wrong in the correctness pass\n\n");
+    for (contender, why) in contenders {
+        let scenarios: Vec<&str> = contender.pattern.wanted(arguments).collect();
+        text += &format!("- {} ({}): {why}\n", contender.name, scenarios.join(", "));
+    }
+    text
+}
+
 /// Ours, of each binding the loop that a user writes first. Compression and broadcasts have none: a preset or a way has to
 /// be chosen, and each of them is here.
 fn is_ours_as_first_written(contender: &Contender) -> bool {
@@ -479,5 +492,33 @@ mod tests {
             let text = table(&arguments, &[floor, (other, &[2.0])]).text(&arguments);
             assert!(!text.contains("each peer"), "{text}");
         }
+    }
+
+    #[test]
+    fn who_is_left_out_is_named_with_its_scenarios_and_the_reason() {
+        let arguments = arguments(&["--scenarios", "S2,S8,S9"]);
+        let known = contender::chosen(&arguments);
+        let soketto = |pattern| {
+            let named = known.iter().find(|contender| {
+                contender.name.starts_with("soketto") && contender.pattern == pattern
+            });
+            *named.expect("it has both")
+        };
+        let left_out = [
+            (soketto(Pattern::Echo), "0 B: it closed".to_owned()),
+            (
+                soketto(Pattern::Deflated),
+                "compression was declined".to_owned(),
+            ),
+        ];
+        assert_eq!(
+            super::left_out(&left_out, &arguments),
+            format!(
+                "\n## Left out, wrong in the correctness pass\n\n- soketto (S2, S9): 0 B: it closed\n\
+                 - {} (S8a, S8b): compression was declined\n",
+                left_out[1].0.name
+            )
+        );
+        assert_eq!(super::left_out(&[], &arguments), "");
     }
 }

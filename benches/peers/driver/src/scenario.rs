@@ -30,11 +30,13 @@ impl Pattern {
         Self::Client,
     ];
 
-    /// Whether any scenario of this pattern is to run.
-    pub fn is_wanted(self, arguments: &Arguments) -> bool {
-        let mut timed = ALL.iter().filter(|scenario| scenario.pattern == self);
-        timed.any(|scenario| arguments.wants(scenario.name))
-            || self == Self::Echo && arguments.wants(memory::NAME)
+    /// The names of its scenarios that are to run.
+    pub fn wanted(self, arguments: &Arguments) -> impl Iterator<Item = &'static str> {
+        let timed = ALL.iter().filter(move |scenario| scenario.pattern == self);
+        timed
+            .map(|scenario| scenario.name)
+            .chain((self == Self::Echo).then_some(memory::NAME))
+            .filter(|name| arguments.wants(name))
     }
 }
 
