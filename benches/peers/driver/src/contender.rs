@@ -35,7 +35,7 @@ pub struct Contender {
 
 /// What browsers offer.
 const OFFER: &str = "permessage-deflate; client_max_window_bits";
-/// For a server that reads no message that refers to one before it, and does not say so.
+/// For a server that takes no context over, in either direction, and does not say so.
 const OFFER_WITHOUT_TAKEOVER: &str =
     "permessage-deflate; client_no_context_takeover; client_max_window_bits";
 
@@ -81,10 +81,17 @@ const ALL: &[Contender] = &[
         OFFER,
         peer("sockudo-ws, hand-batched", "peer-sockudo-ws", &["--batch"]),
     ),
-    deflating(OFFER_WITHOUT_TAKEOVER, peer("soketto", "peer-soketto", &[])),
     deflating(
         OFFER_WITHOUT_TAKEOVER,
-        peer("soketto, hand-batched", "peer-soketto", &["--batch"]),
+        peer("soketto, no takeover", "peer-soketto", &[]),
+    ),
+    deflating(
+        OFFER_WITHOUT_TAKEOVER,
+        peer(
+            "soketto, no takeover, hand-batched",
+            "peer-soketto",
+            &["--batch"],
+        ),
     ),
     deflating(OFFER, ours("ws-async, default", "peer-ours-async", &[])),
     deflating(
@@ -345,7 +352,30 @@ impl Contender {
         Ok(std::env::current_exe()?.with_file_name(self.program()))
     }
 
+    /// Whether its compressed messages may refer to those before them. True of who is not offered compression.
+    pub fn takes_context_over(&self) -> bool {
+        self.offer != Some(OFFER_WITHOUT_TAKEOVER)
+    }
+
     fn program(&self) -> String {
         [self.package, self.suffix].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_says_who_takes_no_context_over() {
+        for contender in ALL {
+            let says_so = contender.name.contains("no takeover");
+            assert_eq!(
+                contender.takes_context_over(),
+                !says_so,
+                "{}",
+                contender.name
+            );
+        }
     }
 }

@@ -131,6 +131,10 @@ impl Table {
             "\n## {who} CPU time per {unit}, microseconds (ratio to the best {} of the run)\n",
             self.reference().1,
         );
+        if self.pattern == Pattern::Deflated {
+            text += "\nThe best peer is the best of those that take the context over. The replies of those named \
+                     \"no takeover\" refer to nothing before them, and are longer.\n";
+        }
         let rounds = format!("of {} rounds of {:?}", arguments.rounds, arguments.window);
         text += &format!(
             "\nMedians {rounds}, and the medians of each round's ratios:\n\n{}\n",
@@ -258,10 +262,14 @@ impl Table {
     }
 
     /// Of a contender's cost to that of the best of a kind: of their minima; or, for the median, of what they cost in
-    /// the same round, since a shared machine may be half as fast in one round as in another, but is so for both.
+    /// the same round, since a shared machine may be half as fast in one round as in another, but is so for both. Who takes
+    /// no context over sends other bytes, and is nobody's measure.
     fn ratio(&self, row: &Row, reference: Kind, column: usize, statistic: Statistic) -> String {
         let best = (0..self.contenders.len())
-            .filter(|column| self.contenders[*column].kind == reference)
+            .filter(|column| {
+                let contender = &self.contenders[*column];
+                contender.kind == reference && contender.takes_context_over()
+            })
             .filter_map(|column| Some((column, row.cost(column, statistic)?)))
             .min_by(|(_, one), (_, other)| one.total_cmp(other));
         let ratio = best.and_then(|(best, least)| match statistic {
@@ -520,5 +528,27 @@ mod tests {
             )
         );
         assert_eq!(super::left_out(&[], &arguments), "");
+    }
+
+    #[test]
+    fn the_best_peer_takes_the_context_over() {
+        let arguments = arguments(&["--scenarios", "S8a"]);
+        let costs: &[(&str, &[f64])] = &[
+            ("yawc", &[4.0]),
+            ("sockudo-ws", &[5.0]),
+            ("soketto, no takeover", &[2.0]),
+            ("ws-async, default", &[3.0]),
+        ];
+        let text = table(&arguments, costs).text(&arguments);
+        for row in [
+            "| yawc | 4.00 (1.00) |",
+            "| soketto, no takeover | 2.00 (0.50) |",
+            "| ws-async, default | 3.00 (0.75) |",
+            "| ws-async, default | 3.00 | 3.00 | 3.00 | - | - | 0.75 | 0.75 | 1.00 | 1.00 | 0 |",
+            "| soketto, no takeover | 1.50 (1.50 to 1.50) |",
+        ] {
+            assert!(text.lines().any(|line| line == row), "{row}\n{text}");
+        }
+        assert!(text.contains("take the context over"), "{text}");
     }
 }
