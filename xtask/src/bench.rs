@@ -16,7 +16,7 @@ const FOLDER: &str = "benches/peers/";
 const LOCK: &str = "benches/peers/Cargo.lock";
 const REPORT: &str = "benches/peers/REPORT.md";
 
-/// All scenarios take a quarter of an hour at the rounds that are the default, after the builds.
+/// All scenarios take about twenty minutes at the rounds that are the default, builds included.
 const LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// The priority among real-time processes that `--fifo` asks for: above those that have none, below the kernel's own.

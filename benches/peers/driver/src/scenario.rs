@@ -1,4 +1,4 @@
-//! What is sent: the scenarios, by the names the project's performance targets use.
+//! What is sent: the scenarios, by the names that the README beside this package gives them.
 
 use crate::arguments::Arguments;
 use crate::contender::Kind;
