@@ -54,7 +54,10 @@ fn main() -> Result<()> {
     });
     if arguments.verify_only {
         println!("{} contenders treat every case correctly", contenders.len());
-        return Ok(());
+        return match left_out.len() {
+            0 => Ok(()),
+            wrong => Err(format!("{wrong} contenders do not").into()),
+        };
     }
 
     print!("{}", report::left_out(&left_out, &arguments));
