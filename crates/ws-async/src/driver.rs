@@ -238,3 +238,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::Driver;
+
+    /// Almost all that a connection holds on to while it waits: 616 bytes of it are the [`Connection`](super::Connection).
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn what_drives_a_connection_stays_small() {
+        let size = size_of::<Driver<TcpStream>>();
+        assert!(size <= 792, "{size}");
+    }
+}
