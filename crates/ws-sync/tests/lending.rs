@@ -119,3 +119,36 @@ fn a_message_is_sent_from_where_it_lies() {
     let expected = [Frame::text("kept").bytes(), Frame::binary("lent").bytes()];
     assert_eq!(ws.get_ref().0.writes, expected);
 }
+
+/// spec: PM-01
+#[cfg(feature = "deflate")]
+#[test]
+fn compressed_messages_are_lent() {
+    use std::net::{TcpListener, TcpStream};
+
+    let config = || Config::default().with_deflate(ws_sync::DeflateConfig::default());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let near = TcpStream::connect(listener.local_addr().expect("it has one")).expect("connected");
+    let (far, _) = listener.accept().expect("accepted");
+    let acceptor = ws_sync::Acceptor::new().with_config(config());
+    let connector = ws_sync::Connector::new().with_config(config());
+    let accepting = std::thread::spawn(move || acceptor.accept(far).expect("accepted"));
+    let mut client = connector
+        .handshake(near, "ws://localhost/")
+        .expect("connected");
+    let mut server = accepting.join().expect("no panic");
+    assert!(server.deflate().is_some());
+    for text in ["to be or not to be ".repeat(100), "short".to_owned()] {
+        client.send_ref(&text).expect("sent");
+        {
+            let received = server.recv_ref().expect("received");
+            let mut received = received.expect("a message");
+            let (message, mut replies) = received.parts();
+            assert_eq!(message.as_text(), Some(&*text));
+            replies.send(message, Compress::Auto).expect("queued");
+        }
+        let echo = client.recv().expect("received").expect("a message");
+        assert_eq!(echo.as_text(), Some(&*text));
+    }
+    assert!(client.stats().sent.bytes < 1000, "{:?}", client.stats());
+}
