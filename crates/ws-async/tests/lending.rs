@@ -168,6 +168,7 @@ async fn a_peer_that_does_not_read_its_replies_is_lent_nothing_more() {
 }
 
 /// spec: PM-01
+#[cfg(feature = "deflate")]
 #[tokio::test]
 async fn compressed_messages_are_lent() {
     let config = || Config::default().with_deflate(ws_async::DeflateConfig::default());
