@@ -23,9 +23,14 @@ fn builder() -> ServerBuilder {
         .route("/echo", echo)
         .route("/error", |_| async { Err("a mistake".into()) })
         .route("/panic", |_| async { panic!("a bug") })
+        .route("/greet", |session: Session| async move {
+            session.send_ref("hello, secretly").await?;
+            Ok(())
+        })
         .route("/late", |mut session: Session| async move {
             while session.recv().await?.is_some() {}
             assert!(session.send("tardy").await.is_err());
+            assert!(session.send_ref("tardy").await.is_err());
             assert!(session.feed("tardy").await.is_err());
             assert!(session.try_send("tardy").is_err());
             Ok(())
@@ -152,6 +157,8 @@ async fn payloads_are_told_when_asked_for_and_cut() {
         ws.send(vec![0, b'x', 0xff]).await.expect("sent");
         ws.recv().await.expect("received");
         ws.close(CloseCode::NORMAL, "").await.expect("closed");
+        let mut ws = open(address, "/greet").await;
+        ws.recv().await.expect("received");
         let mut ws = open(address, "/late").await;
         ws.close(CloseCode::NORMAL, "").await.expect("closed");
     })
@@ -160,6 +167,7 @@ async fn payloads_are_told_when_asked_for_and_cut() {
         r#"message direction="received" length=10 text="a\nb s""#,
         r#"message direction="sent" length=10 text="a\nb s""#,
         r#"message direction="sent" length=3 binary=\x00x\xff"#,
+        r#"message direction="sent" length=15 text="hello""#,
     ] {
         line(&told, message);
     }

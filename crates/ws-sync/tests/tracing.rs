@@ -47,9 +47,14 @@ fn a_connections_life_is_told_in_its_span() {
         .route("/echo", echo)
         .route("/error", |_| Err("a mistake".into()))
         .route("/panic", |_| panic!("a bug"))
+        .route("/greet", |session: Session| {
+            session.send_ref("hello, secretly")?;
+            Ok(())
+        })
         .route("/late", |mut session: Session| {
             while session.recv()?.is_some() {}
             assert!(session.send("tardy").is_err());
+            assert!(session.send_ref("tardy").is_err());
             assert!(session.feed("tardy").is_err());
             assert!(session.try_send("tardy").is_err());
             Ok(())
@@ -72,6 +77,7 @@ fn a_connections_life_is_told_in_its_span() {
     for path in ["/error", "/panic"] {
         assert_eq!(open(address, path).recv().expect("a clean end"), None);
     }
+    open(address, "/greet").recv().expect("received");
     let mut ws = open(address, "/late");
     ws.close(CloseCode::NORMAL, "").expect("closed");
     handle.drain(Drain::default().with_window(Duration::ZERO));
@@ -109,6 +115,7 @@ fn a_connections_life_is_told_in_its_span() {
     ] {
         assert!(line(&told, frame).starts_with("TRACE connection{id=1 "));
     }
+    line(&told, r#"message direction="sent" length=15 text="hello""#);
     // What could not be sent is not told as sent.
     for secret in ["hush", "secret", "tardy"] {
         assert!(told.iter().all(|line| !line.contains(secret)), "{told:#?}");

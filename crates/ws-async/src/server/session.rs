@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use ws_handshake::server::Request;
 use ws_proto::{
-    Agreement, CloseCode, CloseInfo, Compress, Event, Message, PreparedMessage, State, Stats,
-    Unsent,
+    Agreement, CloseCode, CloseInfo, Compress, Event, Message, MessageRef, PreparedMessage, State,
+    Stats, Unsent,
 };
 
 use super::race::{First, first};
@@ -111,6 +111,22 @@ impl Session {
         let sending = self.payloads.sending(&message);
         self.sender.send_with(message, compress).await?;
         sending.done();
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), straight from where the message lies, as [`Sender::send_ref`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Sender::send`].
+    pub async fn send_ref(&self, message: impl Into<MessageRef<'_>>) -> Result<(), Error> {
+        let message = message.into();
+        self.sender.send_ref(message).await?;
+        self.payloads.sent(message);
         Ok(())
     }
 

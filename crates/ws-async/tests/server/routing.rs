@@ -173,6 +173,28 @@ async fn a_handler_learns_who_asked_for_what() {
     server.end().await;
 }
 
+#[tokio::test]
+async fn a_handler_sends_from_where_a_message_lies() {
+    let server = Running::start(Server::builder().route("/kept", |session| async move {
+        let kept = (String::from("kept"), vec![0, 0xff]);
+        session.send_ref(&kept.0).await?;
+        session.send_ref(&kept.1).await?;
+        session.send(kept.0).await?;
+        Ok(())
+    }))
+    .await;
+    let mut ws = server.open("/kept").await;
+    for message in [
+        Message::text("kept"),
+        Message::binary(vec![0, 0xff]),
+        Message::text("kept"),
+    ] {
+        assert_eq!(ws.recv().await.expect("received"), Some(message));
+    }
+    assert_eq!(closed(ws).await.code(), CloseCode::NORMAL);
+    server.end().await;
+}
+
 /// The server ends what a handler has left open, and says why it ended.
 ///
 /// spec: CC-41

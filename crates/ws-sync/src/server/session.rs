@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use ws_handshake::server::Request;
 use ws_proto::{
-    Agreement, CloseCode, CloseInfo, Compress, Event, Message, PreparedMessage, State, Stats,
-    Unsent,
+    Agreement, CloseCode, CloseInfo, Compress, Event, Message, MessageRef, PreparedMessage, State,
+    Stats, Unsent,
 };
 
 use super::trace::Payloads;
@@ -90,6 +90,18 @@ impl Session {
         let sending = self.payloads.sending(&message);
         self.sender.send_with(message, compress)?;
         sending.done();
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), straight from where the message lies, as [`Sender::send_ref`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    pub fn send_ref<'a>(&self, message: impl Into<MessageRef<'a>>) -> Result<(), Error> {
+        let message = message.into();
+        self.sender.send_ref(message)?;
+        self.payloads.sent(message);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use ws_handshake::server::{Rejection, Request};
 use ws_proto::serving::{Drain, Drained};
-use ws_proto::{CloseInfo, Message, Stats};
+use ws_proto::{CloseInfo, Message, MessageRef, Stats};
 
 use crate::{AcceptError, Stream, WebSocket};
 
@@ -206,7 +206,7 @@ impl Payloads {
     /// Tells of a message that a handler receives.
     #[inline]
     pub(super) fn received(self, message: &Message) {
-        self.tell("received", message);
+        self.tell("received", message.into());
     }
 
     /// Keeps what there will be to tell of a message that a handler sends, once it has been sent.
@@ -222,27 +222,30 @@ impl Payloads {
         }
     }
 
+    /// Tells of a message that a handler has sent and still has.
+    #[inline]
+    pub(super) fn sent(self, message: MessageRef<'_>) {
+        self.tell("sent", message);
+    }
+
     #[cfg(feature = "tracing")]
     fn are_wanted(self) -> bool {
         self.max > 0 && tracing::enabled!(tracing::Level::TRACE)
     }
 
     #[inline]
-    fn tell(self, direction: &str, message: &Message) {
+    fn tell(self, direction: &str, message: MessageRef<'_>) {
         #[cfg(feature = "tracing")]
         if self.are_wanted() {
             let bytes = message.as_bytes();
             let seen = bytes.get(..self.max).unwrap_or(bytes);
             let length = bytes.len();
-            match message {
-                Message::Text(_) => {
-                    let text = String::from_utf8_lossy(seen);
-                    tracing::trace!(direction, length, ?text, "message");
-                }
-                Message::Binary(_) => {
-                    let binary = seen.escape_ascii();
-                    tracing::trace!(direction, length, %binary, "message");
-                }
+            if message.is_text() {
+                let text = String::from_utf8_lossy(seen);
+                tracing::trace!(direction, length, ?text, "message");
+            } else {
+                let binary = seen.escape_ascii();
+                tracing::trace!(direction, length, %binary, "message");
             }
         }
         #[cfg(not(feature = "tracing"))]
@@ -265,7 +268,7 @@ impl Sending {
     pub(super) fn done(self) {
         #[cfg(feature = "tracing")]
         if let Some((payloads, message)) = self.to_tell {
-            payloads.tell("sent", &message);
+            payloads.sent((&message).into());
         }
     }
 }

@@ -156,6 +156,27 @@ fn a_handler_learns_who_asked_for_what() {
     server.end();
 }
 
+#[test]
+fn a_handler_sends_from_where_a_message_lies() {
+    let server = Running::start(Server::builder().route("/kept", |session| {
+        let kept = (String::from("kept"), vec![0, 0xff]);
+        session.send_ref(&kept.0)?;
+        session.send_ref(&kept.1)?;
+        session.send(kept.0)?;
+        Ok(())
+    }));
+    let mut ws = server.open("/kept");
+    for message in [
+        Message::text("kept"),
+        Message::binary(vec![0, 0xff]),
+        Message::text("kept"),
+    ] {
+        assert_eq!(ws.recv().expect("received"), Some(message));
+    }
+    assert_eq!(closed(ws).code(), CloseCode::NORMAL);
+    server.end();
+}
+
 /// The server ends what a handler has left open, and says why it ended.
 ///
 /// spec: CC-41
