@@ -129,6 +129,9 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// It waits until there is room for a reply, for what is sent through [`Received::parts`] is queued at once.
     ///
+    /// There is no such call once the connection is [split](Self::split): a [`Receiver`] gives away messages that are
+    /// owned, and says why.
+    ///
     /// # Errors
     ///
     /// As [`recv`](Self::recv).

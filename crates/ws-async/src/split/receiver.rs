@@ -21,6 +21,10 @@ use crate::streaming::sealed::Receiving;
 /// Replies may be sent by other tasks: after a message, these get to run once before a frame is looked at that ends the
 /// connection (a Close, or a breach of the protocol), because nothing can be sent after it.
 ///
+/// Its messages are owned, and there is no [`recv_ref`](crate::WebSocket::recv_ref): the halves share the connection behind
+/// a lock that is held for a moment at a time, and a message that is lent lies in the connection. Every [`Sender`] would
+/// have to wait until it is dropped, and one in the same task would wait for ever.
+///
 /// When it is dropped, messages that still arrive are read and discarded by whichever [`Sender`] waits.
 pub struct Receiver {
     pub(super) shared: Arc<Shared>,

@@ -23,6 +23,10 @@ use crate::timed::SHORTEST_WAIT;
 /// before it receives again, and from no other. (`ws-async` lets other tasks run once before it looks; threads know
 /// nothing of the kind.)
 ///
+/// Its messages are owned, and there is no [`recv_ref`](crate::WebSocket::recv_ref): the halves share the connection behind
+/// a lock that is held for a moment at a time, and a message that is lent lies in the connection. Every [`Sender`] would
+/// have to wait until it is dropped, and one in the same thread would wait for ever.
+///
 /// When it is dropped, messages that still arrive are read and discarded by whichever [`Sender`] is at work.
 pub struct Receiver {
     pub(super) shared: Arc<Shared>,
