@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::yield_now;
 use ws_async::{Config, Error, WebSocket};
-use ws_testkit::{Frame, vectors};
+use ws_testkit::{Frame, resident_memory, vectors};
 
 /// The first ones of these echo a long message too, and the others fill the holes that leaves.
 const WARM_UP: usize = 100;
@@ -20,13 +20,6 @@ const CONNECTIONS: usize = 300;
 /// What is promised for each connection, in bytes, beside what the kernel has. Measured: 1,815, and 1,802 optimized; a long
 /// message leaves nothing behind.
 const MAX_BYTES: usize = 2048;
-
-/// The resident memory of this process, in bytes. Pages are taken for the smallest there are.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("it can be read");
-    let pages = statm.split_whitespace().nth(1).expect("the second field");
-    pages.parse::<usize>().expect("a number") * 4096
-}
 
 async fn echo(stream: TcpStream) -> Result<(), Error> {
     let mut ws = WebSocket::server(stream, Config::default(), BytesMut::new());
@@ -110,19 +103,19 @@ async fn an_idle_connection_costs_2_kib_at_most() {
             clients.exchange_long(number).await;
         }
     }
-    let before = resident();
+    let before = resident_memory();
     for _ in 0..CONNECTIONS {
         clients.open().await;
     }
-    let fresh = resident().saturating_sub(before);
+    let fresh = resident_memory().saturating_sub(before);
 
     // The room that a long message takes on its way stays with the process, once.
     clients.exchange_long(WITH_LONG).await;
-    let before = resident();
+    let before = resident_memory();
     for number in WARM_UP..WARM_UP + CONNECTIONS {
         clients.exchange_long(number).await;
     }
-    let used = fresh + resident().saturating_sub(before);
+    let used = fresh + resident_memory().saturating_sub(before);
 
     let [fresh, used] = [fresh, used].map(|bytes| bytes / CONNECTIONS);
     println!("bytes for each connection: {fresh}, and {used} after a long message");

@@ -10,7 +10,7 @@ use std::task::Poll;
 use bytes::BytesMut;
 use tokio::net::{TcpListener, TcpStream};
 use ws_async::{Config, WebSocket};
-use ws_testkit::{Frame, vectors};
+use ws_testkit::{Frame, resident_memory, vectors};
 
 /// Connections before and between the two looks at the memory.
 const WARM_UP: usize = 10;
@@ -21,13 +21,6 @@ const MAX_BYTES: usize = 16 * 1024;
 
 /// Payload lengths: the second one takes most of the thread's read buffer.
 const LENGTHS: [usize; 2] = [65_536, 150_000];
-
-/// The resident memory of this process, in bytes. Pages are taken for the smallest there are.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("it can be read");
-    let pages = statm.split_whitespace().nth(1).expect("the second field");
-    pages.parse::<usize>().expect("a number") * 4096
-}
 
 struct Connection {
     _client: net::TcpStream,
@@ -95,10 +88,10 @@ async fn a_waiting_connection_holds_no_buffer() {
     for _ in 0..WARM_UP {
         connections.push(open(&listener, &messages).await);
     }
-    let before = resident();
+    let before = resident_memory();
     for _ in 0..CONNECTIONS {
         connections.push(open(&listener, &messages).await);
     }
-    let each = resident().saturating_sub(before) / CONNECTIONS;
+    let each = resident_memory().saturating_sub(before) / CONNECTIONS;
     assert!(each <= MAX_BYTES, "{each} bytes for each connection");
 }

@@ -8,7 +8,7 @@ use bytes::Buf;
 use ws_deflate::{ClientWindow, Compressor, Deflate, Offer, Piece};
 use ws_proto::{Agreement, Compress, Config, Connection, DeflateConfig, Message};
 use ws_testkit::blocks::stored;
-use ws_testkit::{Frame, Prng, vectors};
+use ws_testkit::{Frame, Prng, resident_memory, vectors};
 
 /// The more there are the less it matters what was given back in the beginning.
 const MANY: usize = 1000;
@@ -18,13 +18,6 @@ const SOME: usize = 250;
 const FIRST: usize = 20;
 /// Configurations whose connections have all ended.
 const ENDED: usize = 20;
-
-/// The resident memory of this process, in bytes. Pages are taken for the smallest there are.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("it can be read");
-    let pages = statm.split_whitespace().nth(1).expect("the second field");
-    pages.parse::<usize>().expect("a number") * 4096
-}
 
 /// A preset, and what it agrees on with a client that offers what browsers do.
 struct Case {
@@ -84,11 +77,11 @@ impl Case {
             }
             connections.push(server);
             if at + 1 == FIRST {
-                before = resident();
+                before = resident_memory();
             }
         }
         // The vector's own pages are among what was taken.
-        (resident().saturating_sub(before) / count).saturating_sub(size_of::<Connection>())
+        (resident_memory().saturating_sub(before) / count).saturating_sub(size_of::<Connection>())
     }
 
     /// Bytes that are kept of one connection that was used and has ended.
@@ -101,10 +94,10 @@ impl Case {
             full(&mut self.server(&deflate));
             ended.push(deflate);
             if at == 0 {
-                before = resident();
+                before = resident_memory();
             }
         }
-        resident().saturating_sub(before) / ENDED
+        resident_memory().saturating_sub(before) / ENDED
     }
 
     /// So many bytes of JSON each way.

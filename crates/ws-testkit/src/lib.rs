@@ -14,6 +14,7 @@
 //! - [`assert_agrees`]: a connection against the oracle, however the bytes are cut.
 //! - [`Events`]: what is told through `tracing`, as lines.
 //! - [`Prng`]: a small seeded generator; a test that fails prints its seed.
+//! - `resident_memory`, on Linux: what the process of the test holds on to.
 //!
 //! It never opens a socket. It reads no clock but tokio's, which tests pause, except to end a blocking read that would
 //! wait for ever.
@@ -33,6 +34,8 @@ pub mod network;
 pub mod oracle;
 mod pair;
 mod prng;
+#[cfg(target_os = "linux")]
+mod resident;
 mod split;
 pub mod vectors;
 
@@ -44,4 +47,6 @@ pub use frame::{Frame, LengthForm};
 pub use keys::{CounterKeys, FixedKey};
 pub use pair::{Delivery, End, Pair};
 pub use prng::Prng;
+#[cfg(target_os = "linux")]
+pub use resident::resident_memory;
 pub use split::{Piece, assert_agrees};

@@ -41,8 +41,8 @@ impl Connection {
         len <= COPY_PAYLOAD_MAX
     }
 
-    /// Queues a message from where it lies. It is copied into the write buffer, where a client masks it block by block, or, where it
-    /// is longer than `Config::fragment_size` or others wait before it, to wait with them. Otherwise as
+    /// Queues a message from where it lies. It is copied into the write buffer, where a client masks it block by block, or,
+    /// where it is longer than `Config::fragment_size` or others wait before it, to wait with them. Otherwise as
     /// [`send_with`](Self::send_with), and with the same bytes on the wire: for a large message that is owned already,
     /// which a server does not copy, that is the better call.
     ///
