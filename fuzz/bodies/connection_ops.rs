@@ -12,7 +12,7 @@ use ws_proto::{
     PreparedMessage, SendError, State,
 };
 use ws_testkit::oracle::{self, Outcome, Receiver};
-use ws_testkit::{Alone, FixedKey, vectors};
+use ws_testkit::{Alone, FixedKey, receive_in_place, vectors};
 
 const HIGH: usize = 600;
 const LIMIT: usize = 2000;
@@ -201,7 +201,7 @@ impl End {
         self.received += fresh.len();
         let connection = &mut self.end.connection;
         match delivery {
-            0 => connection.receive_buffer().extend_from_slice(fresh),
+            0 => receive_in_place(connection, fresh),
             _ => connection.handle_received(BytesMut::from(fresh)),
         }
         match delivery {

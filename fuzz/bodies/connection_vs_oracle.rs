@@ -22,9 +22,11 @@ pub(crate) fn run(data: &[u8]) {
         },
     };
     let delivery = match flags & 12 {
+        0 if flags & 128 != 0 => Delivery::PayloadBuffer,
         0 => Delivery::ReceiveBuffer,
         4 if flags & 128 != 0 => Delivery::Alone,
         4 => Delivery::Handed,
+        8 if flags & 128 != 0 => Delivery::TakenPayload,
         8 => Delivery::Scratch,
         _ => Delivery::Carried,
     };

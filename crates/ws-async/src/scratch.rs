@@ -98,10 +98,11 @@ pub(crate) fn keep_staging(memory: Vec<u8>) {
 }
 
 /// Reads once into the spare capacity of `buffer`, `limit` bytes at most. `Ok(0)` is the end of the stream.
+#[inline(never)]
 pub(crate) fn poll_read<S: AsyncRead + Unpin>(
     stream: &mut S,
     cx: &mut Context<'_>,
-    buffer: &mut BytesMut,
+    buffer: &mut impl BufMut,
     limit: usize,
 ) -> Poll<io::Result<usize>> {
     // The future holds nothing but its arguments, so polling it once and dropping it is one `poll_read`.

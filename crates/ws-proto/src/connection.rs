@@ -4,9 +4,10 @@ mod lending;
 mod sending;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use ws_frame::{CloseCode, ClosePayload};
 
 #[cfg(any(feature = "deflate", feature = "deflate-miniz"))]
@@ -139,11 +140,33 @@ impl Connection {
         self.inbound.receive_buffer()
     }
 
-    /// Whether a large frame is half there, so that reading straight into [`receive_buffer`](Self::receive_buffer)
-    /// saves a copy. Otherwise reading into a buffer shared by many connections saves memory.
+    /// The memory of the large frame whose payload arrives, to append received bytes to: nothing is copied then, and nothing
+    /// need be initialized to be read into. It has spare capacity for what the frame still lacks and the next header, as far
+    /// as the peer has earned it: its capacity is at most 16 KiB, or four times what has arrived. What lies in it is to stay.
+    ///
+    /// `None` unless the connection [prefers](Self::prefers_payload_buffer) that.
+    pub fn payload_buffer(&mut self) -> Option<&mut Vec<u8>> {
+        self.inbound.payload_buffer()
+    }
+
+    /// The same, taken out, for a thread that reads while others use the connection. Until it is
+    /// [given back](Self::restore_payload_buffer), [`poll_event`](Self::poll_event) gives nothing that the peer said, and
+    /// nothing else is to be handed over.
+    pub fn take_payload_buffer(&mut self) -> Option<Vec<u8>> {
+        self.inbound.take_payload()
+    }
+
+    /// Gives back what was [taken out](Self::take_payload_buffer), also if nothing was read, and also if the connection has
+    /// failed meanwhile: it counts, and is thrown away.
+    pub fn restore_payload_buffer(&mut self, payload: Vec<u8>) {
+        self.inbound.restore_payload(payload);
+    }
+
+    /// Whether a large frame is half there, so that reading straight into its [memory](Self::payload_buffer) saves a copy.
+    /// Otherwise reading into a buffer shared by many connections saves memory.
     #[inline]
-    pub fn prefers_receive_buffer(&self) -> bool {
-        self.inbound.prefers_receive_buffer()
+    pub fn prefers_payload_buffer(&self) -> bool {
+        self.inbound.prefers_payload_buffer()
     }
 
     /// Lets go of buffers given to [`handle_received`](Self::handle_received) and of memory that messages share, by
@@ -157,9 +180,13 @@ impl Connection {
     /// Moves the received bytes that wait to the end of `buffer`. What is then read behind them lies in one piece with
     /// them, and [`handle_received`](Self::handle_received) takes all of it without a copy; give them back also if
     /// nothing was read. After [`poll_event`](Self::poll_event) has given `Ok(None)`, and unless the connection
-    /// [prefers its own buffer](Self::prefers_receive_buffer), these are less than 4 KiB.
+    /// [prefers that of a large frame](Self::prefers_payload_buffer), these are less than 4 KiB.
+    ///
+    /// # Panics
+    ///
+    /// If `buffer` neither has room for them nor grows.
     #[inline]
-    pub fn carry_into(&mut self, buffer: &mut BytesMut) {
+    pub fn carry_into(&mut self, buffer: &mut impl BufMut) {
         self.inbound.carry_into(buffer);
     }
 
@@ -489,10 +516,7 @@ impl Connection {
     fn poll_whole(&mut self) -> Whole {
         // Only bytes are a sign of life, and the binding may have put them straight into the receive buffer.
         let fresh = self.inbound.see();
-        if fresh > 0 {
-            self.received = self.received.saturating_add(fresh);
-            self.keepalive.heard(self.outbound.written());
-        }
+        self.note_received(fresh);
         if self.overdue {
             return Whole::Unknown;
         }
@@ -506,6 +530,8 @@ impl Connection {
     /// What the peer said next, by way of every rule there is.
     #[inline(never)]
     fn poll_any(&mut self) -> Result<Option<Lent>, ProtocolError> {
+        let fresh = self.inbound.see_large();
+        self.note_received(fresh);
         let received = match self.failure {
             Some(error) if self.overdue => Err(error),
             _ => self.inbound.poll(self.outbound.framing().tap()),
@@ -520,6 +546,14 @@ impl Connection {
             }
             Ok(None) => Ok(None),
             Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    #[inline]
+    fn note_received(&mut self, fresh: u64) {
+        if fresh > 0 {
+            self.received = self.received.saturating_add(fresh);
+            self.keepalive.heard(self.outbound.written());
         }
     }
 

@@ -159,6 +159,10 @@ impl Inbound {
     /// The next thing that the peer said; `None` when that takes more bytes.
     pub(crate) fn poll(&mut self, tap: &mut TapSlot) -> Result<Option<Received>, ProtocolError> {
         self.let_go();
+        if self.buffer.is_taken() {
+            // Whatever has come belongs to it.
+            return Ok(None);
+        }
         while self.is_open() {
             if self.assembler.is_streaming()
                 && let Some(received) = self.begin_streaming()?
@@ -233,7 +237,7 @@ impl Inbound {
     fn drain(&mut self) {
         let len = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
         self.drained = self.drained.saturating_add(len);
-        self.buffer.clear();
+        self.buffer.discard();
     }
 }
 

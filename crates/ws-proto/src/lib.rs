@@ -16,9 +16,10 @@
 //! 3. When [`Connection::wants_shutdown`] says so, shut the write side of the transport down.
 //! 4. Stop when [`Connection::is_finished`].
 //! 5. Ask [`Connection::poll_timeout`] how long to wait at most (a binding that keeps a timer asks when
-//!    [`Connection::deadline_moved`]), then read: either straight into
-//!    [`Connection::receive_buffer`], or elsewhere and hand it over with [`Connection::handle_received`]. At the end
-//!    of the stream call [`Connection::handle_eof`]; at the deadline call [`Connection::handle_timeout`]. Start again.
+//!    [`Connection::deadline_moved`]), then read: to the end of [`Connection::payload_buffer`] if there is one, for a large
+//!    frame arrives; else elsewhere, and hand it over with [`Connection::handle_received`]; or always to the end of
+//!    [`Connection::receive_buffer`]. At the end of the stream call [`Connection::handle_eof`]; at the deadline call
+//!    [`Connection::handle_timeout`]. Start again.
 //!
 //! ```
 //! use ws_proto::{CloseCode, Config, Connection, Event, Message};

@@ -210,7 +210,7 @@ fn whatever_looks_at_received_bytes_or_moves_them_lets_the_message_go() {
             assert_eq!(server.buffered(), rest, "{name}");
             assert!(server.has_frame_waiting());
             assert!(!server.is_about_to_end());
-            assert!(!server.prefers_receive_buffer());
+            assert!(!server.prefers_payload_buffer());
             way(&mut server);
             assert_eq!(server.lent(), None, "{name}");
             assert_eq!(server.lent_with_replies().map(|(message, _)| message), None);

@@ -86,13 +86,166 @@ fn the_last_read_of_a_large_frame_has_room_and_no_more() {
     for piece in most.chunks(64 * KIB) {
         assert_eq!(server.receive(piece), []);
     }
-    assert!(server.connection.prefers_receive_buffer());
+    assert!(server.connection.prefers_payload_buffer());
     let buffer = server.connection.receive_buffer();
     let spare = buffer.capacity() - buffer.len();
     assert!(spare >= 100 * KIB + 14, "the rest and the next header fit");
     assert!(buffer.capacity() <= 2 * len);
     assert_eq!(server.receive(last).len(), 1);
-    assert!(!server.connection.prefers_receive_buffer());
+    assert!(!server.connection.prefers_payload_buffer());
+}
+
+/// Reads `bytes` as a binding does, some at a time, and gives the capacities of the memory they were read into, and where it
+/// is.
+fn read_in_place(server: &mut Alone, mut bytes: &[u8], most: usize) -> (Vec<usize>, *const u8) {
+    let mut capacities = Vec::new();
+    let mut place = std::ptr::null();
+    while !bytes.is_empty() {
+        server.connection.park();
+        let payload = server.connection.payload_buffer().expect("a large frame");
+        let room = payload.capacity() - payload.len();
+        assert!(room > 0, "to read into");
+        let (part, rest) = bytes.split_at(room.min(most).min(bytes.len()));
+        payload.extend_from_slice(part);
+        capacities.push(payload.capacity());
+        place = payload.as_ptr();
+        bytes = rest;
+        if !bytes.is_empty() {
+            assert_eq!(server.events(), []);
+        }
+    }
+    (capacities, place)
+}
+
+#[test]
+fn a_large_frame_is_read_to_where_its_message_lies() {
+    // spec: S-02
+    for len in [20_000, 64 * KIB, MIB, 4 * MIB + 1] {
+        let frame = Frame::binary(vec![1; len]).masked(KEY).bytes();
+        let end = Frame::ping("").masked(KEY).bytes();
+        for most in [1000, 10_000, 70_000, usize::MAX] {
+            let mut server = Alone::server();
+            // The header, in a buffer of the binding's.
+            let (head, rest) = frame.split_at(14);
+            assert_eq!(server.receive_handed(head), []);
+            let (capacities, place) = read_in_place(&mut server, rest, most);
+            let needed = len + 14;
+            let first = capacities[0];
+            assert_eq!(first, (16 * KIB).min(needed), "what costs the peer nothing");
+            for pair in capacities.windows(2) {
+                // It grows seldom, for that may copy all of it.
+                assert!(pair[1] == pair[0] || pair[1] >= 2 * pair[0] || pair[1] == needed);
+            }
+            assert!(capacities.iter().all(|capacity| *capacity <= needed));
+            // Small reads leave room for the next header to the end.
+            assert!(most > 10_000 || capacities.ends_with(&[needed]));
+            assert!(
+                server.connection.payload_buffer().is_none(),
+                "it is all there"
+            );
+            let events = server.events();
+            let [Event::Message(message)] = &events[..] else {
+                panic!("a message of {len} in reads of {most}");
+            };
+            assert_eq!(message.as_bytes().as_ptr(), place, "not copied");
+            assert!(message.as_bytes() == vec![1; len]);
+            assert!(server.connection.payload_buffer().is_none());
+            let received = server.connection.stats().received.bytes;
+            assert_eq!(received, frame.len() as u64);
+            assert_eq!(server.receive_handed(&end).len(), 1);
+        }
+    }
+}
+
+/// A server that has been sent this much of a text of 20,000 bytes, and its payload so far.
+fn taken(arrived: usize) -> (Alone, Vec<u8>) {
+    let mut server = Alone::server();
+    let frame = Frame::text(vec![b'a'; 20_000]).masked(KEY).bytes();
+    assert_eq!(server.receive_handed(&frame[..8 + arrived]), []);
+    let payload = server.connection.take_payload_buffer();
+    (server, payload.expect("a large frame"))
+}
+
+/// So much of its masked payload, from here on.
+fn masked(from: usize, len: usize) -> Vec<u8> {
+    (from..from + len)
+        .map(|index| b'a' ^ KEY[index % 4])
+        .collect()
+}
+
+#[test]
+fn while_a_payload_is_out_it_counts_and_nothing_comes_of_it() {
+    let (mut server, mut payload) = taken(5000);
+    server.connection.park();
+    assert_eq!(server.events(), []);
+    assert_eq!(server.connection.buffered(), 5000);
+    assert!(server.connection.has_input() && !server.connection.has_frame_waiting());
+    assert!(!server.connection.is_about_to_end());
+    assert!(server.connection.payload_buffer().is_none());
+    assert_eq!(server.connection.stats().received.bytes, 5008);
+    server
+        .connection
+        .send(Message::text("meanwhile"))
+        .expect("open");
+
+    payload.extend_from_slice(&masked(5000, 15_000));
+    let place = payload.as_ptr();
+    server.connection.restore_payload_buffer(payload);
+    let events = server.events();
+    let [Event::Message(message)] = &events[..] else {
+        panic!("a message");
+    };
+    assert!(message.as_bytes() == vec![b'a'; 20_000]);
+    assert_eq!(message.as_bytes().as_ptr(), place, "not copied");
+    assert_eq!(server.connection.stats().received.bytes, 20_008);
+}
+
+#[test]
+fn a_message_is_asked_for_in_pieces_while_its_payload_is_out() {
+    for rest in [0, 5000, 15_000] {
+        let (mut server, mut payload) = taken(5000);
+        server.connection.stream_message(u64::MAX);
+        assert_eq!(server.events(), []);
+        payload.extend_from_slice(&masked(5000, rest));
+        server.connection.restore_payload_buffer(payload);
+        let mut events = server.events();
+        events.extend(server.receive_handed(&masked(5000 + rest, 15_000 - rest)));
+        let mut text = String::new();
+        for event in &events {
+            let Event::Chunk(chunk) = event else {
+                panic!("{event:?}");
+            };
+            text.push_str(chunk.as_text().expect("text"));
+        }
+        assert!(text == "a".repeat(20_000), "{rest}");
+        let last = matches!(events.last(), Some(Event::Chunk(chunk)) if chunk.last);
+        assert!(last);
+    }
+}
+
+#[test]
+fn a_payload_that_comes_back_too_late_counts_and_is_thrown_away() {
+    let (mut server, mut payload) = taken(5000);
+    server.connection.abort();
+    server.events();
+    assert!(server.connection.take_payload_buffer().is_none());
+    payload.extend_from_slice(&masked(5000, 1000));
+    server.connection.restore_payload_buffer(payload);
+    assert_eq!(server.events(), []);
+    assert_eq!(server.connection.buffered(), 0);
+    assert_eq!(server.connection.stats().received.bytes, 6008);
+    assert!(server.connection.take_payload_buffer().is_none());
+    // What comes now counts too.
+    assert_eq!(server.receive_handed(&[0; 10]), []);
+    assert_eq!(server.connection.stats().received.bytes, 6018);
+}
+
+#[test]
+fn memory_that_somebody_took_away_is_replaced() {
+    let (mut server, _) = taken(0);
+    server.connection.restore_payload_buffer(Vec::new());
+    let payload = server.connection.payload_buffer().expect("a large frame");
+    assert_eq!(payload.capacity(), 16 * KIB);
 }
 
 #[test]
@@ -108,19 +261,29 @@ fn only_a_large_message_in_one_frame_is_read_in_place() {
     ] {
         let mut server = Alone::server();
         assert_eq!(server.receive(&bytes), []);
-        assert_eq!(server.connection.prefers_receive_buffer(), in_place);
+        assert_eq!(server.connection.prefers_payload_buffer(), in_place);
+        assert_eq!(server.connection.payload_buffer().is_some(), in_place);
     }
     // What came in a buffer of the binding's is copied out of it before more is read.
-    let mut read_buffer = BytesMut::with_capacity(64 * KIB);
-    read_buffer.extend_from_slice(&header(Frame::binary(""), 100_000));
-    read_buffer.extend_from_slice(&[0; 10]);
-    let mut server = Alone::server();
-    server.connection.handle_received(read_buffer.split());
-    assert_eq!(server.connection.poll_event(), Ok(None));
-    assert!(server.connection.prefers_receive_buffer());
-    assert_eq!(server.connection.receive_buffer().len(), 10);
-    assert!(read_buffer.try_reclaim(64 * KIB));
-    assert_eq!(server.receive(&[0; 100_000 - 10]).len(), 1);
+    for payload_buffer in [false, true] {
+        let mut read_buffer = BytesMut::with_capacity(64 * KIB);
+        read_buffer.extend_from_slice(&header(Frame::binary(""), 100_000));
+        read_buffer.extend_from_slice(&[0; 10]);
+        let mut server = Alone::server();
+        server.connection.handle_received(read_buffer.split());
+        assert_eq!(server.connection.poll_event(), Ok(None));
+        assert!(server.connection.prefers_payload_buffer());
+        let waiting = match payload_buffer {
+            true => server
+                .connection
+                .payload_buffer()
+                .map(|payload| payload.len()),
+            false => Some(server.connection.receive_buffer().len()),
+        };
+        assert_eq!(waiting, Some(10));
+        assert!(read_buffer.try_reclaim(64 * KIB));
+        assert_eq!(server.receive(&[0; 100_000 - 10]).len(), 1);
+    }
 }
 
 #[test]
@@ -314,7 +477,7 @@ fn what_is_carried_is_little() {
             for cut in (0..bytes.len()).step_by(997) {
                 let mut server = Alone::server();
                 assert_eq!(server.receive_handed(&bytes[..cut]), []);
-                if !server.connection.prefers_receive_buffer() {
+                if !server.connection.prefers_payload_buffer() {
                     let mut carried = BytesMut::new();
                     server.connection.carry_into(&mut carried);
                     assert!(carried.len() < 4 * KIB, "{} of {len}", carried.len());

@@ -53,7 +53,7 @@ proptest! {
         server in config(),
         writes in chunks(),
         reads in chunks(),
-        delivery in select(vec![Delivery::ReceiveBuffer, Delivery::Handed, Delivery::Scratch, Delivery::Carried, Delivery::Alone]),
+        delivery in select(&Delivery::ALL),
         to_server in messages(),
         to_client in messages(),
         client_closes in any::<bool>(),

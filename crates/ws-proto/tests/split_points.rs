@@ -5,17 +5,9 @@ use proptest::sample::select;
 use ws_testkit::oracle::Receiver;
 use ws_testkit::{Delivery, Frame, LengthForm, Piece, assert_agrees, vectors};
 
-const DELIVERIES: [Delivery; 5] = [
-    Delivery::ReceiveBuffer,
-    Delivery::Handed,
-    Delivery::Scratch,
-    Delivery::Carried,
-    Delivery::Alone,
-];
-
 /// Every cut into two, every cut into pieces of one length, in every way of handing them over.
 fn check_every_cut(receiver: Receiver, bytes: &[u8]) {
-    for delivery in DELIVERIES {
+    for delivery in Delivery::ALL {
         for parks in [false, true] {
             let piece = |len, streams, lends| Piece {
                 len,
@@ -106,7 +98,7 @@ fn every_cut_of_a_message_too_large_to_copy() {
         Frame::text("x".repeat(1040)).not_fin(),
         Frame::continuation("y"),
     ]);
-    for delivery in DELIVERIES {
+    for delivery in Delivery::ALL {
         for parks in [false, true] {
             for cut in [0, 1, 4, 8, 500, 1037, 1038, 1039, 1040, 1046, 2085, 2086] {
                 for (streams, lends) in [(false, false), (true, false), (false, true)] {
@@ -317,7 +309,7 @@ fn receiver() -> impl Strategy<Value = Receiver> {
 fn pieces() -> impl Strategy<Value = Vec<Piece>> {
     let piece = (
         prop_oneof![0_usize..4, 0_usize..40, 0_usize..2000],
-        select(&DELIVERIES),
+        select(&Delivery::ALL),
         any::<bool>(),
         any::<bool>(),
         any::<bool>(),
@@ -338,6 +330,45 @@ fn whole(mut pieces: Vec<Piece>) -> Vec<Piece> {
         piece.streams = false;
     }
     pieces
+}
+
+/// Frames that have memory of their own while they arrive, others between them, text that is wrong somewhere.
+fn large_frames() -> impl Strategy<Value = Vec<Frame>> {
+    let large = (
+        prop_oneof![4000_usize..5000, 16_000_usize..17_000, 60_000_usize..70_000],
+        select(vec![0x1, 0x2]),
+        any::<[u8; 4]>(),
+        prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    )
+        .prop_map(|(len, opcode, key, wrong)| {
+            let mut payload = "é".repeat(len / 2).into_bytes();
+            if let Some(wrong) = wrong {
+                payload[wrong.index(len / 2 * 2)] = 0xff;
+            }
+            Frame::new(opcode, payload).masked(key)
+        });
+    let small = select(vec![
+        Frame::ping("?"),
+        Frame::text("é"),
+        Frame::binary(vec![7; 1030]),
+        Frame::close(1000, ""),
+    ])
+    .prop_map(|frame| frame.masked(vectors::KEY));
+    proptest::collection::vec(prop_oneof![2 => large, 1 => small], 1..4)
+}
+
+fn large_pieces() -> impl Strategy<Value = Vec<Piece>> {
+    let len = prop_oneof![0_usize..20, 0_usize..5000, 10_000_usize..40_000];
+    let piece = (len, select(&Delivery::ALL), any::<bool>(), any::<bool>());
+    let streams = prop::bool::weighted(0.1);
+    let piece = (piece, streams).prop_map(|((len, delivery, parks, lends), streams)| Piece {
+        len,
+        delivery,
+        parks,
+        streams,
+        lends,
+    });
+    proptest::collection::vec(piece, 0..20)
 }
 
 /// The same with the limits that hold for messages in pieces too.
@@ -383,5 +414,21 @@ proptest! {
         // spec: F-09, S-06
         assert_agrees(unlimited_frames(receiver), &bytes, pieces.clone());
         assert_agrees(receiver, &bytes, whole(pieces));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn any_cut_of_large_frames(frames in large_frames(), pieces in large_pieces()) {
+        // spec: F-09, F-16, U-01, M-07
+        let bytes: Vec<u8> = frames.iter().flat_map(Frame::bytes).collect();
+        assert_agrees(Receiver::SERVER, &bytes, pieces.clone());
+        let in_place = pieces.into_iter().map(|piece| Piece {
+            delivery: Delivery::PayloadBuffer,
+            ..piece
+        });
+        assert_agrees(Receiver::SERVER, &bytes, in_place);
     }
 }

@@ -266,7 +266,7 @@ fn a_message_larger_than_memory_costs_none() {
             total += count;
             let capacity = client.connection.receive_buffer().capacity();
             assert!(capacity <= 128 * KIB, "{capacity}");
-            assert!(!client.connection.prefers_receive_buffer());
+            assert!(!client.connection.prefers_payload_buffer());
         }
     }
 }

@@ -45,7 +45,7 @@ pub use chunks::Chunks;
 pub use events::Events;
 pub use frame::{Frame, LengthForm};
 pub use keys::{CounterKeys, FixedKey};
-pub use pair::{Delivery, End, Pair};
+pub use pair::{Delivery, End, Pair, receive_in_place};
 pub use prng::Prng;
 #[cfg(target_os = "linux")]
 pub use resident::resident_memory;

@@ -16,6 +16,10 @@ const MAX_ROUNDS: usize = 50_000_000;
 pub enum Delivery {
     /// Appended to [`Connection::receive_buffer`].
     ReceiveBuffer,
+    /// Appended to [`Connection::payload_buffer`] where there is one, and to the other where there is none.
+    PayloadBuffer,
+    /// The same, to [`Connection::take_payload_buffer`], while others ask the connection for events.
+    TakenPayload,
     /// Handed over in a buffer of their own.
     Handed,
     /// Handed over as split off one read buffer, so that pieces lie side by side; parked before each wait.
@@ -24,6 +28,19 @@ pub enum Delivery {
     Carried,
     /// Offered as a message that comes alone, and handed over if it is none.
     Alone,
+}
+
+impl Delivery {
+    /// Every way there is.
+    pub const ALL: [Self; 7] = [
+        Self::ReceiveBuffer,
+        Self::PayloadBuffer,
+        Self::TakenPayload,
+        Self::Handed,
+        Self::Scratch,
+        Self::Carried,
+        Self::Alone,
+    ];
 }
 
 /// A client and a server with a wire between them.
@@ -198,6 +215,8 @@ impl End {
                     let buffer = self.connection.receive_buffer();
                     buffer.extend_from_slice(&received);
                 }
+                Delivery::PayloadBuffer => receive_in_place(&mut self.connection, &received),
+                Delivery::TakenPayload => receive_in_taken(&mut self.connection, &received),
                 Delivery::Handed => self.connection.handle_received(BytesMut::from(&*received)),
                 Delivery::Scratch => {
                     self.scratch.reserve(received.len().max(1024));
@@ -269,6 +288,48 @@ pub(crate) fn receive_alone(connection: &mut Connection, received: &[u8]) -> Opt
     assert_eq!(buffer, received, "nothing has happened");
     connection.handle_received(buffer);
     None
+}
+
+/// Appends `received` to the payload that it continues, never more than there is room for, and to the buffer for all where
+/// there is no such payload.
+///
+/// # Panics
+///
+/// If there is such a payload and no room for more of it.
+pub fn receive_in_place(connection: &mut Connection, mut received: &[u8]) {
+    while !received.is_empty() {
+        let Some(payload) = connection.payload_buffer() else {
+            connection.receive_buffer().extend_from_slice(received);
+            return;
+        };
+        let room = payload.capacity() - payload.len();
+        assert!(room > 0, "to read into");
+        let (part, rest) = received.split_at(room.min(received.len()));
+        payload.extend_from_slice(part);
+        received = rest;
+    }
+}
+
+/// The same, where the payload is taken out of the connection meanwhile.
+pub(crate) fn receive_in_taken(connection: &mut Connection, mut received: &[u8]) {
+    while !received.is_empty() {
+        let buffered = connection.buffered();
+        let Some(mut payload) = connection.take_payload_buffer() else {
+            connection.receive_buffer().extend_from_slice(received);
+            return;
+        };
+        let room = payload.capacity() - payload.len();
+        assert!(room > 0, "to read into");
+        // Nothing comes of whatever others do now.
+        connection.park();
+        assert_eq!(connection.poll_event(), Ok(None));
+        assert_eq!(connection.buffered(), buffered, "what waits still counts");
+        assert_eq!(connection.take_payload_buffer(), None);
+        let (part, rest) = received.split_at(room.min(received.len()));
+        payload.extend_from_slice(part);
+        connection.restore_payload_buffer(payload);
+        received = rest;
+    }
 }
 
 /// Takes what waits out of the connection and gives it back with `received` behind it.

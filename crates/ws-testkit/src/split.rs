@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use ws_proto::{Chunk, Config, MessageKind};
 
 use crate::oracle::{Event, Outcome, Receiver};
-use crate::pair::{receive_alone, receive_carried};
+use crate::pair::{receive_alone, receive_carried, receive_in_place, receive_in_taken};
 use crate::{Alone, Delivery};
 
 /// Up to this length every prefix is compared, beyond it only the whole.
@@ -54,6 +54,8 @@ pub fn assert_agrees(receiver: Receiver, bytes: &[u8], pieces: impl IntoIterator
         let connection = &mut end.end.connection;
         match piece.delivery {
             Delivery::ReceiveBuffer => connection.receive_buffer().extend_from_slice(fresh),
+            Delivery::PayloadBuffer => receive_in_place(connection, fresh),
+            Delivery::TakenPayload => receive_in_taken(connection, fresh),
             Delivery::Handed => connection.handle_received(BytesMut::from(fresh)),
             Delivery::Scratch => {
                 read_buffer.extend_from_slice(fresh);

@@ -5,13 +5,7 @@ use ws_testkit::{Chunks, Delivery, Pair, Prng};
 
 #[test]
 fn messages_cross_and_the_pair_closes() {
-    for delivery in [
-        Delivery::ReceiveBuffer,
-        Delivery::Handed,
-        Delivery::Scratch,
-        Delivery::Carried,
-        Delivery::Alone,
-    ] {
+    for delivery in Delivery::ALL {
         let mut pair = Pair::new()
             .with_chunks(Chunks::Exactly(3), Chunks::random(1, 5))
             .with_delivery(delivery);

@@ -178,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         }
     }
 
-    /// Reads once: the rest of a large frame into that frame's own buffer, anything else into the thread's.
+    /// Reads once: the rest of a large frame into that frame's own memory, anything else into the thread's buffer.
     ///
     /// Notes whether it was a message and nothing else, and has come to the connection `alone`; `None` is for whoever lends
     /// the message, and does not take it.
@@ -198,10 +198,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         alone: Option<&mut bool>,
     ) -> Poll<io::Result<usize>> {
         let stalled = self.connection.unwritten().has_remaining();
-        if rarely(self.connection.prefers_receive_buffer()) {
+        if rarely(self.connection.prefers_payload_buffer())
+            && let Some(payload) = self.connection.payload_buffer()
+        {
             let limit = if stalled { READ_STALLED } else { usize::MAX };
-            let buffer = self.connection.receive_buffer();
-            return scratch::poll_read(&mut self.stream, cx, buffer, limit);
+            return scratch::poll_read(&mut self.stream, cx, payload, limit);
         }
         let limit = if stalled { READ_STALLED } else { READ_MAX };
         // The beginning of a frame that the last read ended with goes in front of what comes, and must not keep the

@@ -70,7 +70,7 @@ impl Connection {
     /// Whether received bytes wait: those of an unfinished frame, or not looked at yet.
     #[inline]
     pub fn has_input(&self) -> bool {
-        self.inbound.buffered() > 0
+        self.inbound.has_input()
     }
 
     /// Whether [`poll_lent`](Self::poll_lent) would give nothing until more is received or a deadline passes, as far as that

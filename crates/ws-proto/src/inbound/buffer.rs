@@ -1,6 +1,9 @@
 //! The received bytes that wait, and room for more of them.
 
-use bytes::{Buf, Bytes, BytesMut};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use ws_frame::FrameHeader;
 
 use super::frame::Frame;
@@ -22,6 +25,20 @@ pub(super) struct ReceiveBuffer {
     /// Whether the allocation of `bytes` may be more than its own: a binding's read buffer, or a message's, or made for a
     /// frame that is done. Where it is not and something is consumed, that is the copy of a message that came alone.
     shared: bool,
+    /// The payload of a large frame while it arrives. There is nothing in `bytes` then, which count as shared: nobody is to
+    /// take that for nothing. Small frames, which are many, know only `bytes`.
+    large: Option<Box<LargePayload>>,
+}
+
+/// The payload of a large frame so far, in memory of its own that a binding reads into.
+#[derive(Debug, Default)]
+struct LargePayload {
+    /// A `Vec`, for that is what can be read into by safe code that does not initialize it first.
+    bytes: Vec<u8>,
+    /// How many of them were there when somebody last looked.
+    seen: usize,
+    /// How many there were when `bytes` were taken out, if they were.
+    taken: Option<usize>,
 }
 
 /// Messages up to this size are copied out of the receive buffer; larger ones are split off and share it. In a prototype
@@ -35,11 +52,11 @@ const READ_ROOM: usize = 64 * 1024;
 /// Capacity that a partial frame may always ask for. Beyond it, capacity is at most four times what has arrived.
 const RESERVE_FLOOR: usize = 16 * 1024;
 
-/// A frame that lacks at least this much is read straight into its own buffer; less is cheaper to read with whatever
+/// A frame that lacks at least this much is read straight into memory of its own; less is cheaper to read with whatever
 /// follows it into the binding's buffer, and to copy.
 const OWN_READ_MIN: usize = 16 * 1024;
 
-/// A frame of which at least this much has arrived is finished in its own buffer too: less is cheaper to carry over.
+/// A frame of which at least this much has arrived is finished in its own memory too: less is cheaper to carry over.
 const CARRY_MAX: usize = 4 * 1024;
 
 /// A waiting connection's own buffer of up to this size is not worth a smaller one.
@@ -63,30 +80,57 @@ impl ReceiveBuffer {
         self.bytes.get_mut(self.done..)
     }
 
-    /// How much waits.
+    /// What has arrived of the payload of the current frame, and what lies behind it.
+    pub(super) fn arrived_mut(&mut self) -> &mut [u8] {
+        match &mut self.large {
+            Some(large) => &mut large.bytes,
+            None => self.bytes.get_mut(self.done..).unwrap_or_default(),
+        }
+    }
+
+    /// How much waits that is not of a large frame.
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(super) fn small_len(&self) -> usize {
         self.bytes.len().saturating_sub(self.done)
     }
 
-    #[inline]
+    /// How much waits, of a large frame too.
+    pub(super) fn len(&self) -> usize {
+        match &self.large {
+            Some(large) => large.taken.unwrap_or(large.bytes.len()),
+            None => self.small_len(),
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// How many bytes have come since somebody looked.
-    #[inline]
     pub(super) fn fresh(&self) -> usize {
-        self.bytes.len().saturating_sub(self.seen)
+        match &self.large {
+            Some(large) => large.bytes.len().saturating_sub(large.seen),
+            None => self.bytes.len().saturating_sub(self.seen),
+        }
     }
 
-    /// The same, and notes that somebody has looked.
+    /// The same but for a large frame, and notes that somebody has looked.
     #[inline]
     pub(super) fn see(&mut self) -> usize {
-        let fresh = self.fresh();
+        let fresh = self.bytes.len().saturating_sub(self.seen);
         if fresh > 0 {
             self.seen = self.bytes.len();
         }
+        fresh
+    }
+
+    /// The same for a large frame.
+    pub(super) fn see_large(&mut self) -> usize {
+        let Some(large) = &mut self.large else {
+            return 0;
+        };
+        let fresh = large.bytes.len().saturating_sub(large.seen);
+        large.seen = large.seen.max(large.bytes.len());
         fresh
     }
 
@@ -123,6 +167,7 @@ impl ReceiveBuffer {
             done: payload.len(),
             seen: payload.len(),
             shared: false,
+            large: None,
         };
     }
 
@@ -155,6 +200,17 @@ impl ReceiveBuffer {
         *self = Self::default();
     }
 
+    /// Drops everything but the place of a payload that was taken out, for it to come back to.
+    pub(super) fn discard(&mut self) {
+        let taken = self.large.take().filter(|large| large.taken.is_some());
+        self.clear();
+        if let Some(mut large) = taken {
+            large.taken = Some(0);
+            self.large = Some(large);
+            self.shared = true;
+        }
+    }
+
     /// Lets what is done with go.
     fn settle(&mut self) {
         let done = core::mem::take(&mut self.done);
@@ -174,7 +230,60 @@ impl ReceiveBuffer {
             done: 0,
             seen: self.seen.saturating_sub(self.done),
             shared: false,
+            large: None,
         };
+    }
+
+    /// Whether what waits is the payload of a large frame, in memory of its own.
+    fn is_large(&self) -> bool {
+        self.large.is_some()
+    }
+
+    /// Whether that was taken out.
+    pub(super) fn is_taken(&self) -> bool {
+        matches!(&self.large, Some(large) if large.taken.is_some())
+    }
+
+    /// The payload of a large frame, with so much room behind it or enough for now; what has arrived of it is copied there
+    /// first, if it lies elsewhere.
+    fn large(&mut self, (room, is_all): (usize, bool)) -> &mut Vec<u8> {
+        if self.large.is_none() {
+            let waiting = self.waiting();
+            let mut bytes = Vec::with_capacity(waiting.len().saturating_add(room));
+            append(&mut bytes, waiting);
+            let seen = self.seen.saturating_sub(self.done);
+            *self = Self {
+                shared: true,
+                ..Self::default()
+            };
+            self.large = Some(Box::new(LargePayload {
+                bytes,
+                seen,
+                taken: None,
+            }));
+        }
+        let payload = &mut self.large.get_or_insert_default().bytes;
+        // What may be asked for grows with every byte, and to grow is to copy. So it is at least doubled, but for the last
+        // time.
+        let spare = payload.capacity().saturating_sub(payload.len());
+        if spare <= payload.capacity() / 2 || is_all {
+            payload.reserve_exact(room);
+        }
+        payload
+    }
+
+    /// Puts what waits where it may be taken apart again, if it is the payload of a large frame.
+    #[inline(never)]
+    fn unite(&mut self) {
+        debug_assert!(!self.is_taken(), "the payload is given back first");
+        if let Some(large) = self.large.take() {
+            *self = Self {
+                // No copy, for nobody shares it.
+                bytes: BytesMut::from(Bytes::from(large.bytes)),
+                seen: large.seen,
+                ..Self::default()
+            };
+        }
     }
 }
 
@@ -201,8 +310,10 @@ impl Inbound {
                 // Something was seen before only if it comes back.
                 seen: self.buffer.seen.saturating_sub(self.buffer.done),
                 shared: true,
+                large: None,
             };
         } else {
+            self.buffer.unite();
             self.buffer.settle();
             // No copy where `received` lies right behind what is buffered.
             self.buffer.bytes.unsplit(received);
@@ -213,14 +324,44 @@ impl Inbound {
     /// paid for.
     pub(crate) fn receive_buffer(&mut self) -> &mut BytesMut {
         self.let_go();
+        self.buffer.unite();
         let room = self.room();
-        if self.buffer.shared && self.prefers_receive_buffer() {
+        if self.buffer.shared && self.prefers_payload_buffer() {
             self.buffer.relocate(room);
         } else {
             self.buffer.settle();
             self.buffer.bytes.reserve(room);
         }
         &mut self.buffer.bytes
+    }
+
+    /// The memory of the large frame whose payload arrives, if there is one, with room for what it lacks, within what the
+    /// peer has paid for.
+    #[inline(never)]
+    pub(crate) fn payload_buffer(&mut self) -> Option<&mut Vec<u8>> {
+        let is_there = self.prefers_payload_buffer() && !self.buffer.is_taken();
+        is_there.then(|| {
+            let room = self.large_room();
+            self.buffer.large(room)
+        })
+    }
+
+    /// The same, taken out.
+    pub(crate) fn take_payload(&mut self) -> Option<Vec<u8>> {
+        let payload = core::mem::take(self.payload_buffer()?);
+        if let Some(large) = &mut self.buffer.large {
+            large.taken = Some(payload.len());
+        }
+        Some(payload)
+    }
+
+    /// Puts it back.
+    pub(crate) fn restore_payload(&mut self, payload: Vec<u8>) {
+        if let Some(large) = &mut self.buffer.large
+            && large.taken.take().is_some()
+        {
+            large.bytes = payload;
+        }
     }
 
     /// How many of so many bytes, of which those that wait here or were carried elsewhere are the first, nobody has looked at.
@@ -234,24 +375,39 @@ impl Inbound {
         to_u64(self.buffer.fresh())
     }
 
-    /// The same, and notes that somebody has looked.
+    /// The same but for a large frame, and notes that somebody has looked.
     #[inline]
     pub(crate) fn see(&mut self) -> u64 {
         to_u64(self.buffer.see())
     }
 
-    /// How many received bytes wait.
+    /// The same for a large frame.
+    pub(crate) fn see_large(&mut self) -> u64 {
+        to_u64(self.buffer.see_large())
+    }
+
+    /// Whether received bytes wait.
     #[inline]
+    pub(crate) fn has_input(&self) -> bool {
+        self.buffer.small_len() > 0 || !self.buffer.is_empty()
+    }
+
+    /// How many received bytes wait.
     pub(crate) fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Whether the current frame is best read straight into `receive_buffer`.
+    /// Whether the current frame is best read straight into memory of its own.
     #[inline]
-    pub(crate) fn prefers_receive_buffer(&self) -> bool {
+    pub(crate) fn prefers_payload_buffer(&self) -> bool {
         // A fragment is copied to its message wherever it was read.
-        let in_place = matches!(self.current, Current::Frame(Frame { in_place: true, .. }));
-        in_place && (self.missing() >= OWN_READ_MIN || self.buffer.len() >= CARRY_MAX)
+        matches!(self.current, Current::Frame(Frame { in_place: true, .. })) && self.is_large()
+    }
+
+    fn is_large(&self) -> bool {
+        let missing = self.missing();
+        let lies_apart = self.buffer.is_large() || self.buffer.len() >= CARRY_MAX;
+        missing >= OWN_READ_MIN || missing > 0 && lies_apart
     }
 
     /// Copies a partial frame out of a buffer that is shared or far too large, so that a few bytes do not pin it while
@@ -270,11 +426,16 @@ impl Inbound {
     fn park_any(&mut self) {
         self.let_go();
         self.assembler.park();
-        if self.buffer.is_nothing() {
+        if self.buffer.is_nothing() || self.buffer.is_large() {
             return;
         }
         self.buffer.settle();
-        let room = if self.prefers_receive_buffer() {
+        if self.buffer.shared && self.prefers_payload_buffer() {
+            let room = self.large_room();
+            self.buffer.large(room);
+            return;
+        }
+        let room = if self.prefers_payload_buffer() {
             self.room()
         } else {
             0
@@ -290,7 +451,7 @@ impl Inbound {
 
     /// Moves what waits to the end of `buffer`.
     #[inline]
-    pub(crate) fn carry_into(&mut self, buffer: &mut BytesMut) {
+    pub(crate) fn carry_into(&mut self, buffer: &mut impl BufMut) {
         self.let_go();
         if !self.buffer.is_nothing() {
             self.carry_any_into(buffer);
@@ -298,8 +459,9 @@ impl Inbound {
     }
 
     #[inline(never)]
-    fn carry_any_into(&mut self, buffer: &mut BytesMut) {
-        buffer.extend_from_slice(self.buffer.waiting());
+    fn carry_any_into(&mut self, buffer: &mut impl BufMut) {
+        self.buffer.unite();
+        buffer.put_slice(self.buffer.waiting());
         let seen = self.buffer.seen.saturating_sub(self.buffer.done);
         self.buffer.clear();
         self.buffer.seen = seen;
@@ -316,22 +478,43 @@ impl Inbound {
     /// Spare capacity to read into: what the frame lacks and the next header, at least a decent read, and never more
     /// than the peer has earned by sending.
     fn room(&self) -> usize {
-        let buffered = self.buffer.len();
         let floor = match self.current.frame() {
             None => READ_ROOM,
             Some(_) => RESERVE_FLOOR,
         };
-        let wanted = self
-            .missing()
-            .saturating_add(FrameHeader::MAX_LEN)
-            .max(floor);
+        self.room_for(self.missing_and_header().max(floor), floor)
+    }
+
+    /// The same for a large frame: what is received next belongs to it, so that no more is needed than it lacks.
+    ///
+    /// Tells whether that is all it lacks.
+    fn large_room(&self) -> (usize, bool) {
+        let wanted = self.missing_and_header();
+        let room = self.room_for(wanted, RESERVE_FLOOR);
+        (room, room == wanted)
+    }
+
+    /// The next header is to come with the rest of a frame: it says whether to read on.
+    fn missing_and_header(&self) -> usize {
+        self.missing().saturating_add(FrameHeader::MAX_LEN)
+    }
+
+    fn room_for(&self, wanted: usize, floor: usize) -> usize {
+        let buffered = self.buffer.len();
         let earned = floor.max(buffered.saturating_mul(4));
         wanted.min(earned.saturating_sub(buffered).max(FrameHeader::MAX_LEN))
     }
 
+    /// Takes what waits of a payload, out of whatever lies there.
     pub(super) fn take(&mut self, len: usize) -> Bytes {
-        self.buffer.consume(len);
+        self.consume(len);
         self.buffer.take_consumed(len)
+    }
+
+    /// Goes past payload that may be that of a large frame.
+    pub(super) fn consume(&mut self, len: usize) {
+        self.buffer.unite();
+        self.buffer.consume(len);
     }
 }
 
@@ -387,7 +570,7 @@ mod tests {
         let mut inbound = inbound();
         read_and_park(&mut inbound, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0, 7]);
         read_and_park(&mut inbound, &[7; 1000]);
-        assert!(inbound.prefers_receive_buffer());
+        assert!(inbound.prefers_payload_buffer());
         let capacity = inbound.buffer.bytes.capacity();
         let address = inbound.buffer.bytes.as_ptr();
         // Waiting again and again does not copy it again and again.

@@ -38,7 +38,7 @@ impl Inbound {
         let kind = self.assembler.finish()?;
         let len = frame.digested;
         let message = if frame.in_place {
-            self.buffer.consume(len);
+            self.consume(len);
             Current::Received { kind, len }
         } else {
             Current::Assembled { kind }
@@ -69,7 +69,7 @@ impl Inbound {
         let end = frame
             .digested
             .saturating_add(frame.arrived(self.buffer.len()));
-        if let Some(fresh) = self.buffer.waiting_mut().get_mut(frame.digested..end) {
+        if let Some(fresh) = self.buffer.arrived_mut().get_mut(frame.digested..end) {
             digest(&mut self.assembler, frame, fresh).map_err(|_| ProtocolError::InvalidUtf8)?;
             frame.digested = end;
         }

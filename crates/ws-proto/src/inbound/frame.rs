@@ -37,7 +37,7 @@ impl Inbound {
     #[inline]
     pub(crate) fn is_about_to_end(&self) -> bool {
         // Mostly nothing waits when that is asked.
-        !self.buffer.is_empty() && self.has_end_waiting()
+        self.buffer.small_len() > 0 && self.has_end_waiting()
     }
 
     #[inline(never)]
@@ -63,9 +63,9 @@ impl Inbound {
             return self.has_any_frame_waiting();
         }
         match self.short_frame_len() {
-            Some(len) => self.buffer.len() >= len,
+            Some(len) => self.buffer.small_len() >= len,
             // Mostly nothing waits then.
-            None => !self.buffer.is_empty() && self.has_any_frame_waiting(),
+            None => self.buffer.small_len() > 0 && self.has_any_frame_waiting(),
         }
     }
 

@@ -136,7 +136,7 @@ impl Inbound {
         if !is_between || tap.is_set() {
             return Whole::Unknown;
         }
-        if self.buffer.is_empty() {
+        if self.buffer.small_len() == 0 {
             return self.rest();
         }
         let (role, max_len) = (self.role, self.max_whole);
