@@ -1,6 +1,6 @@
 //! The server's side of the opening handshake over a stream (RFC 6455 §4.2).
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use ws_handshake::server::{Acceptance, Offer, Rejection, Request, RequestReader, ResponseError};
 use ws_handshake::{Limits, OriginPolicy, Preference};
 use ws_proto::Connection;
@@ -134,7 +134,7 @@ impl Acceptor {
     pub fn read_request<S: Stream>(&self, stream: S) -> Result<Incoming<S>, AcceptError> {
         let mut exchange = Exchange::new(stream, self.config.handshake_timeout);
         let mut reader = RequestReader::new(self.limits);
-        let mut received = BytesMut::new();
+        let mut received = Vec::new();
         let outcome = loop {
             match reader.read(&received) {
                 Ok(Some(request)) => break Ok(request),
@@ -156,6 +156,7 @@ impl Acceptor {
         };
         match outcome {
             Ok(request) => {
+                let mut received = BytesMut::from(Bytes::from(received));
                 // Not split off, which would cost an allocation.
                 received.advance(request.head_len());
                 Ok(Incoming {

@@ -247,7 +247,7 @@ impl Connector {
         };
         exchange.write(&request).map_err(ConnectError::from_io)?;
         let mut reader = ResponseReader::new(self.limits);
-        let mut received = BytesMut::new();
+        let mut received = Vec::new();
         let response = loop {
             if let Some(response) = reader.read(&received)? {
                 break response;
@@ -267,7 +267,7 @@ impl Connector {
                 let ws = WebSocket::new(
                     exchange.stream,
                     Connection::client(config, OsMaskKeys),
-                    behind_head,
+                    BytesMut::from(Bytes::from(behind_head)),
                 );
                 Ok(ws.with_negotiated(negotiated))
             }
@@ -284,7 +284,7 @@ impl Connector {
 fn read_error_body<S>(
     exchange: &mut Exchange<S>,
     response: &Response,
-    mut received: BytesMut,
+    mut received: Vec<u8>,
 ) -> Bytes
 where
     S: Stream,

@@ -3,13 +3,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use ws_handshake::server::Rejection;
 
 use crate::timed::{Timed, has_passed, is_timeout, was_wait_until};
 use crate::{AcceptError, Stream};
 
-/// What one read takes at most; heads are rarely longer.
+/// What a buffer for a head begins with; heads are rarely longer.
 const READ_SIZE: usize = 4 * 1024;
 
 /// After a refusal this much more is read and thrown away, so that closing the transport does not reset it and
@@ -39,15 +38,15 @@ impl<S: Stream> Exchange<S> {
     }
 
     /// Appends what one read gives to `buffer`. A peer that always has another byte does not outrun the deadline.
-    pub(crate) fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         if std::mem::replace(&mut self.is_late, has_passed(self.deadline)) {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        let mut chunk = [0; READ_SIZE];
-        let read = self.stream.read(&mut chunk, self.deadline);
-        let count = read.map_err(|error| self.explain(error))?;
-        buffer.extend_from_slice(chunk.get(..count).unwrap_or_default());
-        Ok(count)
+        if buffer.len() == buffer.capacity() {
+            buffer.reserve(READ_SIZE);
+        }
+        let read = self.stream.read(buffer, READ_SIZE, self.deadline);
+        read.map_err(|error| self.explain(error))
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -70,10 +69,11 @@ impl<S: Stream> Exchange<S> {
         }
         let soonest = Instant::now() + DRAIN_TIME;
         let deadline = self.deadline.map(|deadline| deadline.max(soonest));
-        let mut chunk = [0; READ_SIZE];
+        let mut chunk = Vec::with_capacity(READ_SIZE);
         let mut drained = 0;
         while drained < DRAIN_LIMIT && !has_passed(deadline) {
-            match self.stream.read(&mut chunk, deadline) {
+            chunk.clear();
+            match self.stream.read(&mut chunk, READ_SIZE, deadline) {
                 Ok(count) if count > 0 => drained += count,
                 // The answer is written; how the client leaves is its own affair.
                 Ok(_) | Err(_) => break,

@@ -58,18 +58,26 @@ impl Reader {
         }
     }
 
-    /// Reads once, `limit` bytes at most, waiting until `deadline` at most and for as long as the caller has `patience`,
-    /// and gives what was read: nothing at the end of the stream.
+    /// Reads once, waiting until `deadline` at most and for as long as the caller has `patience`: to the end of `payload` if
+    /// there is one, which is that of a large frame, else `limit` bytes at most. Gives how many bytes were read, none at the end
+    /// of the stream, and those that were not of the payload.
     pub(crate) fn read(
         &mut self,
         deadline: Option<Instant>,
         patience: Option<Duration>,
         limit: usize,
-    ) -> io::Result<BytesMut> {
-        let (read, received) =
-            self.buffer
-                .read(&mut self.stream, deadline, patience, limit, |_| {});
-        read.map(|_| received)
+        payload: Option<&mut Vec<u8>>,
+    ) -> (io::Result<usize>, BytesMut) {
+        let stream = &mut self.stream;
+        match payload {
+            Some(payload) => {
+                let read = self
+                    .buffer
+                    .read_into(payload, stream, deadline, patience, limit);
+                (read, BytesMut::new())
+            }
+            None => self.buffer.read(stream, deadline, patience, limit, |_| {}),
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! One connection in the hands of several threads: who reads, who writes, and who waits.
 //!
 //! The connection lies behind one lock, which is never held across a read or a write. Whoever is to read takes the
-//! [`Reader`] out, unlocks, reads, locks, hands over what came and puts the reader back; whoever is to write does the
-//! same with the [`Writer`]. So there is one reader and one writer at a time, frames cannot interleave, and neither
-//! ever waits for the other. What remains is that nothing owed is left lying, and six rules see to that:
+//! [`Reader`] out, and the receiver with it the payload of a large frame, to read to the end of that; unlocks, reads, locks,
+//! hands over what came and puts the reader back. Whoever is to write does the same with the [`Writer`]. So there is one
+//! reader and one writer at a time, frames cannot interleave, and neither ever waits for the other. What remains is that nothing owed is left lying, and six rules see to that:
 //!
 //! 1. Who has written looks for more *before it unlocks again*, with the writer put back. So whoever finds the writer
 //!    gone may leave what it has queued to the thread that has it: that thread looks after it was queued.
@@ -278,20 +278,30 @@ impl Handover {
         silence: &mut Silence,
     ) -> (Guard<'a>, io::Result<bool>) {
         let role = Role(self);
-        let (deadline, limit) = {
+        let (deadline, limit, mut payload) = {
             // Whatever panics, this is unlocked before the role is given up.
             let mut held = held;
             // The wait may be long: a partial frame keeps what it needs and no more.
             held.driver.connection.park();
-            (held.driver.deadline(), held.driver.read_limit())
+            // While it is out nothing comes of it, and only who receives may ask for what has arrived of a message.
+            let payload = match held.receiving && held.receiver == Some(current().id()) {
+                true => held.driver.connection.take_payload_buffer(),
+                false => None,
+            };
+            (held.driver.deadline(), held.driver.read_limit(), payload)
         };
         let until = earlier(deadline, until);
-        let read = reader.read(until, silence.left(), limit);
+        let (read, received) = reader.read(until, silence.left(), limit, payload.as_mut());
         let mut held = self.lock();
+        if let Some(payload) = payload {
+            held.driver.connection.restore_payload_buffer(payload);
+        }
         let result = match read {
-            Ok(received) => {
-                held.driver.received(received.len());
-                held.driver.take_in(received);
+            Ok(count) => {
+                held.driver.received(count);
+                if !received.is_empty() {
+                    held.driver.connection.handle_received(received);
+                }
                 silence.end();
                 Ok(true)
             }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::Stream;
 use crate::timed::Timed;
@@ -15,21 +15,20 @@ pub(crate) const READ_MIN: usize = 2 * 1024;
 /// bursts, and larger ones measured no faster.
 const READ_MAX: usize = 64 * 1024 + 14;
 
-/// What one read takes at most of a frame that is read into its own buffer.
+/// What one read of a large frame is expected to give at most.
 const OWN_READ_MAX: usize = 1024 * 1024;
 
 /// The read buffer is let go after so many small reads in a row. Every large message ends with a small one.
 const SMALL_READS: u8 = 8;
 
 /// A buffer as large as reads deserve.
-///
-/// What was read is given away without a copy. When the connection is done with that, its place is read into again.
 #[derive(Debug)]
 pub(crate) struct ReadBuffer {
-    /// Empty: the place behind what was given away.
-    bytes: BytesMut,
-    /// What the next read takes at most. What is read into has to be initialized, and to do that for far more than
-    /// comes would cost more than the read.
+    /// Empty: what is read into.
+    memory: Vec<u8>,
+    /// Empty: the place behind what was given away. Its memory is read into again when nobody has any of it.
+    given: BytesMut,
+    /// What the next read is expected to give at most.
     size: usize,
     /// How many reads in a row would have fitted the smallest buffer.
     small_reads: u8,
@@ -38,7 +37,8 @@ pub(crate) struct ReadBuffer {
 impl Default for ReadBuffer {
     fn default() -> Self {
         Self {
-            bytes: BytesMut::new(),
+            memory: Vec::new(),
+            given: BytesMut::new(),
             size: READ_MIN,
             small_reads: 0,
         }
@@ -55,39 +55,64 @@ impl ReadBuffer {
         deadline: Option<Instant>,
         patience: Option<Duration>,
         limit: usize,
-        carry: impl FnOnce(&mut BytesMut),
+        carry: impl FnOnce(&mut Vec<u8>),
     ) -> (io::Result<usize>, BytesMut) {
         if limit <= READ_MIN {
             self.shrink();
         }
-        // Where a read has panicked, what it carried is lost.
-        self.bytes.clear();
-        let size = self.size.min(READ_MAX);
-        if !self.bytes.try_reclaim(size) {
-            self.bytes = BytesMut::with_capacity(size);
-        }
-        carry(&mut self.bytes);
-        let size = size.min(limit);
-        let read = read_behind(&mut self.bytes, stream, deadline, patience, size);
-        let received = self.bytes.split();
+        let size = self.size.min(READ_MAX).min(limit);
+        // Where a read panics, what it carried is lost.
+        let mut memory = self.take_memory(size, limit);
+        carry(&mut memory);
+        memory.reserve_exact(size);
+        let read = stream.read_patiently(&mut memory, size, deadline, patience);
+        let received = self.give(memory);
         self.adapt(size, &read);
         (read, received)
     }
 
-    /// The same into spare capacity of `buffer`, which belongs to a large frame.
+    /// The same to the end of `payload`, which is that of a large frame and has room for more, as much as the peer has earned.
+    /// Only a stream that has to initialize what it reads into keeps to the `limit`.
     pub(crate) fn read_into<S: Stream>(
         &mut self,
-        buffer: &mut BytesMut,
+        payload: &mut Vec<u8>,
         stream: &mut Timed<S>,
         deadline: Option<Instant>,
         patience: Option<Duration>,
         limit: usize,
     ) -> io::Result<usize> {
-        let room = buffer.capacity().saturating_sub(buffer.len());
+        let room = payload.capacity().saturating_sub(payload.len());
         let size = self.size.min(room).min(limit);
-        let read = read_behind(buffer, stream, deadline, patience, size);
+        let read = stream.read_patiently(payload, size, deadline, patience);
         self.adapt(size, &read);
         read
+    }
+
+    /// Memory with room for `size` bytes, and for `limit` at most.
+    fn take_memory(&mut self, size: usize, limit: usize) -> Vec<u8> {
+        let mut memory = std::mem::take(&mut self.memory);
+        if memory.capacity() == 0 {
+            // There is none where a message lies that somebody has.
+            memory = Vec::from(std::mem::take(&mut self.given));
+        }
+        match (size..=limit).contains(&memory.capacity()) {
+            true => memory,
+            false => Vec::with_capacity(size),
+        }
+    }
+
+    /// Gives away what was read: the memory, or a copy that is smaller by far. Messages may share it and be kept, and are
+    /// not to keep much more than they are.
+    fn give(&mut self, mut memory: Vec<u8>) -> BytesMut {
+        if memory.len() < memory.capacity() / 4 {
+            let received = BytesMut::from(&*memory);
+            memory.clear();
+            self.memory = memory;
+            return received;
+        }
+        // No copy, for nobody shares it yet.
+        self.given = BytesMut::from(Bytes::from(memory));
+        self.given.split()
     }
 
     /// Grows while reads fill what they are given, and shrinks when they have become small. A read that fails says
@@ -99,7 +124,7 @@ impl ReadBuffer {
             false => 0,
         };
         if count >= self.size {
-            self.size = size.saturating_mul(2).min(OWN_READ_MAX);
+            self.size = self.size.saturating_mul(2).min(OWN_READ_MAX);
         } else if self.small_reads >= SMALL_READS {
             self.shrink();
         } else if count < size / 4 {
@@ -109,26 +134,7 @@ impl ReadBuffer {
 
     fn shrink(&mut self) {
         if self.size != READ_MIN {
-            self.size = READ_MIN;
-            self.bytes = BytesMut::new();
+            *self = Self::default();
         }
     }
-}
-
-/// Reads once, `size` bytes at most, to the end of `buffer`.
-fn read_behind<S: Stream>(
-    buffer: &mut BytesMut,
-    stream: &mut Timed<S>,
-    deadline: Option<Instant>,
-    patience: Option<Duration>,
-    size: usize,
-) -> io::Result<usize> {
-    let len = buffer.len();
-    buffer.resize(len.saturating_add(size), 0);
-    let room = buffer.get_mut(len..).unwrap_or_default();
-    let read = stream.read_patiently(room, deadline, patience);
-    // A stream may say that it has read more than it was asked for.
-    let count = read.as_ref().map_or(0, |count| (*count).min(size));
-    buffer.truncate(len.saturating_add(count));
-    read.map(|_| count)
 }

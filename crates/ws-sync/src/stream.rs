@@ -5,6 +5,9 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(unix)]
+use rustix::{buffer::spare_capacity, net::RecvFlags};
+
 use crate::deferred::Attendance;
 
 /// A blocking byte stream whose waits can be bounded.
@@ -42,6 +45,26 @@ pub trait Stream: Read + Write {
     /// When the stream cannot do that, or has ended already.
     fn shutdown_both(&mut self) -> io::Result<()> {
         self.shutdown_write()
+    }
+
+    /// Reads once, to the end of `buffer`: into spare capacity, of which there is some, so that it does not grow. What lies in
+    /// `buffer` stays, and at the end of the stream there is no more of it than before.
+    ///
+    /// By default this is a [`read`](Read::read), into memory that is initialized first: so many bytes as are `expected`, and
+    /// no more are read then. A stream that can read into memory as it is should do so, and fill as much of it as it has
+    /// bytes for, as sockets do on Unix.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Read::read).
+    fn read_to_spare(&mut self, buffer: &mut Vec<u8>, expected: usize) -> io::Result<()> {
+        let spare = buffer.capacity().saturating_sub(buffer.len());
+        let size = expected.min(spare);
+        let mut initialized = Initialized::new(buffer, size);
+        let count = self.read(initialized.fresh())?;
+        // A stream may say that it has read more than it was asked for.
+        initialized.keep(count.min(size));
+        Ok(())
     }
 
     /// Whether the bounds set on waits hold.
@@ -92,6 +115,35 @@ pub trait CloneStream: Stream {
     {
         let (writer, control) = (self.try_clone()?, self.try_clone()?);
         Ok([Box::new(self), Box::new(writer), Box::new(control)])
+    }
+}
+
+/// Memory behind the end of a buffer that was initialized to be read into, and is no part of it again if the stream fails
+/// or panics.
+struct Initialized<'a> {
+    buffer: &'a mut Vec<u8>,
+    len: usize,
+}
+
+impl<'a> Initialized<'a> {
+    fn new(buffer: &'a mut Vec<u8>, size: usize) -> Self {
+        let len = buffer.len();
+        buffer.resize(len.saturating_add(size), 0);
+        Self { buffer, len }
+    }
+
+    fn fresh(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.len..).unwrap_or_default()
+    }
+
+    fn keep(&mut self, count: usize) {
+        self.len = self.len.saturating_add(count);
+    }
+}
+
+impl Drop for Initialized<'_> {
+    fn drop(&mut self) {
+        self.buffer.truncate(self.len);
     }
 }
 
@@ -162,6 +214,14 @@ macro_rules! socket {
                 <$socket>::shutdown($reference, Shutdown::Both)
             }
 
+            #[cfg(unix)]
+            fn read_to_spare(&mut self, buffer: &mut Vec<u8>, _: usize) -> io::Result<()> {
+                let $stream = self;
+                let socket: &$socket = $reference;
+                rustix::net::recv(socket, spare_capacity(buffer), RecvFlags::empty())?;
+                Ok(())
+            }
+
             fn writes_vectored(&self) -> bool {
                 true
             }
@@ -195,6 +255,10 @@ macro_rules! forward {
 
                 fn shutdown_both(&mut self) -> io::Result<()> {
                     (**self).shutdown_both()
+                }
+
+                fn read_to_spare(&mut self, buffer: &mut Vec<u8>, expected: usize) -> io::Result<()> {
+                    (**self).read_to_spare(buffer, expected)
                 }
 
                 fn has_timeouts(&self) -> bool {

@@ -41,49 +41,61 @@ impl<S: Stream> Timed<S> {
         Ok(self.stream)
     }
 
-    /// Reads once, waiting until `deadline` at most; what has arrived is read even after it. An interrupted read is
-    /// tried again.
+    /// Reads once, to the end of `buffer`, waiting until `deadline` at most; what has arrived is read even after it. An
+    /// interrupted read is tried again. Gives how many bytes were read, none at the end of the stream;
+    /// [`Stream::read_to_spare`] says how many these may be, and what is `expected`.
     pub(crate) fn read(
         &mut self,
-        buffer: &mut [u8],
+        buffer: &mut Vec<u8>,
+        expected: usize,
         deadline: Option<Instant>,
     ) -> io::Result<usize> {
         wait_out(remaining(deadline), || {
-            self.read_once(buffer, deadline, None)
+            self.read_once(buffer, expected, deadline, None)
         })
     }
 
     /// The same, but not for longer than the caller has `patience`.
     pub(crate) fn read_patiently(
         &mut self,
-        buffer: &mut [u8],
+        buffer: &mut Vec<u8>,
+        expected: usize,
         deadline: Option<Instant>,
         patience: Option<Duration>,
     ) -> io::Result<usize> {
         match (patience, remaining(deadline)) {
-            (Some(patience), Some(left)) if left <= patience => self.read(buffer, deadline),
-            (None, _) => self.read(buffer, deadline),
+            (Some(patience), Some(left)) if left <= patience => {
+                self.read(buffer, expected, deadline)
+            }
+            (None, _) => self.read(buffer, expected, deadline),
             // As it was given: what is left until a point in time is never the same, and to change the timeout of a
             // stream takes a system call.
-            (patience, _) => self.read_once(buffer, None, patience),
+            (patience, _) => self.read_once(buffer, expected, None, patience),
         }
     }
 
     fn read_once(
         &mut self,
-        buffer: &mut [u8],
+        buffer: &mut Vec<u8>,
+        expected: usize,
         deadline: Option<Instant>,
         patience: Option<Duration>,
     ) -> io::Result<usize> {
+        let len = buffer.len();
         loop {
             let timeout = remaining(deadline).or(patience);
             if timeout != self.read_timeout {
                 self.stream.set_read_timeout(timeout)?;
                 self.read_timeout = timeout;
             }
-            match self.stream.read(buffer) {
+            match self.stream.read_to_spare(buffer, expected) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read,
+                Ok(()) if buffer.len() < len => {
+                    // What lay there is gone, and whoever counts on it is to find so much at least.
+                    buffer.resize(len, 0);
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                read => return read.map(|()| buffer.len().saturating_sub(len)),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BytesMut};
+use bytes::Buf;
 use ws_proto::{Compress, Connection, Event, Lent, Message, SendError, State, TappedFrame, Unsent};
 
 use crate::attendant;
@@ -532,20 +532,19 @@ impl<S: Stream> Whole<S> {
     }
 
     /// Reads once, waiting until then at most and for as long as the caller has `patience`: the rest of a large frame into
-    /// that frame's own buffer, anything else into the one for all.
+    /// that frame's own memory, anything else into the buffer for all.
     fn read_once(&mut self, until: Option<Instant>, patience: Option<Duration>) -> io::Result<()> {
         // The wait may be long: a partial frame keeps what it needs and no more.
         self.driver.connection.park();
         let limit = self.driver.read_limit();
         let connection = &mut self.driver.connection;
         let stream = &mut self.stream;
-        let read = if connection.prefers_receive_buffer() {
-            let buffer = connection.receive_buffer();
+        let read = if let Some(payload) = connection.payload_buffer() {
             self.buffer
-                .read_into(buffer, stream, until, patience, limit)
+                .read_into(payload, stream, until, patience, limit)
         } else {
             // The beginning of a frame that the last read ended with goes in front of what comes.
-            let carry = |buffer: &mut BytesMut| connection.carry_into(buffer);
+            let carry = |buffer: &mut Vec<u8>| connection.carry_into(buffer);
             let (read, received) = self.buffer.read(stream, until, patience, limit, carry);
             if !received.is_empty() {
                 connection.handle_received(received);

@@ -46,7 +46,6 @@ mod under_test {
     pub(crate) mod listing;
     #[expect(dead_code, reason = "here threads are not refused")]
     pub(crate) mod publishing;
-    #[expect(dead_code, reason = "a connection that is not split uses the rest")]
     pub(crate) mod read_buffer;
     #[expect(dead_code, reason = "a conversation does not use all of it")]
     pub(crate) mod receiving;
@@ -545,6 +544,82 @@ fn one_gives_up_reading() {
 #[test]
 fn a_reader_that_gives_up_costs_no_message() {
     shuttle::check_pct(one_gives_up_reading, 4_000, 4);
+}
+
+/// The beginning of a large message arrives while one thread receives, one sends and one watches. If it is received in
+/// pieces the peer waits for an answer to the first one.
+fn a_large_message_is_under_way(in_pieces: bool) {
+    const LEN: usize = 17_000;
+    let (stream, mut peer) = End::pair(64 * 1024);
+    let server = server(stream);
+    let client = thread::spawn(move || {
+        let frame = Frame::binary(vec![7; LEN]).masked(vectors::KEY).bytes();
+        // Its header, and two bytes.
+        let (first, rest) = frame.split_at(10);
+        peer.write_all(first).expect("written");
+        let mut heard = Vec::new();
+        let (mut rest, mut closed) = (Some(rest), false);
+        loop {
+            let (events, _) = Receiver::CLIENT.decode(&heard);
+            let has_heard = |text| events.iter().any(|event| is_text(event, text));
+            if !in_pieces || has_heard("heard") {
+                for rest in rest.take().unwrap_or_default().chunks(9000) {
+                    peer.write_all(rest).expect("written");
+                }
+            }
+            if rest.is_none() && has_heard("meanwhile") && !std::mem::replace(&mut closed, true) {
+                let close = Frame::close(1000, "").masked(vectors::KEY).bytes();
+                peer.write_all(&close).expect("written");
+            }
+            let mut buffer = [0; 64];
+            match peer.read(&mut buffer).expect("the server does not break") {
+                0 => {
+                    peer.outgoing.end();
+                    return events;
+                }
+                count => heard.extend_from_slice(&buffer[..count]),
+            }
+        }
+    });
+    let watcher = thread::spawn({
+        let server = Arc::clone(&server);
+        move || server.closed().expect("it can wait")
+    });
+    let sender = thread::spawn({
+        let server = Arc::clone(&server);
+        move || send(&server, "meanwhile").expect("sent")
+    });
+    let mut received = 0;
+    let mut messages = vec!["meanwhile"];
+    if in_pieces {
+        let mut chunk = server.first_chunk(None).expect("it arrives");
+        send(&server, "heard").expect("sent");
+        messages.push("heard");
+        while let Some(piece) = chunk {
+            received += piece.data.len();
+            let is_last = piece.last;
+            chunk = match is_last {
+                true => None,
+                false => server.next_chunk().expect("it arrives"),
+            };
+        }
+    }
+    while let Some(event) = server.next_event(true).expect("a clean end") {
+        if let Event::Message(message) = event {
+            received += message.len();
+        }
+    }
+    assert_eq!(received, LEN);
+    sender.join().expect("no panic");
+    watcher.join().expect("no panic");
+    judge(&client.join().expect("no panic"), messages);
+}
+
+/// spec: CD-04, CD-06
+#[test]
+fn a_large_message_arrives_whoever_reads() {
+    shuttle::check_pct(|| a_large_message_is_under_way(false), 1_500, 4);
+    shuttle::check_pct(|| a_large_message_is_under_way(true), 1_500, 4);
 }
 
 /// A thread that receives and answers puts its answers off while there is more to receive, and does something else after

@@ -45,10 +45,11 @@ const ALLOWED: &[Allowed] = &[
     },
     // The two bindings never see each other, and only one of them knows tokio.
     Allowed {
-        // The standard library knows no backlog and no options before `bind`; socket2 does, and is what tokio uses too.
+        // The standard library knows no backlog and no options before `bind`; socket2 does, and is what tokio uses too. Nor
+        // does it read into memory that is not initialized; rustix does, in safe code.
         name: "ws-sync",
         ours: &["ws-deflate", "ws-frame", "ws-handshake", "ws-proto"],
-        foreign: &["bytes", "getrandom", "socket2"],
+        foreign: &["bytes", "getrandom", "rustix", "socket2"],
         optional: &["rustls", "tracing", "webpki-roots"],
     },
     Allowed {

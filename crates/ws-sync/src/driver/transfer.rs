@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Buf, BytesMut};
+use bytes::Buf;
 use ws_proto::Detached;
 
 use super::Driver;
@@ -37,15 +37,11 @@ impl Driver {
         self.connection.is_flushed() && !self.unflushed
     }
 
-    /// What one read takes at most.
+    /// What one read takes at most, but for that of a large frame.
     pub(crate) fn read_limit(&mut self) -> usize {
         if self.connection.unwritten().has_remaining() {
             // The peer does not take what it is owed. What it goes on sending is to cost little memory.
             READ_MIN
-        } else if self.connection.prefers_receive_buffer() {
-            // A large message is not to keep much of what comes behind it.
-            let buffer = self.connection.receive_buffer();
-            buffer.capacity().saturating_sub(buffer.len())
         } else {
             usize::MAX
         }
@@ -97,17 +93,6 @@ impl Driver {
         self.heard = true;
         if count == 0 {
             self.end();
-        }
-    }
-
-    /// Hands over what was read elsewhere.
-    pub(crate) fn take_in(&mut self, received: BytesMut) {
-        if self.connection.prefers_receive_buffer() {
-            self.connection
-                .receive_buffer()
-                .extend_from_slice(&received);
-        } else if !received.is_empty() {
-            self.connection.handle_received(received);
         }
     }
 

@@ -4,6 +4,7 @@ mod deadlines;
 mod faults;
 mod halves;
 mod hub;
+mod large;
 mod panics;
 mod pipe;
 mod streaming;
