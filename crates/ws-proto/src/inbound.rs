@@ -18,6 +18,7 @@ mod buffer;
 mod data;
 mod frame;
 mod inflating;
+mod large;
 mod lending;
 mod whole;
 

@@ -1,12 +1,11 @@
 //! The received bytes that wait, and room for more of them.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use ws_frame::FrameHeader;
 
-use super::frame::Frame;
+use super::large::LargePayload;
 use super::{Current, Inbound};
 use crate::copy::append;
 use crate::transmit::to_u64;
@@ -30,17 +29,6 @@ pub(super) struct ReceiveBuffer {
     large: Option<Box<LargePayload>>,
 }
 
-/// The payload of a large frame so far, in memory of its own that a binding reads into.
-#[derive(Debug, Default)]
-struct LargePayload {
-    /// A `Vec`, for that is what can be read into by safe code that does not initialize it first.
-    bytes: Vec<u8>,
-    /// How many of them were there when somebody last looked.
-    seen: usize,
-    /// How many there were when `bytes` were taken out, if they were.
-    taken: Option<usize>,
-}
-
 /// Messages up to this size are copied out of the receive buffer; larger ones are split off and share it. In a prototype
 /// a copy of 125 bytes took as long as a split (98 against 97 ns for a whole echo in memory), and it does not pin the
 /// buffer; one of 4 KiB took 55 ns more.
@@ -50,14 +38,7 @@ pub(crate) const COPY_MESSAGE_MAX: usize = 1024;
 const READ_ROOM: usize = 64 * 1024;
 
 /// Capacity that a partial frame may always ask for. Beyond it, capacity is at most four times what has arrived.
-const RESERVE_FLOOR: usize = 16 * 1024;
-
-/// A frame that lacks at least this much is read straight into memory of its own; less is cheaper to read with whatever
-/// follows it into the binding's buffer, and to copy.
-const OWN_READ_MIN: usize = 16 * 1024;
-
-/// A frame of which at least this much has arrived is finished in its own memory too: less is cheaper to carry over.
-const CARRY_MAX: usize = 4 * 1024;
+pub(super) const RESERVE_FLOOR: usize = 16 * 1024;
 
 /// A waiting connection's own buffer of up to this size is not worth a smaller one.
 const PARKED_MIN: usize = 256;
@@ -83,7 +64,7 @@ impl ReceiveBuffer {
     /// What has arrived of the payload of the current frame, and what lies behind it.
     pub(super) fn arrived_mut(&mut self) -> &mut [u8] {
         match &mut self.large {
-            Some(large) => &mut large.bytes,
+            Some(large) => large.bytes_mut(),
             None => self.bytes.get_mut(self.done..).unwrap_or_default(),
         }
     }
@@ -97,7 +78,7 @@ impl ReceiveBuffer {
     /// How much waits, of a large frame too.
     pub(super) fn len(&self) -> usize {
         match &self.large {
-            Some(large) => large.taken.unwrap_or(large.bytes.len()),
+            Some(large) => large.len(),
             None => self.small_len(),
         }
     }
@@ -109,7 +90,7 @@ impl ReceiveBuffer {
     /// How many bytes have come since somebody looked.
     pub(super) fn fresh(&self) -> usize {
         match &self.large {
-            Some(large) => large.bytes.len().saturating_sub(large.seen),
+            Some(large) => large.fresh(),
             None => self.bytes.len().saturating_sub(self.seen),
         }
     }
@@ -126,12 +107,7 @@ impl ReceiveBuffer {
 
     /// The same for a large frame.
     pub(super) fn see_large(&mut self) -> usize {
-        let Some(large) = &mut self.large else {
-            return 0;
-        };
-        let fresh = large.bytes.len().saturating_sub(large.seen);
-        large.seen = large.seen.max(large.bytes.len());
-        fresh
+        self.large.as_mut().map_or(0, |large| large.see())
     }
 
     /// Whether there is not even an allocation.
@@ -202,12 +178,11 @@ impl ReceiveBuffer {
 
     /// Drops everything but the place of a payload that was taken out, for it to come back to.
     pub(super) fn discard(&mut self) {
-        let taken = self.large.take().filter(|large| large.taken.is_some());
+        let large = self.large.take();
         self.clear();
-        if let Some(mut large) = taken {
-            large.taken = Some(0);
-            self.large = Some(large);
-            self.shared = true;
+        if let Some(mut large) = large.filter(|large| large.is_taken()) {
+            large.forget();
+            self.set_large(large);
         }
     }
 
@@ -234,53 +209,49 @@ impl ReceiveBuffer {
         };
     }
 
-    /// Whether what waits is the payload of a large frame, in memory of its own.
-    fn is_large(&self) -> bool {
+    /// The payload of a large frame, if that is what waits.
+    pub(super) fn large(&mut self) -> Option<&mut LargePayload> {
+        self.large.as_deref_mut()
+    }
+
+    /// Whether that is what waits.
+    pub(super) fn is_large(&self) -> bool {
         self.large.is_some()
     }
 
     /// Whether that was taken out.
     pub(super) fn is_taken(&self) -> bool {
-        matches!(&self.large, Some(large) if large.taken.is_some())
+        matches!(&self.large, Some(large) if large.is_taken())
     }
 
-    /// The payload of a large frame, with so much room behind it or enough for now; what has arrived of it is copied there
-    /// first, if it lies elsewhere.
-    fn large(&mut self, (room, is_all): (usize, bool)) -> &mut Vec<u8> {
-        if self.large.is_none() {
-            let waiting = self.waiting();
-            let mut bytes = Vec::with_capacity(waiting.len().saturating_add(room));
-            append(&mut bytes, waiting);
+    /// Makes what waits the payload of a large frame. What has arrived of it is copied to memory of its own with so much
+    /// room behind it, if it lies elsewhere.
+    pub(super) fn make_large(&mut self, room: usize) -> &mut LargePayload {
+        let large = self.large.take().unwrap_or_else(|| {
             let seen = self.seen.saturating_sub(self.done);
-            *self = Self {
-                shared: true,
-                ..Self::default()
-            };
-            self.large = Some(Box::new(LargePayload {
-                bytes,
-                seen,
-                taken: None,
-            }));
-        }
-        let payload = &mut self.large.get_or_insert_default().bytes;
-        // What may be asked for grows with every byte, and to grow is to copy. So it is at least doubled, but for the last
-        // time.
-        let spare = payload.capacity().saturating_sub(payload.len());
-        if spare <= payload.capacity() / 2 || is_all {
-            payload.reserve_exact(room);
-        }
-        payload
+            Box::new(LargePayload::new(self.waiting(), seen, room))
+        });
+        self.set_large(large)
+    }
+
+    fn set_large(&mut self, large: Box<LargePayload>) -> &mut LargePayload {
+        *self = Self {
+            shared: true,
+            ..Self::default()
+        };
+        self.large.insert(large)
     }
 
     /// Puts what waits where it may be taken apart again, if it is the payload of a large frame.
     #[inline(never)]
-    fn unite(&mut self) {
+    pub(super) fn unite(&mut self) {
         debug_assert!(!self.is_taken(), "the payload is given back first");
         if let Some(large) = self.large.take() {
+            let (bytes, seen) = large.into_parts();
             *self = Self {
                 // No copy, for nobody shares it.
-                bytes: BytesMut::from(Bytes::from(large.bytes)),
-                seen: large.seen,
+                bytes: BytesMut::from(Bytes::from(bytes)),
+                seen,
                 ..Self::default()
             };
         }
@@ -335,35 +306,6 @@ impl Inbound {
         &mut self.buffer.bytes
     }
 
-    /// The memory of the large frame whose payload arrives, if there is one, with room for what it lacks, within what the
-    /// peer has paid for.
-    #[inline(never)]
-    pub(crate) fn payload_buffer(&mut self) -> Option<&mut Vec<u8>> {
-        let is_there = self.prefers_payload_buffer() && !self.buffer.is_taken();
-        is_there.then(|| {
-            let room = self.large_room();
-            self.buffer.large(room)
-        })
-    }
-
-    /// The same, taken out.
-    pub(crate) fn take_payload(&mut self) -> Option<Vec<u8>> {
-        let payload = core::mem::take(self.payload_buffer()?);
-        if let Some(large) = &mut self.buffer.large {
-            large.taken = Some(payload.len());
-        }
-        Some(payload)
-    }
-
-    /// Puts it back.
-    pub(crate) fn restore_payload(&mut self, payload: Vec<u8>) {
-        if let Some(large) = &mut self.buffer.large
-            && large.taken.take().is_some()
-        {
-            large.bytes = payload;
-        }
-    }
-
     /// How many of so many bytes, of which those that wait here or were carried elsewhere are the first, nobody has looked at.
     #[inline]
     pub(crate) fn fresh_of(&self, len: usize) -> u64 {
@@ -397,19 +339,6 @@ impl Inbound {
         self.buffer.len()
     }
 
-    /// Whether the current frame is best read straight into memory of its own.
-    #[inline]
-    pub(crate) fn prefers_payload_buffer(&self) -> bool {
-        // A fragment is copied to its message wherever it was read.
-        matches!(self.current, Current::Frame(Frame { in_place: true, .. })) && self.is_large()
-    }
-
-    fn is_large(&self) -> bool {
-        let missing = self.missing();
-        let lies_apart = self.buffer.is_large() || self.buffer.len() >= CARRY_MAX;
-        missing >= OWN_READ_MIN || missing > 0 && lies_apart
-    }
-
     /// Copies a partial frame out of a buffer that is shared or far too large, so that a few bytes do not pin it while
     /// the connection waits.
     #[inline]
@@ -431,8 +360,8 @@ impl Inbound {
         }
         self.buffer.settle();
         if self.buffer.shared && self.prefers_payload_buffer() {
-            let room = self.large_room();
-            self.buffer.large(room);
+            let (room, _) = self.large_room();
+            self.buffer.make_large(room);
             return;
         }
         let room = if self.prefers_payload_buffer() {
@@ -468,7 +397,7 @@ impl Inbound {
     }
 
     /// How much of the current frame's payload has not arrived.
-    fn missing(&self) -> usize {
+    pub(super) fn missing(&self) -> usize {
         self.current.frame().map_or(0, |frame| {
             let fresh = self.buffer.len().saturating_sub(frame.digested);
             usize::try_from(frame.left.saturating_sub(to_u64(fresh))).unwrap_or(usize::MAX)
@@ -485,21 +414,13 @@ impl Inbound {
         self.room_for(self.missing_and_header().max(floor), floor)
     }
 
-    /// The same for a large frame: what is received next belongs to it, so that no more is needed than it lacks.
-    ///
-    /// Tells whether that is all it lacks.
-    fn large_room(&self) -> (usize, bool) {
-        let wanted = self.missing_and_header();
-        let room = self.room_for(wanted, RESERVE_FLOOR);
-        (room, room == wanted)
-    }
-
     /// The next header is to come with the rest of a frame: it says whether to read on.
-    fn missing_and_header(&self) -> usize {
+    pub(super) fn missing_and_header(&self) -> usize {
         self.missing().saturating_add(FrameHeader::MAX_LEN)
     }
 
-    fn room_for(&self, wanted: usize, floor: usize) -> usize {
+    /// So much of what is wanted as the peer has earned, beyond what may always be asked for.
+    pub(super) fn room_for(&self, wanted: usize, floor: usize) -> usize {
         let buffered = self.buffer.len();
         let earned = floor.max(buffered.saturating_mul(4));
         wanted.min(earned.saturating_sub(buffered).max(FrameHeader::MAX_LEN))
