@@ -10,3 +10,4 @@ mod pipe;
 mod streaming;
 mod stress;
 mod trying;
+mod watched;

@@ -1,77 +1,17 @@
 //! Sending without waiting: what is accepted arrives, and needs no further call for that.
 
-use std::io::{self, IoSlice, Read, Write};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use ws_sync::{
-    CloneStream, CloseCode, Config, Error, Message, ProtocolError, SendError, State, Stream,
-    WebSocket,
+    CloneStream, CloseCode, Config, Error, Message, ProtocolError, SendError, State, WebSocket,
 };
 use ws_testkit::{ChoppedIo, Frame, Starved};
 
 use crate::pipe::{Pipe, quiet, tcp_pair};
-
-/// A stream that tells when it is read.
-struct Watched<S> {
-    stream: S,
-    reads: mpsc::Sender<()>,
-}
-
-impl<S: Read> Read for Watched<S> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Whoever waited for the first read may be gone.
-        _ = self.reads.send(());
-        self.stream.read(buffer)
-    }
-}
-
-impl<S: Write> Write for Watched<S> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
-    }
-
-    fn write_vectored(&mut self, chunks: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream.write_vectored(chunks)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
-}
-
-impl<S: Stream> Stream for Watched<S> {
-    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.stream.set_read_timeout(timeout)
-    }
-
-    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.stream.set_write_timeout(timeout)
-    }
-
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.stream.shutdown_write()
-    }
-
-    fn shutdown_both(&mut self) -> io::Result<()> {
-        self.stream.shutdown_both()
-    }
-
-    fn writes_vectored(&self) -> bool {
-        self.stream.writes_vectored()
-    }
-}
-
-impl<S: CloneStream> CloneStream for Watched<S> {
-    fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self {
-            stream: self.stream.try_clone()?,
-            reads: self.reads.clone(),
-        })
-    }
-}
+use crate::watched::Watched;
 
 /// A server's halves, of which the receiver is in a read without end by now.
 fn receiving<S: CloneStream + Send + 'static>(
